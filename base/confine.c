@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/confine.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/prctl.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNDER_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define UNDER_SANITIZER
+#endif
+#endif
+
+enum mg_status mg_confine_no_dumps(struct mg_error *error)
+{
+    struct rlimit none = {0, 0};
+    if (setrlimit(RLIMIT_CORE, &none) != 0) {
+        return mg_error_errno(error, "cannot forbid core dumps");
+    }
+#ifndef UNDER_SANITIZER /* the leak checker attaches to its own process */
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+        return mg_error_errno(error, "cannot make the process non-dumpable");
+    }
+#endif
+    return MG_OK;
+}
+
+enum mg_status mg_confine_capabilities(const int *keep, size_t num_keep, struct mg_error *error)
+{
+    uint64_t mask = 0;
+    for (size_t i = 0; i < num_keep; i++) {
+        mask |= UINT64_C(1) << keep[i];
+    }
+    /* The bounding set first: shrinking it needs CAP_SETPCAP, which goes with the rest. */
+    for (int cap = 0; cap <= CAP_LAST_CAP; cap++) {
+        if ((mask >> cap & 1) == 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL && errno != EPERM) {
+            return mg_error_errno(error, "cannot drop capability %d from the bounding set", cap);
+        }
+    }
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct held[2] = {{0}};
+    if (syscall(SYS_capget, &header, held) != 0) {
+        return mg_error_errno(error, "cannot read capabilities");
+    }
+    struct __user_cap_data_struct data[2] = {{0}};
+    for (int i = 0; i < 2; i++) {
+        /* What was not held cannot be kept: a missing one shows where it is used. */
+        uint32_t part = (uint32_t)(mask >> (32 * i)) & held[i].permitted;
+        data[i].effective = data[i].permitted = part;
+    }
+    if (syscall(SYS_capset, &header, data) != 0) {
+        return mg_error_errno(error, "cannot drop capabilities");
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        return mg_error_errno(error, "cannot forbid new privileges");
+    }
+    return MG_OK;
+}
+
+enum mg_status mg_confine_syscalls(const char *const *allowed, size_t num_allowed, struct mg_error *error)
+{
+#ifdef UNDER_SANITIZER
+    (void)allowed;
+    (void)num_allowed;
+    (void)error;
+    return MG_OK;
+#else
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    if (filter == NULL) {
+        return mg_error_set(error, MG_MEMORY, "cannot make a seccomp filter");
+    }
+    enum mg_status status = MG_OK;
+    for (size_t i = 0; i < num_allowed && status == MG_OK; i++) {
+        int number = seccomp_syscall_resolve_name(allowed[i]);
+        if (number == __NR_SCMP_ERROR) {
+            continue; /* a name that this library does not know yet cannot be called by it either */
+        }
+        int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
+        if (result != 0) {
+            status = mg_error_set(error, MG_INTERNAL, "seccomp rule for %s: error %d", allowed[i], result);
+        }
+    }
+    if (status == MG_OK) {
+        (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+        int result = seccomp_load(filter);
+        if (result != 0) {
+            status = mg_error_set(error, MG_INTERNAL, "cannot load the seccomp filter: error %d", result);
+        }
+    }
+    seccomp_release(filter);
+    return status;
+#endif
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a process gives up once it has opened what it needs: core dumps, capabilities, new privileges, and the system
+ * calls that it has no use for. Called by main functions, before hostile bytes are read.
+ */
+#ifndef MINTGATE_BASE_CONFINE_H
+#define MINTGATE_BASE_CONFINE_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+
+/* mg_confine_no_dumps makes memory unreadable to debuggers of other users and to core dumps, for a process that holds
+ * secrets. */
+MG_MUST_USE enum mg_status mg_confine_no_dumps(struct mg_error *error);
+
+/* mg_confine_capabilities drops every capability but |keep| (CAP_* of linux/capability.h) from all sets of the calling
+ * thread, and forbids gaining any by exec. Threads made later inherit it; call it in each thread that exists. */
+MG_MUST_USE enum mg_status mg_confine_capabilities(const int *keep, size_t num_keep, struct mg_error *error);
+
+/* mg_confine_syscalls kills the process at any system call that is not in |allowed| (names), in all threads. A process
+ * under a sanitizer is left alone, since the sanitizer makes calls of its own. */
+MG_MUST_USE enum mg_status mg_confine_syscalls(const char *const *allowed, size_t num_allowed, struct mg_error *error);
+
+#endif

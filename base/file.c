@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum mg_status read_descriptor(int fd, const char *path, struct mg_buffer *out, struct mg_error *error)
+{
+    uint8_t chunk[16384];
+    enum mg_status status = MG_OK;
+    for (;;) {
+        ssize_t len = read(fd, chunk, sizeof(chunk));
+        if (len < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            status = mg_error_errno(error, "cannot read %s", path);
+            break;
+        }
+        if (len == 0) {
+            break;
+        }
+        mg_buffer_append(out, chunk, (size_t)len);
+        if (!mg_buffer_ok(out)) {
+            status = mg_error_set(error, MG_LIMIT, "%s is larger than the %zu bytes allowed", path, out->limit);
+            break;
+        }
+    }
+    explicit_bzero(chunk, sizeof(chunk));
+    return status;
+}
+
+static enum mg_status open_for_reading(const char *path, int *fd, struct mg_error *error)
+{
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd >= 0) {
+        return MG_OK;
+    }
+    bool missing = errno == ENOENT;
+    (void)mg_error_errno(error, "cannot open %s", path);
+    return missing ? MG_NOT_FOUND : MG_IO;
+}
+
+enum mg_status mg_file_read(const char *path, struct mg_buffer *out, struct mg_error *error)
+{
+    int fd;
+    enum mg_status status = open_for_reading(path, &fd, error);
+    if (status == MG_OK) {
+        status = read_descriptor(fd, path, out, error);
+        close(fd);
+    }
+    return status;
+}
+
+enum mg_status mg_file_read_secret(const char *path, struct mg_buffer *out, struct mg_error *error)
+{
+    int fd;
+    enum mg_status status = open_for_reading(path, &fd, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        status = mg_error_errno(error, "cannot stat %s", path);
+    } else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
+        status = mg_error_set(error, MG_DENIED, "%s holds a secret: it must be a regular file of this user, mode 0600",
+                              path);
+    } else {
+        status = read_descriptor(fd, path, out, error);
+    }
+    close(fd);
+    return status;
+}
+
+static enum mg_status write_all(int fd, struct mg_slice content)
+{
+    while (content.len > 0) {
+        ssize_t len = write(fd, content.data, content.len);
+        if (len < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return MG_IO;
+        }
+        content.data += len;
+        content.len -= (size_t)len;
+    }
+    return MG_OK;
+}
+
+static enum mg_status sync_directory_of(const char *path)
+{
+    char directory[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
+    if (len >= sizeof(directory)) {
+        errno = ENAMETOOLONG;
+        return MG_IO;
+    }
+    memcpy(directory, slash == NULL ? "." : path, len);
+    directory[len] = '\0';
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return MG_IO;
+    }
+    int result = fsync(fd);
+    close(fd);
+    return result == 0 ? MG_OK : MG_IO;
+}
+
+enum mg_status mg_file_write_atomic(const char *path, struct mg_slice content, mode_t mode, struct mg_error *error)
+{
+    char temporary[PATH_MAX];
+    int len = snprintf(temporary, sizeof(temporary), "%s.new.%d", path, (int)getpid());
+    if (len < 0 || (size_t)len >= sizeof(temporary)) {
+        return mg_error_set(error, MG_INVALID, "%s: the path is too long", path);
+    }
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return mg_error_errno(error, "cannot create %s", temporary);
+    }
+    if (write_all(fd, content) != MG_OK || fchmod(fd, mode) != 0 || fsync(fd) != 0) {
+        enum mg_status status = mg_error_errno(error, "cannot write %s", temporary);
+        close(fd);
+        unlink(temporary);
+        return status;
+    }
+    close(fd);
+    if (rename(temporary, path) != 0) {
+        enum mg_status status = mg_error_errno(error, "cannot rename %s to %s", temporary, path);
+        unlink(temporary);
+        return status;
+    }
+    if (sync_directory_of(path) != MG_OK) {
+        return mg_error_errno(error, "cannot sync the directory of %s", path);
+    }
+    return MG_OK;
+}
+
+enum mg_status mg_file_make_directory(const char *path, mode_t mode, struct mg_error *error)
+{
+    if (mkdir(path, mode) != 0 && errno != EEXIST) {
+        return mg_error_errno(error, "cannot create directory %s", path);
+    }
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        return mg_error_errno(error, "cannot stat %s", path);
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        return mg_error_set(error, MG_INVALID, "%s is not a directory", path);
+    }
+    return MG_OK;
+}

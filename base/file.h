@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole files: read within a limit, written so that a crash leaves the old content or the new, never a part. */
+#ifndef MINTGATE_BASE_FILE_H
+#define MINTGATE_BASE_FILE_H
+
+#include <sys/types.h>
+
+#include "base/buffer.h"
+#include "base/status.h"
+
+/* mg_file_read appends the content of |path| to |out|, whose limit bounds it. MG_NOT_FOUND, MG_LIMIT, MG_IO. */
+MG_MUST_USE enum mg_status mg_file_read(const char *path, struct mg_buffer *out, struct mg_error *error);
+
+/* mg_file_read_secret is mg_file_read for a file that holds a secret: refused with MG_DENIED unless it is a regular
+ * file of this user that nobody else may read or write (mode 0600 or stricter). Wipe |out| with mg_secret_free. */
+MG_MUST_USE enum mg_status mg_file_read_secret(const char *path, struct mg_buffer *out, struct mg_error *error);
+
+/* mg_file_write_atomic replaces |path| by |content|: a temporary file beside it, fsync, rename, fsync of the
+ * directory. The file gets |mode| exactly. */
+MG_MUST_USE enum mg_status mg_file_write_atomic(const char *path, struct mg_slice content, mode_t mode,
+                                                struct mg_error *error);
+
+/* mg_file_make_directory creates |path| with |mode| if it is missing (its parent must exist) and checks that it is a
+ * directory. */
+MG_MUST_USE enum mg_status mg_file_make_directory(const char *path, mode_t mode, struct mg_error *error);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The messages between the engine and the signer, over a SOCK_SEQPACKET Unix socket: one message per packet, encoded
+ * and decoded face to face in signer.c. Integers are big-endian.
+ *
+ *   engine                                   signer
+ *     HELLO  version                 ──►
+ *                                    ◄──     ISSUERS  every issuer this engine may have certificates signed by
+ *     SIGN   batch of TBSCertificates ──►
+ *                                    ◄──     SIGNED   batch of results, in any order, in any grouping
+ *
+ * Requests carry ids that the engine chooses; several SIGN packets may be in flight; the signer may send ISSUERS again
+ * at any time. A packet that does not decode is fatal to the connection: the peer is broken. There is no call that
+ * signs a digest (design.md section 1).
+ *
+ * Pure encode and decode, no I/O: any thread.
+ */
+#ifndef MINTGATE_WIRE_SIGNER_H
+#define MINTGATE_WIRE_SIGNER_H
+
+#include "base/buffer.h"
+#include "base/slice.h"
+#include "base/status.h"
+
+#define WIRE_SIGNER_VERSION 1
+/* The largest packet either side sends or accepts. Below the default socket buffer, so that no tuning is needed. */
+#define WIRE_SIGNER_MAX_PACKET (128 * 1024)
+/* The largest TBSCertificate in a SIGN packet: a certificate with some hundreds of names. */
+#define WIRE_SIGNER_MAX_TBS (48 * 1024)
+#define WIRE_SIGNER_MAX_BATCH 64
+#define WIRE_SIGNER_MAX_ISSUERS 16
+#define WIRE_SIGNER_MAX_CHAIN 8
+/* The largest signatureValue: RSA-4096. */
+#define WIRE_SIGNER_MAX_SIGNATURE 512
+
+enum wire_signer_type {
+    WIRE_SIGNER_HELLO = 1,
+    WIRE_SIGNER_ISSUERS = 2,
+    WIRE_SIGNER_SIGN = 3,
+    WIRE_SIGNER_SIGNED = 4,
+};
+
+/* wire_key_id names a key in the signer: random, given when the key is made, never reused. */
+struct wire_key_id {
+    uint8_t bytes[16];
+};
+
+enum wire_key_type {
+    WIRE_KEY_EC_P256 = 1,
+    WIRE_KEY_EC_P384 = 2,
+    WIRE_KEY_RSA_2048 = 3,
+    WIRE_KEY_RSA_3072 = 4,
+    WIRE_KEY_RSA_4096 = 5,
+};
+
+/* What an issuer is for. */
+enum wire_issuer_role {
+    WIRE_ISSUER_DEFAULT = 1, /* forward-trust: signs for servers that verified */
+    WIRE_ISSUER_UNTRUST = 2, /* forward-untrust: signs what a client should not trust */
+};
+
+/* The result of one signature request. Everything but OK and BUSY is final for that request. */
+enum wire_sign_status {
+    WIRE_SIGN_OK = 0,
+    WIRE_SIGN_BUSY = 1,           /* queue full or deadline passed before signing: may be tried again */
+    WIRE_SIGN_UNKNOWN_KEY = 2,    /* no such key, or its purpose is not minting */
+    WIRE_SIGN_BAD_TBS = 3,        /* not a TBSCertificate in DER */
+    WIRE_SIGN_BAD_ISSUER = 4,     /* issuer name, AKI or signature algorithm are not this issuer's */
+    WIRE_SIGN_BAD_VALIDITY = 5,   /* longer than allowed, or outside the issuer's own */
+    WIRE_SIGN_BAD_CONSTRAINTS = 6, /* basicConstraints or keyUsage of more than an end-entity */
+    WIRE_SIGN_BAD_EKU = 7,        /* extended key usage other than serverAuth alone */
+    WIRE_SIGN_BAD_EXTENSION = 8,  /* an extension that leaves do not carry, or one twice */
+    WIRE_SIGN_BAD_NAME = 9,       /* no subjectAltName, or an empty or forbidden one */
+    WIRE_SIGN_BAD_SERIAL = 10,    /* serial not positive, or not of 8 to 20 bytes */
+    WIRE_SIGN_BAD_KEY = 11,       /* subject key weak, of an unknown type, or the issuer's own */
+    WIRE_SIGN_FAILED = 12,        /* the backend could not sign */
+};
+#define WIRE_SIGN_NUM_STATUSES 13
+
+/* wire_sign_status_name returns a static word such as "bad_eku", for counters and logs. */
+const char *wire_sign_status_name(enum wire_sign_status status);
+
+struct wire_issuer {
+    struct wire_key_id key_id;
+    enum wire_issuer_role role;
+    enum wire_key_type key_type;
+    /* The issuer's own certificate first, then upwards; DER; at least one. Borrowed. The last may be a root, which is
+     * never sent to clients. */
+    struct mg_slice chain[WIRE_SIGNER_MAX_CHAIN];
+    size_t num_chain;
+};
+
+struct wire_issuers {
+    struct wire_issuer issuers[WIRE_SIGNER_MAX_ISSUERS];
+    size_t num_issuers;
+};
+
+struct wire_sign_request {
+    uint64_t id;
+    struct wire_key_id key_id;
+    uint32_t timeout_ms;  /* from receipt; 0: none. Not signed later than that */
+    struct mg_slice tbs;  /* borrowed; DER of a TBSCertificate */
+};
+
+struct wire_sign_result {
+    uint64_t id;
+    enum wire_sign_status status;
+    struct mg_slice signature; /* borrowed; the content of signatureValue; empty unless WIRE_SIGN_OK */
+};
+
+/* wire_signer_type_of reads the type of |packet|: MG_INVALID for an empty packet or an unknown type. */
+MG_MUST_USE enum mg_status wire_signer_type_of(struct mg_slice packet, enum wire_signer_type *out);
+
+/* The encoders append one packet to |out|, which the caller has initialised with WIRE_SIGNER_MAX_PACKET as its limit
+ * and cleared; check mg_buffer_ok. */
+void wire_signer_encode_hello(struct mg_buffer *out);
+void wire_signer_encode_issuers(struct mg_buffer *out, const struct wire_issuers *issuers);
+
+/* A batch is begun, filled and ended; the end writes the count. wire_signer_add_* returns false, and leaves the batch
+ * as it was, when the packet or the count is full: end it, send it and begin another. */
+void wire_signer_begin_sign(struct mg_buffer *out);
+MG_MUST_USE bool wire_signer_add_sign(struct mg_buffer *out, const struct wire_sign_request *request);
+void wire_signer_begin_signed(struct mg_buffer *out);
+MG_MUST_USE bool wire_signer_add_signed(struct mg_buffer *out, const struct wire_sign_result *result);
+/* wire_signer_end_batch returns the number of entries. */
+size_t wire_signer_end_batch(struct mg_buffer *out);
+
+/* The decoders check every size, range and count, and that nothing is left over. What they return borrows from
+ * |packet|. MG_INVALID, with a text that says what was wrong. */
+MG_MUST_USE enum mg_status wire_signer_decode_hello(struct mg_slice packet, uint16_t *version, struct mg_error *error);
+MG_MUST_USE enum mg_status wire_signer_decode_issuers(struct mg_slice packet, struct wire_issuers *out,
+                                                      struct mg_error *error);
+/* |out| has room for WIRE_SIGNER_MAX_BATCH entries. */
+MG_MUST_USE enum mg_status wire_signer_decode_sign(struct mg_slice packet, struct wire_sign_request *out,
+                                                   size_t *num_out, struct mg_error *error);
+MG_MUST_USE enum mg_status wire_signer_decode_signed(struct mg_slice packet, struct wire_sign_result *out,
+                                                     size_t *num_out, struct mg_error *error);
+
+#endif
