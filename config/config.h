@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration file: YAML, one file for all programs, read into an immutable snapshot. Every key, its default,
+ * its bounds and its meaning stand in one table (schema.c), from which docs/configuration.md is made. A file that
+ * breaks any rule is refused whole, with file, line, key and rule.
+ */
+#ifndef MINTGATE_CONFIG_CONFIG_H
+#define MINTGATE_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "base/status.h"
+
+struct config_strings {
+    const char **items;
+    size_t num_items;
+};
+
+/* An address prefix; IPv4 in the first four bytes of |address|. Bits beyond |len| are zero. */
+struct config_prefix {
+    uint8_t address[16];
+    uint8_t len; /* bits */
+    bool is_ipv6;
+};
+
+struct config_prefixes {
+    struct config_prefix *items;
+    size_t num_items;
+};
+
+struct config_port_range {
+    uint16_t first, last;
+};
+
+struct config_port_ranges {
+    struct config_port_range *items;
+    size_t num_items;
+};
+
+enum config_action { CONFIG_ACTION_INTERCEPT, CONFIG_ACTION_BYPASS, CONFIG_ACTION_BLOCK };
+/* A rule that does not say takes policy.block_with when it is loaded; no loaded configuration holds UNSET. */
+enum config_block_with { CONFIG_BLOCK_UNSET, CONFIG_BLOCK_RESET, CONFIG_BLOCK_ALERT };
+enum config_forward_or_drop { CONFIG_FORWARD, CONFIG_DROP };
+/* What to do with a flow that cannot be judged or handled. */
+enum config_way_out { CONFIG_WAY_OUT_BYPASS, CONFIG_WAY_OUT_BLOCK };
+enum config_bad_upstream { CONFIG_BAD_UPSTREAM_BLOCK, CONFIG_BAD_UPSTREAM_FORWARD_UNTRUST };
+enum config_ech { CONFIG_ECH_INTERCEPT, CONFIG_ECH_BYPASS, CONFIG_ECH_BLOCK };
+enum config_weaker_upstream { CONFIG_WEAKER_REFUSE, CONFIG_WEAKER_ALLOW };
+enum config_tls_version { CONFIG_TLS_1_2 = 0x0303, CONFIG_TLS_1_3 = 0x0304 };
+enum config_key_type {
+    CONFIG_KEY_EC_P256 = 1, /* the numbers are wire_key_type's */
+    CONFIG_KEY_EC_P384 = 2,
+    CONFIG_KEY_RSA_2048 = 3,
+    CONFIG_KEY_RSA_3072 = 4,
+    CONFIG_KEY_RSA_4096 = 5,
+};
+enum config_crypto_mb { CONFIG_CRYPTO_MB_AUTO, CONFIG_CRYPTO_MB_OFF };
+
+/* One policy rule. An empty list matches everything; conditions of one rule are all required. */
+struct config_rule {
+    const char *name;
+    unsigned line;
+    struct config_strings sni; /* "name", "*.suffix" or "none"; as written */
+    struct config_prefixes client;
+    struct config_prefixes server;
+    struct config_port_ranges port; /* server's TCP port */
+    enum config_action action;
+    enum config_block_with block_with;
+};
+
+struct config_rules {
+    struct config_rule *items;
+    size_t num_items;
+};
+
+struct config_dataplane {
+    struct config_strings eal;
+    const char *client_port;
+    const char *server_port;
+    uint64_t workers;
+    uint64_t mtu;
+    uint64_t packet_buffers;
+    uint64_t descriptors;
+    uint64_t idle_sleep_ns;
+    uint64_t flows;
+    uint64_t flow_idle_timeout_ns;
+    uint64_t flow_opening_timeout_ns;
+    uint64_t hold_time_ns;
+    uint64_t hold_packets;
+    uint64_t hold_hellos;
+};
+
+struct config_sessions {
+    uint64_t threads;
+    uint64_t max;
+    const char *stack_namespace;
+    const char *tun;
+    uint64_t handshake_timeout_ns;
+    uint64_t idle_timeout_ns;
+    uint64_t linger_ns;
+    const char *log;
+    uint64_t log_queue;
+};
+
+struct config_tls {
+    const char *trust_store;
+    const char *intermediates;
+    uint64_t learned_intermediates;
+    enum config_tls_version min_version;
+    struct config_strings alpn;
+    bool client_resumption;
+    uint64_t remember_chains;
+    uint64_t remember_chain_ns;
+    enum config_weaker_upstream weaker_upstream;
+    bool parallel_handshakes;
+};
+
+struct config_policy {
+    struct config_rules rules;
+    enum config_action default_action;
+    enum config_forward_or_drop quic;
+    enum config_way_out below_minimum;
+    enum config_ech ech;
+    enum config_way_out not_tls;
+    enum config_way_out hold_exceeded;
+    enum config_way_out hello_too_large;
+    enum config_way_out fragmented;
+    enum config_way_out midstream;
+    enum config_way_out table_full;
+    enum config_way_out adoption_failed;
+    enum config_bad_upstream bad_upstream;
+    enum config_way_out minting_failed;
+    enum config_way_out not_interceptable;
+    uint64_t not_interceptable_ns;
+    uint64_t not_interceptable_entries;
+    enum config_block_with block_with;
+};
+
+struct config_minting {
+    uint64_t max_validity_seconds;
+    uint64_t ec_keys;
+    uint64_t rsa_keys;
+    uint64_t key_rotation_ns;
+    const char *aia_url;
+    const char *crl_url;
+    uint64_t timeout_ns;
+    uint64_t pending;
+};
+
+struct config_cache {
+    uint64_t entries;
+    uint64_t bytes;
+    uint64_t waiters;
+    uint64_t lifetime_seconds;
+    uint64_t negative_seconds;
+};
+
+struct config_signer {
+    const char *engine_socket;
+    const char *metrics_socket;
+    const char *state_dir;
+    const char *key_encryption_key;
+    const char *key_encryption_credential;
+    enum config_key_type builtin_key_type;
+    uint64_t threads;
+    uint64_t queue;
+    enum config_crypto_mb crypto_mb;
+    uint64_t journal_bytes;
+};
+
+struct config_metrics {
+    const char *socket;
+    const char *tcp;
+};
+
+struct config {
+    const char *path;
+    enum mg_log_level log_level;
+    struct config_dataplane dataplane;
+    struct config_sessions sessions;
+    struct config_tls tls;
+    struct config_policy policy;
+    struct config_minting minting;
+    struct config_cache cache;
+    struct config_signer signer;
+    struct config_metrics metrics;
+    struct config_arena *arena; /* owns all of the above */
+};
+
+/* config_load reads |path|. On success the caller frees *out with config_free. MG_INVALID: |error| names file, line,
+ * key and rule; MG_NOT_FOUND, MG_LIMIT (larger than 16 MiB), MG_IO. Any thread but workers. */
+MG_MUST_USE enum mg_status config_load(struct config **out, const char *path, struct mg_error *error);
+
+/* config_parse is config_load for text in memory; |path| is what errors call it. */
+MG_MUST_USE enum mg_status config_parse(struct config **out, const char *path, const void *text, size_t len,
+                                        struct mg_error *error);
+
+void config_free(struct config *config);
+
+/* config_needs_restart names the first key that differs between |a| and |b| and that a running program cannot take
+ * over (schema.c says which); NULL if there is none. The text lives as long as the program. */
+const char *config_needs_restart(const struct config *a, const struct config *b);
+
+/* config_write_reference appends docs/configuration.md's tables: every key with type, default, bounds, meaning. */
+void config_write_reference(struct mg_buffer *out);
+
+#endif
