@@ -112,17 +112,20 @@ struct wire_sign_result {
 MG_MUST_USE enum mg_status wire_signer_type_of(struct mg_slice packet, enum wire_signer_type *out);
 
 /* The encoders append one packet to |out|, which the caller has initialised with WIRE_SIGNER_MAX_PACKET as its limit
- * and cleared; check mg_buffer_ok. */
+ * and cleared; check mg_buffer_ok. Values that the decoders refuse (an empty or oversized TBSCertificate, a signature
+ * with a status other than OK) are the caller's to avoid. */
 void wire_signer_encode_hello(struct mg_buffer *out);
 void wire_signer_encode_issuers(struct mg_buffer *out, const struct wire_issuers *issuers);
 
-/* A batch is begun, filled and ended; the end writes the count. wire_signer_add_* returns false, and leaves the batch
- * as it was, when the packet or the count is full: end it, send it and begin another. */
+/* A batch is begun, filled and ended. wire_signer_add_* returns false, and leaves the batch as it was, when the packet
+ * or the count is full: end it, send it and begin another; an empty batch has room for the largest entry. It is also
+ * false for an entry that no batch takes: a TBSCertificate that is empty or over WIRE_SIGNER_MAX_TBS, a signature over
+ * WIRE_SIGNER_MAX_SIGNATURE. */
 void wire_signer_begin_sign(struct mg_buffer *out);
 MG_MUST_USE bool wire_signer_add_sign(struct mg_buffer *out, const struct wire_sign_request *request);
 void wire_signer_begin_signed(struct mg_buffer *out);
 MG_MUST_USE bool wire_signer_add_signed(struct mg_buffer *out, const struct wire_sign_result *result);
-/* wire_signer_end_batch returns the number of entries. */
+/* wire_signer_end_batch returns the number of entries; an empty batch must not be sent. */
 size_t wire_signer_end_batch(struct mg_buffer *out);
 
 /* The decoders check every size, range and count, and that nothing is left over. What they return borrows from
