@@ -375,9 +375,17 @@ bool client_hello_takes_ecdsa_p256(const struct client_hello *hello, uint16_t ve
     return group_ok && sigalg_ok && offers_ecdhe_ecdsa(hello);
 }
 
+/* A CBS read that fails may have moved its CBS. The two iterators leave theirs where it was, so that the readers above
+ * see what is left over. */
+
 bool client_hello_next_alpn(CBS *alpn, CBS *out)
 {
-    return CBS_get_u8_length_prefixed(alpn, out);
+    CBS rest = *alpn;
+    if (!CBS_get_u8_length_prefixed(&rest, out)) {
+        return false;
+    }
+    *alpn = rest;
+    return true;
 }
 
 bool client_hello_next_key_share(CBS *key_shares, uint16_t *out_group, CBS *out_key)

@@ -144,7 +144,8 @@ bool client_hello_has_sigalg(const struct client_hello *hello, uint16_t signatur
  * SHA-256 among the signature algorithms or no word about them (RFC 5246 section 7.4.1.4.1). */
 bool client_hello_takes_ecdsa_p256(const struct client_hello *hello, uint16_t version);
 
-/* client_hello_next_alpn moves the first protocol of |alpn|, a copy of hello->alpn, to |out|. False at the end. */
+/* client_hello_next_alpn moves the first protocol of |alpn|, a copy of hello->alpn, to |out|. False at the end, and
+ * then nothing is changed. */
 bool client_hello_next_alpn(CBS *alpn, CBS *out);
 
 /* client_hello_next_key_share does the same for |key_shares|, a copy of hello->key_shares. */
