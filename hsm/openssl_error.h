@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* OpenSSL's error queue, turned into our one error dialect. */
+#ifndef MINTGATE_HSM_OPENSSL_ERROR_H
+#define MINTGATE_HSM_OPENSSL_ERROR_H
+
+#include "base/status.h"
+
+/* openssl_error_set formats a message into |error| (may be NULL) with the calling thread's last OpenSSL error behind,
+ * empties that queue, and returns MG_INTERNAL. */
+enum mg_status openssl_error_set(struct mg_error *error, const char *format, ...) MG_PRINTF(2, 3);
+
+#endif

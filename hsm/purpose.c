@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hsm/purpose.h"
+
+static const enum key_purpose accepted[KEY_NUM_CALLS] = {
+    [KEY_CALL_SIGN_LEAF] = KEY_MINTING,
+    [KEY_CALL_SIGN_CA] = KEY_PRIVATE_CA,
+};
+
+bool key_purpose_is_known(uint8_t number)
+{
+    return number >= KEY_PURPOSE_FIRST && number <= KEY_PURPOSE_LAST;
+}
+
+const char *key_purpose_name(enum key_purpose purpose)
+{
+    switch (purpose) {
+    case KEY_MINTING:
+        return "minting";
+    case KEY_PRIVATE_CA:
+        return "private-ca";
+    case KEY_SKA:
+        return "ska";
+    case KEY_TLS_CLIENT:
+        return "tls-client";
+    case KEY_SERVER_TLS:
+        return "server-tls";
+    }
+    return "unknown";
+}
+
+bool key_purpose_allows(enum key_purpose purpose, enum key_call call)
+{
+    return accepted[call] == purpose;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every key has one purpose, fixed when it is made and sealed with it; every call that uses a private key accepts
+ * exactly one purpose (design.md section 1). One table says which. Any thread.
+ */
+#ifndef MINTGATE_HSM_PURPOSE_H
+#define MINTGATE_HSM_PURPOSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The numbers are stored with the keys: never change one. */
+enum key_purpose {
+    KEY_MINTING = 1,    /* signs leaves for the engine */
+    KEY_PRIVATE_CA = 2, /* signs the certificates of minting issuers; its own certificate is a root */
+    KEY_SKA = 3,        /* keys kept for others */
+    KEY_TLS_CLIENT = 4, /* the appliance as a TLS client */
+    KEY_SERVER_TLS = 5, /* the appliance's own servers */
+};
+#define KEY_PURPOSE_FIRST KEY_MINTING
+#define KEY_PURPOSE_LAST KEY_SERVER_TLS
+
+/* What a private key can be asked to do. */
+enum key_call {
+    KEY_CALL_SIGN_LEAF, /* the engine's SIGN: a TBSCertificate that the leaf policy accepts */
+    KEY_CALL_SIGN_CA,   /* certify a minting issuer's key */
+};
+#define KEY_NUM_CALLS 2
+
+/* key_purpose_is_known tells whether |number| is a purpose. */
+bool key_purpose_is_known(uint8_t number);
+
+/* key_purpose_name returns a static word such as "minting". */
+const char *key_purpose_name(enum key_purpose purpose);
+
+/* key_purpose_allows tells whether a key of |purpose| may serve |call|. */
+bool key_purpose_allows(enum key_purpose purpose, enum key_call call);
+
+#endif
