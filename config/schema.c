@@ -60,7 +60,7 @@ static const struct config_key dataplane_keys[] = {
     {"flow_idle_timeout", CONFIG_DURATION, AT(dataplane.flow_idle_timeout_ns), "30m", NS_S, 7 * NS_DAY, NULL, false,
      "A flow without packets for so long is forgotten; should it go on, it counts as joined in mid-stream."},
     {"flow_opening_timeout", CONFIG_DURATION, AT(dataplane.flow_opening_timeout_ns), "30s", 100 * NS_MS, NS_DAY, NULL,
-     false, "The same for a flow whose client has not sent its first byte yet."},
+     false, "The same for a flow whose SYN the server has not answered."},
     {"hold_time", CONFIG_DURATION, AT(dataplane.hold_time_ns), "3s", 10 * NS_MS, 60 * NS_S, NULL, false,
      "How long a flow's first client bytes may be held until the ClientHello is complete; then "
      "`policy.hold_exceeded`."},

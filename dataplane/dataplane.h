@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What workers and session threads of one engine share. Built by the main thread before they start. */
+#ifndef MINTGATE_DATAPLANE_DATAPLANE_H
+#define MINTGATE_DATAPLANE_DATAPLANE_H
+
+#include <stdatomic.h>
+
+#include "base/siphash.h"
+#include "config/config.h"
+#include "dataplane/net/ports.h"
+#include "dataplane/policy/learned.h"
+#include "dataplane/policy/policy.h"
+#include "dataplane/session/session_log.h"
+#include "dataplane/takeover/stack.h"
+
+struct worker;
+struct session_thread;
+struct tls_settings;
+
+struct dataplane {
+    const struct config *config; /* as the engine was started; what can be reloaded stands in the snapshots below */
+    struct ports ports;
+    struct stack stack;
+    struct mg_siphash_key siphash;
+    struct policy *policy;    /* RCU; main: wo, all: ro */
+    struct tls_settings *tls; /* RCU; main: wo, sessions: ro */
+    struct learned *learned;
+    struct session_log *log;
+    _Atomic bool stop; /* main: wo */
+
+    unsigned num_workers;
+    struct worker **workers;
+    unsigned num_session_threads;
+    struct session_thread **session_threads;
+};
+
+#endif

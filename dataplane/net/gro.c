@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/net/gro.h"
+
+#include <string.h>
+
+#include "dataplane/net/checksum.h"
+
+#define IPV4_TOTAL_LEN 2
+#define IPV6_PAYLOAD_LEN 4
+#define IPV6_HEADER_LEN 40
+#define TCP_FLAGS 13
+#define MAX_MERGED_LEN 65535
+
+static bool same_bytes(const uint8_t *a, const uint8_t *b, size_t len)
+{
+    return memcmp(a, b, len) == 0;
+}
+
+static bool plain(const struct packet *packet)
+{
+    return (packet->tcp_flags & ~(TCP_ACK | TCP_PSH)) == 0 && packet->payload.len > 0 &&
+           packet->ip.len - packet->payload.len <= GRO_MAX_HEADER;
+}
+
+static bool checksum_ok(const struct packet *packet)
+{
+    return checksum_tcp_ok(packet->ip.data, packet->tcp_offset, packet->ip.len - packet->tcp_offset);
+}
+
+/* continues tells whether |packet| can be joined to what is there: everything in its headers but lengths, id, flags
+ * and checksums is the same. */
+static bool continues(const struct gro *gro, const struct packet *packet)
+{
+    const struct packet *first = &gro->first;
+    size_t address_len = packet_address_len(packet);
+    return !gro->closed && gro->num_segments < GRO_MAX_SEGMENTS && plain(packet) && packet->is_ipv6 == first->is_ipv6 &&
+           packet->tcp_offset == first->tcp_offset && packet->seq == gro->next_seq && packet->ack == first->ack &&
+           packet->window == first->window && packet->source_port == first->source_port &&
+           packet->destination_port == first->destination_port && packet->options.len == first->options.len &&
+           packet->payload.len <= first->payload.len &&
+           gro->header_len + gro->payload_len + packet->payload.len <= MAX_MERGED_LEN &&
+           same_bytes(packet->source, first->source, address_len) &&
+           same_bytes(packet->destination, first->destination, address_len) &&
+           same_bytes(packet->options.data, first->options.data, packet->options.len) && checksum_ok(packet);
+}
+
+static struct iovec part_of(struct mg_slice slice)
+{
+    union {
+        const void *in;
+        void *out; /* struct iovec has no const, though writev only reads */
+    } pointer = {.in = slice.data};
+    return (struct iovec){pointer.out, slice.len};
+}
+
+static void begin(struct gro *gro, const struct packet *packet)
+{
+    gro->first = *packet;
+    gro->num_segments = 1;
+    gro->next_seq = packet->seq + (uint32_t)packet->payload.len;
+    gro->payload_len = packet->payload.len;
+    gro->header_len = packet->ip.len - packet->payload.len;
+    gro->closed = !plain(packet) || (packet->tcp_flags & TCP_PSH) != 0 || !checksum_ok(packet);
+    /* The whole packet for now, headers included: most are written alone. */
+    gro->parts[1] = part_of(packet->ip);
+}
+
+bool gro_add(struct gro *gro, const struct packet *packet)
+{
+    if (gro_empty(gro)) {
+        begin(gro, packet);
+        return true;
+    }
+    if (!continues(gro, packet)) {
+        return false;
+    }
+    if (gro->num_segments == 1) {
+        gro->parts[2] = part_of(gro->first.payload);
+    }
+    gro->num_segments++;
+    gro->parts[1 + gro->num_segments] = part_of(packet->payload);
+    gro->next_seq += (uint32_t)packet->payload.len;
+    gro->payload_len += packet->payload.len;
+    gro->first.tcp_flags |= packet->tcp_flags & TCP_PSH;
+    gro->closed = (packet->tcp_flags & TCP_PSH) != 0 || packet->payload.len < gro->first.payload.len;
+    return true;
+}
+
+/* merge_headers makes the headers of the joined packet out of the first one's. */
+static void merge_headers(struct gro *gro)
+{
+    const struct packet *first = &gro->first;
+    size_t len = gro->header_len + gro->payload_len;
+    memcpy(gro->header, first->ip.data, gro->header_len);
+    uint8_t *len_field = gro->header + (first->is_ipv6 ? IPV6_PAYLOAD_LEN : IPV4_TOTAL_LEN);
+    size_t len_value = first->is_ipv6 ? len - IPV6_HEADER_LEN : len;
+    len_field[0] = (uint8_t)(len_value >> 8);
+    len_field[1] = (uint8_t)len_value;
+    gro->header[first->tcp_offset + TCP_FLAGS] = first->tcp_flags;
+    checksum_ip_fill(gro->header);
+    checksum_tcp_pseudo_fill(gro->header, first->tcp_offset, len - first->tcp_offset);
+    gro->parts[1] = (struct iovec){gro->header, gro->header_len};
+}
+
+enum mg_status gro_write(struct gro *gro, int tun_fd)
+{
+    struct tun_offload offload = {0};
+    int num_parts = 2;
+    if (gro->num_segments > 1) {
+        merge_headers(gro);
+        offload = (struct tun_offload){.needs_checksum = true, .gso_size = (uint16_t)gro->first.payload.len};
+        num_parts = 2 + gro->num_segments;
+    }
+    enum mg_status status = tun_write(tun_fd, gro->parts, num_parts, gro->first.is_ipv6, (uint16_t)gro->header_len,
+                                      gro->first.tcp_offset, offload);
+    gro->num_segments = 0;
+    return status;
+}

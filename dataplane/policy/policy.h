@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What happens to a flow, by the operator's rules: an immutable snapshot compiled from the configuration, replaced
+ * whole on reload (the engine publishes it by RCU). The dataplane and `mintgate --explain` ask the same functions.
+ *
+ * All but policy_new and policy_free are pure and allocate nothing: any thread.
+ */
+#ifndef MINTGATE_DATAPLANE_POLICY_POLICY_H
+#define MINTGATE_DATAPLANE_POLICY_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "base/status.h"
+#include "config/config.h"
+
+struct policy;
+
+/* Who speaks to whom; addresses of 4 or 16 bytes, borrowed. */
+struct policy_flow {
+    const uint8_t *client;
+    const uint8_t *server;
+    bool is_ipv6;
+    uint16_t port; /* the server's */
+};
+
+#define POLICY_NO_RULE UINT16_MAX
+#define POLICY_MAX_RULES 4096
+
+struct policy_verdict {
+    enum config_action action;
+    enum config_block_with block_with;
+    uint16_t rule;         /* its index; POLICY_NO_RULE: the default */
+    const char *rule_name; /* lives as long as the policy; "default" without a rule */
+};
+
+/* policy_new compiles |config|->policy; the snapshot keeps no pointer into |config|. |generation| counts policies.
+ * MG_INVALID: a name that is none, with file, line and rule in |error|. */
+MG_MUST_USE enum mg_status policy_new(struct policy **out, const struct config *config, uint64_t generation,
+                                      struct mg_error *error);
+void policy_free(struct policy *policy);
+
+uint64_t policy_generation(const struct policy *policy);
+
+/* policy_settings returns the ways out and their times, as configured. */
+const struct config_policy *policy_settings(const struct policy *policy);
+
+/* policy_may_intercept tells whether any name could make this flow intercepted. Where not, the flow need not be
+ * watched at all. */
+bool policy_may_intercept(const struct policy *policy, const struct policy_flow *flow);
+
+/* policy_may_intercept_addresses is the same for any port, for QUIC, which would move a flow that is watched. */
+bool policy_may_intercept_addresses(const struct policy *policy, const struct policy_flow *flow);
+
+/* policy_decide finds the first rule that matches; |sni| is canonical (minting/names.h), empty where there is none. */
+void policy_decide(const struct policy *policy, const struct policy_flow *flow, struct mg_slice sni,
+                   struct policy_verdict *out);
+
+/* policy_same_for tells whether |name|, a canonical name or a "*." pattern of a certificate, would get |action| too,
+ * for a pattern each name that it stands for. A name that would not must not stand in a minted certificate: browsers
+ * send requests for it over this connection then (RFC 9113 section 9.1.1). */
+bool policy_same_for(const struct policy *policy, const struct policy_flow *flow, struct mg_slice name,
+                     enum config_action action);
+
+/* policy_names_matter tells whether policy_same_for can be false at all for this flow. */
+bool policy_names_matter(const struct policy *policy, const struct policy_flow *flow);
+
+/* policy_address_class returns a number that is equal for flows whose addresses and port match the same rules, so that
+ * policy_same_for answers the same for them. */
+uint64_t policy_address_class(const struct policy *policy, const struct policy_flow *flow);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The session log: records go from workers and session threads to one writer thread without a lock or system call.
+ * Each producer has a channel of its own with a bounded number of records; when none is free the record is lost, and
+ * the caller counts it.
+ */
+#ifndef MINTGATE_DATAPLANE_SESSION_SESSION_LOG_H
+#define MINTGATE_DATAPLANE_SESSION_SESSION_LOG_H
+
+#include "base/status.h"
+#include "dataplane/session/session_record.h"
+
+struct session_log;
+struct session_log_channel;
+
+/* session_log_new opens |path| (appending, mode 0640; "": records are taken and thrown away) and starts the writer
+ * with |num_channels| channels that share |max_records|. Main thread. */
+MG_MUST_USE enum mg_status session_log_new(struct session_log **out, const char *path, unsigned num_channels,
+                                           unsigned max_records, struct mg_error *error);
+
+/* session_log_free writes what waits and ends the writer; all producers have ended. */
+void session_log_free(struct session_log *log);
+
+/* session_log_reopen has the file closed and opened again by its path, for log rotation. Any thread. */
+void session_log_reopen(struct session_log *log);
+
+struct session_log_channel *session_log_channel(struct session_log *log, unsigned index);
+
+/* session_log_put has a copy of |record| written. False: all of the channel's places wait to be written, and the record
+ * is lost. The channel's one producer thread; no system call. */
+MG_MUST_USE bool session_log_put(struct session_log_channel *channel, const struct session_record *record);
+
+#endif

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_mbuf_dyn.h>
+
+#include "dataplane/worker/worker_internal.h"
+
+/* ---- held packets ---- */
+
+static int held_offset = -1;
+
+bool held_register(void)
+{
+    static const struct rte_mbuf_dynfield field = {
+        .name = "mintgate_held", .size = sizeof(struct rte_mbuf *), .align = sizeof(struct rte_mbuf *)};
+    if (held_offset < 0) {
+        held_offset = rte_mbuf_dynfield_register(&field);
+    }
+    return held_offset >= 0;
+}
+
+struct rte_mbuf **held_next(struct rte_mbuf *mbuf)
+{
+    return RTE_MBUF_DYNFIELD(mbuf, held_offset, struct rte_mbuf **);
+}
+
+static struct rte_mbuf *take_held(struct worker *worker, struct flow *flow)
+{
+    struct rte_mbuf *mbuf = flow->held_first;
+    if (mbuf != NULL) {
+        flow->held_first = *held_next(mbuf);
+        flow->num_held--;
+        worker->num_held--;
+    }
+    return mbuf;
+}
+
+void decide_hold(struct worker *worker, struct flow *flow, struct rte_mbuf *mbuf)
+{
+    if (worker->num_held >= worker->max_held) {
+        /* TCP sends it again; a flow that cannot even hold its first packets is let go by its callers. */
+        count(&worker->counters, COUNT_FULL_HOLD_PACKETS);
+        rte_pktmbuf_free(mbuf);
+        return;
+    }
+    *held_next(mbuf) = NULL;
+    if (flow->held_first == NULL) {
+        flow->held_first = mbuf;
+    } else {
+        *held_next(flow->held_last) = mbuf;
+    }
+    flow->held_last = mbuf;
+    flow->num_held++;
+    worker->num_held++;
+}
+
+static void free_hello(struct worker *worker, struct flow *flow)
+{
+    if (flow->hello != NULL) {
+        flow->hello->next_free = worker->free_hellos;
+        worker->free_hellos = flow->hello;
+        flow->hello = NULL;
+    }
+}
+
+void decide_free_held(struct worker *worker, struct flow *flow)
+{
+    for (struct rte_mbuf *mbuf; (mbuf = take_held(worker, flow)) != NULL;) {
+        rte_pktmbuf_free(mbuf);
+    }
+    free_hello(worker, flow);
+}
+
+static enum side side_of(const struct worker *worker, const struct rte_mbuf *mbuf)
+{
+    return mbuf->port == worker->dataplane->ports.id[SIDE_CLIENT] ? SIDE_CLIENT : SIDE_SERVER;
+}
+
+/* ---- records ---- */
+
+void decide_note(struct worker *worker, const struct flow_key *key, const struct hello_info *hello, const char *action,
+                 const char *reason, const char *rule)
+{
+    struct session_record record;
+    session_record_init(&record, key);
+    record.action = action;
+    record.reason = reason;
+    if (hello != NULL) {
+        record.sni = hello->sni;
+        record.ja4 = hello->ja4;
+    }
+    if (rule != NULL) {
+        snprintf(record.rule, sizeof(record.rule), "%s", rule);
+    }
+    if (!session_log_put(worker->log, &record)) {
+        count(&worker->counters, COUNT_FULL_LOG);
+    }
+}
+
+/* ---- carrying a decision out ---- */
+
+void decide_bypass(struct worker *worker, struct flow *flow)
+{
+    for (struct rte_mbuf *mbuf; (mbuf = take_held(worker, flow)) != NULL;) {
+        output_forward(worker, mbuf, side_of(worker, mbuf));
+    }
+    free_hello(worker, flow);
+    track_set_state(worker, flow, FLOW_BYPASSED);
+}
+
+/* segment_between prepares a segment from the endpoint on |from| to the other one. */
+static void segment_between(struct segment *out, const struct flow *flow, enum side from, uint8_t flags)
+{
+    const struct flow_key *key = &flow->key;
+    const struct flow_end *end = &flow->end[from], *peer = &flow->end[side_other(from)];
+    bool from_client = from == SIDE_CLIENT;
+    *out = (struct segment){
+        .is_ipv6 = key->is_ipv6 != 0,
+        .source = from_client ? key->client : key->server,
+        .destination = from_client ? key->server : key->client,
+        .source_port = from_client ? key->client_port : key->server_port,
+        .destination_port = from_client ? key->server_port : key->client_port,
+        .seq = end->next_seq,
+        .ack = peer->next_seq,
+        .flags = (uint8_t)(flags | TCP_ACK),
+        .has_timestamp = end->syn_options.has_timestamp && peer->syn_options.has_timestamp,
+        .timestamp_value = end->timestamp,
+        .timestamp_echo = peer->timestamp,
+    };
+}
+
+/* A fatal access_denied alert (RFC 8446 section 6.2), in a record of its own. */
+static const uint8_t access_denied[] = {21, 3, 3, 0, 2, 2, 49};
+
+void decide_block(struct worker *worker, struct flow *flow, enum config_block_with with)
+{
+    decide_free_held(worker, flow);
+    struct segment segment;
+    bool alert = with == CONFIG_BLOCK_ALERT && flow->first_data;
+    segment_between(&segment, flow, SIDE_SERVER, alert ? TCP_PSH | TCP_FIN : TCP_RST);
+    if (alert) {
+        segment.payload = mg_slice_of(access_denied, sizeof(access_denied));
+        segment.window = UINT16_MAX;
+    }
+    output_segment(worker, flow, SIDE_CLIENT, &segment);
+    segment_between(&segment, flow, SIDE_CLIENT, TCP_RST);
+    if (flow->first_data) {
+        segment.seq = flow->end[SIDE_CLIENT].isn + 1; /* the server has seen nothing of what was held */
+    }
+    output_segment(worker, flow, SIDE_SERVER, &segment);
+    track_set_state(worker, flow, FLOW_BLOCKED);
+}
+
+static void way_out(struct worker *worker, struct flow *flow, const struct hello_info *hello, enum counter counter,
+                    enum config_way_out way, const char *reason)
+{
+    bool block = way == CONFIG_WAY_OUT_BLOCK;
+    count(&worker->counters, counter);
+    decide_note(worker, &flow->key, hello, block ? "block" : "bypass", reason, NULL);
+    if (block) {
+        decide_block(worker, flow, policy_settings(worker->policy)->block_with);
+    } else {
+        decide_bypass(worker, flow);
+    }
+}
+
+void decide_way_out(struct worker *worker, struct flow *flow, enum counter counter, enum config_way_out way,
+                    const char *reason)
+{
+    way_out(worker, flow, NULL, counter, way, reason);
+}
+
+static void adoption_failed(struct worker *worker, struct flow *flow, const struct hello_info *hello)
+{
+    way_out(worker, flow, hello, COUNT_WAY_OUT_ADOPTION_FAILED, policy_settings(worker->policy)->adoption_failed,
+            "adoption_failed");
+}
+
+static void describe_end(struct adopt_end *out, const struct flow *flow, enum side side)
+{
+    const struct flow_end *end = &flow->end[side];
+    bool client = side == SIDE_CLIENT;
+    *out = (struct adopt_end){
+        .port = client ? flow->key.client_port : flow->key.server_port,
+        .next_seq = end->isn + 1, /* neither has sent a byte that the other was given */
+        .window = end->window,
+        .timestamp = end->timestamp,
+        .syn_options = end->syn_options,
+    };
+    memcpy(out->address, client ? flow->key.client : flow->key.server, sizeof(out->address));
+}
+
+/* take_over hands the flow to a session thread; |hello| is NULL where the session must find out itself. */
+static void take_over(struct worker *worker, struct flow *flow, const struct hello_info *hello)
+{
+    struct takeover *takeover = worker->free_takeovers;
+    unsigned thread = (unsigned)(flow->hash % worker->dataplane->num_session_threads);
+    if (takeover == NULL) {
+        count(&worker->counters, COUNT_FULL_TAKEOVERS);
+        adoption_failed(worker, flow, hello);
+        return;
+    }
+    /* From here on the stack may send for it. */
+    if (!flow_add_stack_key(worker->flows, flow)) {
+        adoption_failed(worker, flow, hello);
+        return;
+    }
+    worker->num_stack_flows++;
+    worker->free_takeovers = takeover->next_free;
+    *takeover = (struct takeover){
+        .worker = (uint16_t)worker->index,
+        .flow = flow_handle_of(worker->flows, flow),
+        .key = flow->key,
+        .adopt = {.is_ipv6 = flow->key.is_ipv6 != 0},
+        .forced = hello == NULL,
+        .hold_ns = flow->last_packet_ns,
+        .sent_ns = worker->now_ns,
+    };
+    if (hello != NULL) {
+        takeover->hello = *hello;
+    }
+    describe_end(&takeover->adopt.end[SIDE_CLIENT], flow, SIDE_CLIENT);
+    describe_end(&takeover->adopt.end[SIDE_SERVER], flow, SIDE_SERVER);
+    flow->session_thread = (uint8_t)thread;
+    free_hello(worker, flow);
+    track_set_state(worker, flow, FLOW_ADOPTING);
+    /* Cannot be full: it has as many places as there are takeovers. */
+    (void)rte_ring_sp_enqueue(worker->to_session[thread], takeover);
+    session_thread_ring(worker->dataplane->session_threads[thread]);
+}
+
+/* ---- deciding ---- */
+
+static bool below_minimum(const struct worker *worker, const struct hello_info *hello)
+{
+    return hello->max_version < (uint16_t)tls_settings_min_version(worker->dataplane);
+}
+
+static void intercept(struct worker *worker, struct flow *flow, const struct hello_info *hello)
+{
+    const struct config_policy *settings = policy_settings(worker->policy);
+    struct policy_flow policy_flow;
+    track_policy_flow(&policy_flow, &flow->key);
+    if (below_minimum(worker, hello)) {
+        way_out(worker, flow, hello, COUNT_WAY_OUT_BELOW_MINIMUM, settings->below_minimum, "below_minimum");
+    } else if (hello->has_ech && settings->ech != CONFIG_ECH_INTERCEPT) {
+        way_out(worker, flow, hello, COUNT_WAY_OUT_ECH,
+                settings->ech == CONFIG_ECH_BLOCK ? CONFIG_WAY_OUT_BLOCK : CONFIG_WAY_OUT_BYPASS, "ech");
+    } else if (learned_contains(worker->dataplane->learned, &policy_flow, hello_info_sni(hello),
+                                (int64_t)(worker->now_ns / MG_NS_PER_SECOND))) {
+        way_out(worker, flow, hello, COUNT_WAY_OUT_LEARNED, CONFIG_WAY_OUT_BYPASS, "learned_bypass");
+    } else {
+        count(&worker->counters, COUNT_DECIDED_INTERCEPT);
+        take_over(worker, flow, hello);
+    }
+}
+
+static void decide(struct worker *worker, struct flow *flow, CBS message)
+{
+    struct client_hello parsed;
+    struct hello_info hello;
+    if (client_hello_parse(&parsed, message) != MG_OK || !hello_info_of(&hello, &parsed)) {
+        if (parsed.fault == CLIENT_HELLO_GOOD) {
+            count(&worker->counters, COUNT_HELLO_HOSTILE_SNI);
+        }
+        decide_way_out(worker, flow, COUNT_WAY_OUT_HELLO_TOO_LARGE, policy_settings(worker->policy)->hello_too_large,
+                       parsed.fault == CLIENT_HELLO_GOOD ? "hostile_sni" : "hello_malformed");
+        return;
+    }
+    struct policy_flow policy_flow;
+    struct policy_verdict verdict;
+    track_policy_flow(&policy_flow, &flow->key);
+    policy_decide(worker->policy, &policy_flow, hello_info_sni(&hello), &verdict);
+    switch (verdict.action) {
+    case CONFIG_ACTION_BYPASS:
+        count(&worker->counters, COUNT_DECIDED_BYPASS);
+        decide_bypass(worker, flow);
+        break;
+    case CONFIG_ACTION_BLOCK:
+        count(&worker->counters, COUNT_DECIDED_BLOCK);
+        decide_note(worker, &flow->key, &hello, "block", "rule", verdict.rule_name);
+        decide_block(worker, flow, verdict.block_with);
+        break;
+    case CONFIG_ACTION_INTERCEPT:
+        intercept(worker, flow, &hello);
+        break;
+    }
+}
+
+/* judge looks at the contiguous beginning of the client's stream. */
+static void judge(struct worker *worker, struct flow *flow, CBS stream)
+{
+    const struct config_policy *settings = policy_settings(worker->policy);
+    struct hello_record record;
+    switch (hello_record_parse(&record, stream, worker->hello_scratch)) {
+    case HELLO_RECORD_COMPLETE:
+        decide(worker, flow, record.message);
+        break;
+    case HELLO_RECORD_NEED_MORE:
+        flow->hello_needed = (uint32_t)record.needed_len;
+        break;
+    case HELLO_RECORD_NOT_TLS:
+        decide_way_out(worker, flow, COUNT_WAY_OUT_NOT_TLS, settings->not_tls, "not_tls");
+        break;
+    case HELLO_RECORD_TOO_LARGE:
+    case HELLO_RECORD_MALFORMED:
+        decide_way_out(worker, flow, COUNT_WAY_OUT_HELLO_TOO_LARGE, settings->hello_too_large, "hello_too_large");
+        break;
+    }
+}
+
+/* gather puts a segment into the flow's stream and judges what is there. */
+static void gather(struct worker *worker, struct flow *flow, const struct packet *packet)
+{
+    const struct config_policy *settings = policy_settings(worker->policy);
+    struct hello_stream *stream = &flow->hello->stream;
+    uint32_t offset = packet->seq - (flow->end[SIDE_CLIENT].isn + 1);
+    switch (hello_stream_add(stream, offset, packet->payload.data, packet->payload.len)) {
+    case HELLO_STREAM_OK:
+        break;
+    case HELLO_STREAM_CONFLICT:
+        decide_way_out(worker, flow, COUNT_WAY_OUT_FRAGMENTED, settings->fragmented, "overlap");
+        return;
+    case HELLO_STREAM_TOO_LARGE:
+    case HELLO_STREAM_TOO_MANY:
+        decide_way_out(worker, flow, COUNT_WAY_OUT_HELLO_TOO_LARGE, settings->hello_too_large, "hello_too_large");
+        return;
+    }
+    CBS prefix = hello_stream_prefix(stream);
+    if (CBS_len(&prefix) >= flow->hello_needed) {
+        judge(worker, flow, prefix);
+    }
+}
+
+/* start_gathering gets a place for a ClientHello in several segments; false: there is none. */
+static bool start_gathering(struct worker *worker, struct flow *flow)
+{
+    struct hello_slot *slot = worker->free_hellos;
+    if (slot == NULL) {
+        count(&worker->counters, COUNT_FULL_HOLD_HELLOS);
+        return false;
+    }
+    worker->free_hellos = slot->next_free;
+    hello_stream_init(&slot->stream, slot->bytes, HELLO_CAPACITY);
+    flow->hello = slot;
+    count(&worker->counters, COUNT_HELLO_SEGMENTED);
+    return true;
+}
+
+static void table_full(struct worker *worker, struct flow *flow)
+{
+    way_out(worker, flow, NULL, COUNT_WAY_OUT_TABLE_FULL, policy_settings(worker->policy)->table_full, "table_full");
+}
+
+void decide_first(struct worker *worker, struct flow *flow, struct rte_mbuf *mbuf, const struct packet *packet)
+{
+    bool in_order = packet->seq == flow->end[SIDE_CLIENT].isn + 1;
+    if (in_order && packet->payload.len == 0) {
+        /* It ends the connection without a word: nothing to inspect. */
+        track_set_state(worker, flow, FLOW_BYPASSED);
+        output_forward(worker, mbuf, SIDE_CLIENT);
+        return;
+    }
+    flow->first_data = true;
+    track_set_state(worker, flow, FLOW_HOLDING);
+    bool room = worker->num_held < worker->max_held;
+    decide_hold(worker, flow, mbuf);
+    if (!room) {
+        table_full(worker, flow); /* the packet is lost, and comes again on a flow that is decided */
+        return;
+    }
+    if (in_order) {
+        CBS stream;
+        CBS_init(&stream, packet->payload.data, packet->payload.len);
+        judge(worker, flow, stream); /* in place: most ClientHellos are in one segment */
+    }
+    if (flow->state == FLOW_HOLDING) {
+        if (!start_gathering(worker, flow)) {
+            table_full(worker, flow);
+        } else if (packet->payload.len > 0) {
+            gather(worker, flow, packet);
+        }
+    }
+}
+
+void decide_more(struct worker *worker, struct flow *flow, struct rte_mbuf *mbuf, const struct packet *packet)
+{
+    struct flow_end *client = &flow->end[SIDE_CLIENT];
+    uint32_t after = packet->seq + packet_sequence_len(packet);
+    bool sent_again = packet->payload.len > 0 &&
+                      hello_stream_has(&flow->hello->stream, packet->seq - (client->isn + 1), packet->payload.len);
+    if (worker->num_held >= worker->max_held) {
+        rte_pktmbuf_free(mbuf);
+        table_full(worker, flow);
+        return;
+    }
+    if (seq_before(client->next_seq, after)) {
+        client->next_seq = after;
+    }
+    decide_hold(worker, flow, mbuf);
+    if (sent_again || flow->num_held > MAX_HELD_PER_FLOW) {
+        /* The client waits for an acknowledgement, which only a socket can give: two lost segments would stop it for
+         * good. The session decides. */
+        take_over(worker, flow, NULL);
+    } else if (packet->payload.len > 0) {
+        gather(worker, flow, packet);
+    }
+}
+
+/* ---- answers of session threads ---- */
+
+static void inject_held(struct worker *worker, struct flow *flow)
+{
+    for (struct rte_mbuf *mbuf; (mbuf = take_held(worker, flow)) != NULL;) {
+        struct mg_slice frame;
+        struct packet packet;
+        if (!ports_frame(mbuf, &frame)) {
+            rte_pktmbuf_free(mbuf);
+            continue;
+        }
+        packet_parse(&packet, frame);
+        steer_to_stack(worker, flow, mbuf, &packet, side_of(worker, mbuf));
+    }
+    steer_flush(worker);
+}
+
+void decide_answer(struct worker *worker, const struct takeover_answer *answer)
+{
+    const struct hello_info *hello = NULL;
+    if (answer->takeover != NULL) {
+        answer->takeover->next_free = worker->free_takeovers;
+        worker->free_takeovers = answer->takeover;
+        hello = answer->takeover->forced ? NULL : &answer->takeover->hello;
+    }
+    struct flow *flow = flow_by_handle(worker->flows, answer->flow);
+    if (flow == NULL) {
+        return;
+    }
+    switch (answer->type) {
+    case TAKEOVER_ADOPTED:
+        count(&worker->counters, hello == NULL ? COUNT_ADOPTED_FORCED : COUNT_ADOPTED);
+        track_set_state(worker, flow, FLOW_ADOPTED);
+        inject_held(worker, flow);
+        break;
+    case TAKEOVER_FAILED:
+        adoption_failed(worker, flow, hello);
+        break;
+    case TAKEOVER_FINISHED:
+        flow->finished = true;
+        track_set_state(worker, flow, FLOW_ADOPTED);
+        break;
+    }
+}
