@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "minting/mimic.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <openssl/sha.h>
+
+#include "minting/subject.h"
+
+/* The tags of GeneralName's choices (RFC 5280 section 4.2.1.6). */
+#define TAG_DNS_NAME (CBS_ASN1_CONTEXT_SPECIFIC | 2)
+#define TAG_IP_ADDRESS (CBS_ASN1_CONTEXT_SPECIFIC | 7)
+
+/* struct mimic_block is the one allocation of a mimic: behind it lie its names and then its bytes. */
+struct mimic_block {
+    struct mimic mimic;
+    _Atomic uint32_t references;
+    struct mimic_name names[];
+};
+
+/* struct filler writes a new block's names and bytes. Room for all was made: what is kept is never longer than where
+ * it comes from. */
+struct filler {
+    struct mimic *mimic;
+    struct mimic_name *names;
+    uint32_t name_hashes[MIMIC_MAX_NAMES]; /* to find duplicates without comparing each with each */
+    uint8_t *next;                         /* free bytes */
+    CBB general_names;                     /* into the last bytes of the block */
+};
+
+static struct mg_slice slice_of(CBS cbs)
+{
+    return mg_slice_of(CBS_data(&cbs), CBS_len(&cbs));
+}
+
+static struct mg_slice keep(struct filler *filler, struct mg_slice bytes)
+{
+    if (bytes.len == 0) {
+        return mg_slice_of(NULL, 0);
+    }
+    uint8_t *copy = memcpy(filler->next, bytes.data, bytes.len);
+    filler->next += bytes.len;
+    return mg_slice_of(copy, bytes.len);
+}
+
+/* FNV-1a. A server that makes them collide costs itself at most MIMIC_MAX_NAMES^2 / 2 compares of lengths. */
+static uint32_t hash_of(struct mg_slice bytes)
+{
+    uint32_t hash = 2166136261;
+    for (size_t i = 0; i < bytes.len; i++) {
+        hash = (hash ^ bytes.data[i]) * 16777619;
+    }
+    return hash;
+}
+
+static bool has_name(const struct filler *filler, uint32_t hash, enum mimic_name_kind kind, struct mg_slice value)
+{
+    for (size_t i = 0; i < filler->mimic->num_names; i++) {
+        if (filler->name_hashes[i] == hash && filler->names[i].kind == kind &&
+            mg_slice_equal(filler->names[i].value, value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool mimic_add_general_name(CBB *out, enum mimic_name_kind kind, struct mg_slice value)
+{
+    CBB child;
+    return CBB_add_asn1(out, &child, kind == MIMIC_NAME_DNS ? TAG_DNS_NAME : TAG_IP_ADDRESS) &&
+           CBB_add_bytes(&child, value.data, value.len) && CBB_flush(out);
+}
+
+static bool add_name(struct filler *filler, enum mimic_name_kind kind, struct mg_slice value)
+{
+    uint32_t hash = hash_of(value);
+    if (has_name(filler, hash, kind, value)) {
+        return true;
+    }
+    size_t start = CBB_len(&filler->general_names);
+    if (!mimic_add_general_name(&filler->general_names, kind, value)) {
+        return false;
+    }
+    size_t len = CBB_len(&filler->general_names) - start;
+    const uint8_t *general_name = CBB_data(&filler->general_names) + start;
+    size_t i = filler->mimic->num_names++;
+    filler->name_hashes[i] = hash;
+    filler->names[i] = (struct mimic_name){
+        .kind = kind,
+        .value = mg_slice_of(general_name + len - value.len, value.len),
+        .general_name = mg_slice_of(general_name, len),
+    };
+    return true;
+}
+
+static bool add_dns_name(struct filler *filler, struct mg_slice text)
+{
+    struct dns_name name;
+    if (dns_name_from_san(&name, text) != DNS_NAME_OK) {
+        filler->mimic->num_malformed_names++;
+        return true;
+    }
+    return add_name(filler, MIMIC_NAME_DNS, dns_name_slice(&name));
+}
+
+static bool add_ip_address(struct filler *filler, struct mg_slice ip)
+{
+    if (ip.len != 4 && ip.len != 16) {
+        filler->mimic->num_malformed_names++;
+        return true;
+    }
+    return add_name(filler, MIMIC_NAME_IP, ip);
+}
+
+static bool add_alt_name(struct filler *filler, CBS value, unsigned tag)
+{
+    switch (tag) {
+    case TAG_DNS_NAME:
+        return add_dns_name(filler, slice_of(value));
+    case TAG_IP_ADDRESS:
+        return add_ip_address(filler, slice_of(value));
+    default:
+        filler->mimic->num_other_names++;
+        return true;
+    }
+}
+
+static bool fill_names(struct filler *filler, CBS alt_names)
+{
+    if (CBS_len(&alt_names) == 0) {
+        return true;
+    }
+    if (!CBB_init_fixed(&filler->general_names, filler->next, CBS_len(&alt_names))) {
+        return false;
+    }
+    bool ok = true;
+    CBS value;
+    unsigned tag;
+    while (ok && CBS_len(&alt_names) > 0) {
+        ok = CBS_get_any_asn1(&alt_names, &value, &tag) && add_alt_name(filler, value, tag);
+    }
+    filler->mimic->general_names = mg_slice_of(filler->next, ok ? CBB_len(&filler->general_names) : 0);
+    CBB_cleanup(&filler->general_names);
+    return ok;
+}
+
+/* fill_subject keeps the subject if it may be copied, and its common name if that is a host name: a leaf that leaves
+ * the name out of its subjectAltName must not say it there. */
+static void fill_subject(struct filler *filler, CBS subject)
+{
+    CBS common_name;
+    if (!subject_check(subject, &common_name)) {
+        return;
+    }
+    filler->mimic->subject = keep(filler, slice_of(subject));
+    struct dns_name name;
+    if (dns_name_from_san(&name, slice_of(common_name)) == DNS_NAME_OK) {
+        filler->mimic->subject_name = keep(filler, dns_name_slice(&name));
+    }
+}
+
+static enum mg_status check_bounds(const struct cert *cert, size_t *out_num_names, struct mg_error *error)
+{
+    if (CBS_len(&cert->alt_names) > MIMIC_MAX_NAMES_LEN) {
+        return mg_error_set(error, MG_LIMIT, "certificate: subjectAltName of %zu bytes, at most %d are taken",
+                            CBS_len(&cert->alt_names), MIMIC_MAX_NAMES_LEN);
+    }
+    if (CBS_len(&cert->serial) > MIMIC_MAX_SERIAL_LEN || CBS_len(&cert->subject_key_id) > MIMIC_MAX_KEY_ID_LEN ||
+        CBS_len(&cert->authority_key_id) > MIMIC_MAX_KEY_ID_LEN) {
+        return mg_error_set(error, MG_LIMIT, "certificate: serialNumber or a key identifier is over %d bytes",
+                            MIMIC_MAX_SERIAL_LEN);
+    }
+    size_t num_names = 0;
+    for (CBS names = cert->alt_names; CBS_len(&names) > 0; num_names++) {
+        CBS name;
+        unsigned tag;
+        if (!CBS_get_any_asn1(&names, &name, &tag)) {
+            return mg_error_set(error, MG_INVALID, "certificate: subjectAltName does not parse");
+        }
+    }
+    if (num_names > MIMIC_MAX_NAMES) {
+        return mg_error_set(error, MG_LIMIT, "certificate: subjectAltName of %zu names, at most %d are taken",
+                            num_names, MIMIC_MAX_NAMES);
+    }
+    *out_num_names = num_names;
+    return MG_OK;
+}
+
+static struct mimic_block *block_new(const struct cert *cert, size_t num_names)
+{
+    size_t subject_len = CBS_len(&cert->subject) <= SUBJECT_MAX_LEN ? CBS_len(&cert->subject) : 0;
+    size_t num_bytes = CBS_len(&cert->serial) + CBS_len(&cert->subject_key_id) + CBS_len(&cert->authority_key_id) +
+                       2 * subject_len + CBS_len(&cert->alt_names); /* twice: the common name in it is kept apart */
+    struct mimic_block *block = calloc(1, sizeof(*block) + num_names * sizeof(block->names[0]) + num_bytes);
+    if (block != NULL) {
+        atomic_init(&block->references, 1);
+    }
+    return block;
+}
+
+static bool fill(struct mimic_block *block, size_t num_names, const struct cert *cert)
+{
+    struct mimic *mimic = &block->mimic;
+    struct filler filler = {.mimic = mimic, .names = block->names, .next = (uint8_t *)(block->names + num_names)};
+    mimic->names = block->names;
+    mimic->not_before = cert->not_before;
+    mimic->not_after = cert->not_after;
+    mimic->key_type = cert->key_type;
+    mimic->key_bits = cert->key_bits;
+    mimic->digest = cert->digest;
+    mimic->is_ca = cert->is_ca;
+    mimic->serial = keep(&filler, slice_of(cert->serial));
+    mimic->subject_key_id = keep(&filler, slice_of(cert->subject_key_id));
+    mimic->authority_key_id = keep(&filler, slice_of(cert->authority_key_id));
+    fill_subject(&filler, cert->subject);
+    return fill_names(&filler, cert->alt_names);
+}
+
+enum mg_status mimic_new(struct mimic **out, struct mg_slice der, struct mg_error *error)
+{
+    struct cert cert;
+    enum mg_status status = cert_parse(&cert, cert_cbs_of(der.data, der.len), error);
+    if (status != MG_OK) {
+        return status;
+    }
+    size_t num_names = 0;
+    status = check_bounds(&cert, &num_names, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    struct mimic_block *block = block_new(&cert, num_names);
+    if (block == NULL || !fill(block, num_names, &cert)) {
+        free(block);
+        return mg_error_set(error, MG_MEMORY, "certificate: no memory");
+    }
+    SHA256(der.data, der.len, block->mimic.fingerprint);
+    *out = &block->mimic;
+    return MG_OK;
+}
+
+struct mimic *mimic_up_ref(struct mimic *mimic)
+{
+    struct mimic_block *block = MG_CONTAINER_OF(mimic, struct mimic_block, mimic);
+    atomic_fetch_add_explicit(&block->references, 1, memory_order_relaxed);
+    return mimic;
+}
+
+void mimic_unref(struct mimic *mimic)
+{
+    if (mimic == NULL) {
+        return;
+    }
+    struct mimic_block *block = MG_CONTAINER_OF(mimic, struct mimic_block, mimic);
+    if (atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) == 1) {
+        free(block);
+    }
+}
+
+bool mimic_name_matches(const struct mimic_name *name, enum mimic_name_kind kind, struct mg_slice reference)
+{
+    if (name->kind != kind) {
+        return false;
+    }
+    return kind == MIMIC_NAME_DNS ? dns_name_matches(name->value, reference) : mg_slice_equal(name->value, reference);
+}
+
+static bool covers(const struct mimic *mimic, enum mimic_name_kind kind, struct mg_slice reference)
+{
+    for (size_t i = 0; i < mimic->num_names; i++) {
+        if (mimic_name_matches(&mimic->names[i], kind, reference)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool mimic_covers_dns(const struct mimic *mimic, struct mg_slice host)
+{
+    return covers(mimic, MIMIC_NAME_DNS, host);
+}
+
+bool mimic_covers_ip(const struct mimic *mimic, struct mg_slice ip)
+{
+    return covers(mimic, MIMIC_NAME_IP, ip);
+}
