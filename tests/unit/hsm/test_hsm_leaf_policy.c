@@ -17,7 +17,8 @@
 
 static struct leaf leaf;
 static struct leaf_issuer issuer;
-static struct mg_slice names;
+static struct mg_buffer der;
+static struct mg_slice names; /* borrows from |der| */
 static int64_t max_validity;
 
 static const char p256[] = "\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
@@ -85,16 +86,14 @@ static int make_leaf(void **state)
 
 static enum wire_sign_status judge(void)
 {
-    struct mg_buffer der;
     struct tbs tbs;
     struct mg_error error = {""};
-    mg_buffer_init(&der, UINT16_MAX);
+    mg_buffer_clear(&der);
     leaf_write(&leaf, &der);
     assert_true(mg_buffer_ok(&leaf.values));
     assert_int_equal(tbs_parse(mg_buffer_slice(&der), &tbs, &error), MG_OK);
     enum wire_sign_status status = leaf_policy_check(&tbs, &issuer, max_validity, NOW, &names, &error);
     assert_true((status == WIRE_SIGN_OK) == (error.text[0] == '\0'));
-    mg_buffer_free(&der);
     return status;
 }
 
@@ -559,6 +558,20 @@ static void test_facts_of_an_issuer_come_from_its_certificate(void **state)
 
 #define LEAF_TEST(name) cmocka_unit_test_setup(name, make_leaf)
 
+static int new_buffer(void **state)
+{
+    (void)state;
+    mg_buffer_init(&der, UINT16_MAX);
+    return 0;
+}
+
+static int free_buffer(void **state)
+{
+    (void)state;
+    mg_buffer_free(&der);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -598,5 +611,5 @@ int main(void)
         LEAF_TEST(test_certificate_policies_are_identifiers_alone),
         LEAF_TEST(test_facts_of_an_issuer_come_from_its_certificate),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, new_buffer, free_buffer);
 }

@@ -26,6 +26,7 @@ static int make_leaf(void **state)
     issuer.subject = mg_slice_of(name, sizeof(name));
     issuer.ski = mg_slice_of_text("issuer's key id");
     leaf_init(&leaf, &issuer, mg_slice_of(spki, sizeof(spki)), "www.example.com", 1800000000);
+    mg_buffer_free(&der);
     mg_buffer_init(&der, UINT16_MAX);
     return 0;
 }
