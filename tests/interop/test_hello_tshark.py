@@ -58,6 +58,7 @@ CLIENTS = {
     "curl-address": ["curl", "-sk", "https://127.0.0.1/"],
     "openssl": S_CLIENT + ["-servername", SERVER_NAME, "-alpn", "h2,http/1.1"],
     "openssl-no-sni": S_CLIENT + ["-noservername"],
+    "openssl-psk": S_CLIENT + ["-servername", SERVER_NAME, "-psk_identity", "client", "-psk", "0123456789abcdef"],
     "openssl-tls12": S_CLIENT + ["-servername", SERVER_NAME, "-tls1_2", "-no_ticket"],
     "openssl-tls10": S_CLIENT + ["-noservername", "-tls1", "-cipher", "ALL:@SECLEVEL=0"],
     "openssl-all-ciphers": S_CLIENT + ["-servername", SERVER_NAME, "-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"],
@@ -277,6 +278,7 @@ def test_the_clients_differ_as_meant(captures):
     assert hellos["curl"]["alpn"] == ["h2", "http/1.1"] and hellos["curl-http1"]["alpn"] == ["http/1.1"]
     assert hellos["curl-tls12"]["supported_versions"] == [] and "0304" in hellos["curl"]["supported_versions"]
     assert hellos["openssl-no-sni"]["server_name"] is None and hellos["openssl"]["server_name"] == SERVER_NAME
+    assert hellos["openssl-psk"]["extensions"][-1] == "0029"
     assert hellos["openssl-tls10"]["legacy_version"] == "0301"
     assert len(hellos["openssl-all-ciphers"]["cipher_suites"]) > 80
     assert hellos["gnutls-ecdsa"]["signature_algorithms"] == ["0403", "0503"]

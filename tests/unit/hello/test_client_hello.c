@@ -299,13 +299,13 @@ static void test_server_name_must_be_one_host_name(void **state)
         "0000 000a 0008 01 0001 61 00 0001 62", /* another type and a host name */
         "0000 000a 0008 00 0001 61 01 0001 62", /* a host name and another type */
         "0000 0006 0004 00 0002 61",            /* lengths that do not fit */
-        "0000 0006 0003 00 0001 61",            /* */
-        "0000 0006 0005 00 0001 61",            /* */
-        "0000 0007 0004 00 0001 61 00",         /* a byte behind the list */
-        "0000 0007 0005 00 0001 61 00",         /* a byte behind the name */
-        "0000 0006 ffff 00 0001 61",            /* */
-        "0000 0006 0004 00 ffff 61",            /* */
-        "0000 0001 00",                         /* */
+        "0000 0006 0003 00 0001 61",
+        "0000 0006 0005 00 0001 61",
+        "0000 0007 0004 00 0001 61 00", /* a byte behind the list */
+        "0000 0007 0005 00 0001 61 00", /* a byte behind the name */
+        "0000 0006 ffff 00 0001 61",
+        "0000 0006 0004 00 ffff 61",
+        "0000 0001 00",
     };
     for (size_t i = 0; i < NUM_OF(bad); i++) {
         assert_extensions_refused(bad[i], CLIENT_HELLO_BAD_SERVER_NAME);
@@ -326,8 +326,8 @@ static void test_alpn_must_be_a_list_of_names(void **state)
         "0010 0005 0003 036832",    /* a name longer than the list */
         "0010 0005 0002 026832",    /* a list shorter than the name */
         "0010 0006 0003 026832 00", /* a byte behind the list */
-        "0010 0005 ffff 026832",    /* */
-        "0010 0006 0004 026832 ff", /* */
+        "0010 0005 ffff 026832",
+        "0010 0006 0004 026832 ff",
     };
     for (size_t i = 0; i < NUM_OF(bad); i++) {
         assert_extensions_refused(bad[i], CLIENT_HELLO_BAD_ALPN);
@@ -430,12 +430,15 @@ static void test_versions_by_supported_versions(void **state)
         uint16_t min_version;
         uint16_t max_version;
     } cases[] = {
-        {"002b 0003 02 0304", 0x0304, 0x0304},           {"002b 0005 04 0303 0304", 0x0303, 0x0304},
+        {"002b 0003 02 0304", 0x0304, 0x0304},
+        {"002b 0005 04 0303 0304", 0x0303, 0x0304},
         {"002b 0007 06 fafa 0304 0303", 0x0303, 0x0304}, /* GREASE */
         {"002b 0007 06 0301 0304 0302", 0x0301, 0x0304}, /* any order, with holes */
         {"002b 0007 06 7f1c 0305 0303", 0x0303, 0x0303}, /* drafts and the future are not ours */
-        {"002b 0003 02 0300", 0x0300, 0x0300},           {"002b 0005 04 fafa 7f1c", 0, 0}, /* none that we know */
-        {"002b 0007 06 fefd fefc 0304", 0x0304, 0x0304},                                   /* DTLS */
+        {"002b 0003 02 0300", 0x0300, 0x0300},
+        {"002b 0007 06 02ff 0303 0002", 0x0303, 0x0303},
+        /* older than SSL 3.0 */ {"002b 0005 04 fafa 7f1c", 0, 0}, /* none that we know */
+        {"002b 0007 06 fefd fefc 0304", 0x0304, 0x0304},           /* DTLS */
     };
     for (size_t i = 0; i < NUM_OF(cases); i++) {
         struct client_hello hello = parse_extensions(cases[i].extension);
@@ -494,8 +497,8 @@ static void test_encrypted_client_hello(void **state)
         "fe0d 000b 02 0001 0001 2a 0000 0001 bb",    /* a type that is not */
         "fe0d 000a 00 0001 0001 2a 0000 0000",       /* an empty payload */
         "fe0d 000c 00 0001 0001 2a 0000 0001 bb 00", /* a byte behind the payload */
-        "fe0d 000b 00 0001 0001 2a 0000 0002 bb",    /* */
-        "fe0d 0006 00 0001 0001 2a",                 /* */
+        "fe0d 000b 00 0001 0001 2a 0000 0002 bb",
+        "fe0d 0006 00 0001 0001 2a",
     };
     for (size_t i = 0; i < NUM_OF(bad); i++) {
         assert_extensions_refused(bad[i], CLIENT_HELLO_BAD_ENCRYPTED_CLIENT_HELLO);

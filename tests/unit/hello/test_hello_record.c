@@ -99,6 +99,31 @@ static void test_a_prefix_of_many_records_never_asks_for_too_much(void **state)
     }
 }
 
+static void test_needed_len_counts_what_must_still_come(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *hex;
+        size_t missing_len;
+    } cases[] = {
+        {"", 1}, /* before the message's length is known: the next byte */
+        {"16 0301 0010 01 0000", 1},
+        {"16 0301 0010 01 00000c", 12}, /* the rest of the record */
+        {"16 0301 0010 01 00000c aabb", 10},
+        {"16 0301 0006 01 00000c aa", 1 + 5 + 10}, /* its rest, a header and the rest of the message */
+        {"16 0301 0006 01 00000c aabb", 5 + 10},   /* a header and the rest of the message */
+        {"16 0301 0006 01 00000c aabb 16", 4 + 10},
+        {"16 0301 0006 01 00000c aabb 16 0301 00", 1 + 10},
+        {"16 0301 0006 01 00000c aabb 16 0301 000a", 10},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        CBS stream = fixture_hex(cases[i].hex);
+        struct hello_record record;
+        assert_int_equal(parse(&record, stream), HELLO_RECORD_NEED_MORE);
+        assert_int_equal(record.needed_len, CBS_len(&stream) + cases[i].missing_len);
+    }
+}
+
 static void test_what_follows_the_last_record_is_left_alone(void **state)
 {
     (void)state;
@@ -122,25 +147,25 @@ static void test_the_verdict_falls_on_the_first_byte_that_decides_it(void **stat
         const char *hex;
         enum hello_record_result expected;
     } cases[] = {
-        {"47", HELLO_RECORD_NOT_TLS},                   /* HTTP */
-        {"53", HELLO_RECORD_NOT_TLS},                   /* SSH */
-        {"80", HELLO_RECORD_NOT_TLS},                   /* a ClientHello in SSL 2.0 format (RFC 5246 appendix E.2) */
-        {"15", HELLO_RECORD_NOT_TLS},                   /* an alert */
-        {"17", HELLO_RECORD_NOT_TLS},                   /* application data */
-        {"16 02", HELLO_RECORD_NOT_TLS},                /* major version */
-        {"16 04", HELLO_RECORD_NOT_TLS},                /* */
-        {"16 fe", HELLO_RECORD_NOT_TLS},                /* DTLS */
-        {"16 0301 41", HELLO_RECORD_NOT_TLS},           /* over 2^14 bytes */
-        {"16 0301 4001", HELLO_RECORD_NOT_TLS},         /* over 2^14 bytes by one */
-        {"16 0301 0000", HELLO_RECORD_NOT_TLS},         /* empty */
-        {"16 0301 0200 02", HELLO_RECORD_NOT_TLS},      /* a ServerHello */
-        {"16 0301 0200 00", HELLO_RECORD_NOT_TLS},      /* a HelloRequest */
-        {"16 0301 0200 01 01", HELLO_RECORD_TOO_LARGE}, /* 65536 bytes or more behind the header */
+        {"47", HELLO_RECORD_NOT_TLS},    /* HTTP */
+        {"53", HELLO_RECORD_NOT_TLS},    /* SSH */
+        {"80", HELLO_RECORD_NOT_TLS},    /* a ClientHello in SSL 2.0 format (RFC 5246 appendix E.2) */
+        {"15", HELLO_RECORD_NOT_TLS},    /* an alert */
+        {"17", HELLO_RECORD_NOT_TLS},    /* application data */
+        {"16 02", HELLO_RECORD_NOT_TLS}, /* major version */
+        {"16 04", HELLO_RECORD_NOT_TLS},
+        {"16 fe", HELLO_RECORD_NOT_TLS},                    /* DTLS */
+        {"16 0301 41", HELLO_RECORD_NOT_TLS},               /* over 2^14 bytes */
+        {"16 0301 4001", HELLO_RECORD_NOT_TLS},             /* over 2^14 bytes by one */
+        {"16 0301 0000", HELLO_RECORD_NOT_TLS},             /* empty */
+        {"16 0301 0200 02", HELLO_RECORD_NOT_TLS},          /* a ServerHello */
+        {"16 0301 0200 00", HELLO_RECORD_NOT_TLS},          /* a HelloRequest */
+        {"16 0301 0200 01 01", HELLO_RECORD_TOO_LARGE},     /* 65536 bytes or more behind the header */
         {"16 0301 0200 01 00fffd", HELLO_RECORD_TOO_LARGE}, /* 65533 behind the header */
         {"16 0301 0005 01 000000", HELLO_RECORD_MALFORMED}, /* one byte more in the record than in the message */
-        {"16 0301 4000 01 003ffb", HELLO_RECORD_MALFORMED}, /* */
-        {"16 0301 0001 01 15", HELLO_RECORD_MALFORMED},     /* an alert in between (RFC 8446 section 5.1) */
-        {"16 0301 0001 01 14", HELLO_RECORD_MALFORMED},     /* */
+        {"16 0301 4000 01 003ffb", HELLO_RECORD_MALFORMED},
+        {"16 0301 0001 01 15", HELLO_RECORD_MALFORMED}, /* an alert in between (RFC 8446 section 5.1) */
+        {"16 0301 0001 01 14", HELLO_RECORD_MALFORMED},
         {"16 0301 0001 01 16 02", HELLO_RECORD_MALFORMED},
         {"16 0301 0001 01 16 0301 0000", HELLO_RECORD_MALFORMED},
         {"16 0301 0001 01 16 0301 4001", HELLO_RECORD_MALFORMED},
@@ -335,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_every_capture_is_complete_at_its_last_byte_only),
         cmocka_unit_test(test_records_of_every_size_give_the_same_message),
         cmocka_unit_test(test_a_prefix_of_many_records_never_asks_for_too_much),
+        cmocka_unit_test(test_needed_len_counts_what_must_still_come),
         cmocka_unit_test(test_what_follows_the_last_record_is_left_alone),
         cmocka_unit_test(test_the_verdict_falls_on_the_first_byte_that_decides_it),
         cmocka_unit_test(test_any_minor_version_of_a_record_is_taken),
