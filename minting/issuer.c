@@ -156,6 +156,9 @@ static enum mg_status check_issuer(const struct cert *cert, const struct key_pro
     if (!cert->allows_server_auth) {
         return mg_error_set(error, MG_INVALID, "issuer: extKeyUsage does not allow serverAuth");
     }
+    if (CBS_len(&cert->subject_key_id) == 0) {
+        return mg_error_set(error, MG_INVALID, "issuer: has no subjectKeyIdentifier (RFC 5280 section 4.2.1.2)");
+    }
     CBS subject = cert->subject, rdns;
     if (!CBS_get_asn1(&subject, &rdns, CBS_ASN1_SEQUENCE) || CBS_len(&rdns) == 0) {
         return mg_error_set(error, MG_INVALID, "issuer: its subject is empty (RFC 5280 section 4.1.2.6)");
@@ -228,15 +231,10 @@ static bool begin_extension(CBB *out, CBB parents[2], CBB *out_sequence, const u
 /* RFC 5280 section 4.2.1.1 */
 static bool add_authority_key_id(CBB *out, const struct cert *cert)
 {
-    uint8_t computed[CERT_KEY_ID_LEN];
-    CBS id = cert->subject_key_id;
-    if (CBS_len(&id) == 0) {
-        cert_compute_key_id(computed, cert->public_key);
-        id = cert_cbs_of(computed, sizeof(computed));
-    }
     CBB parents[2], sequence;
     return begin_extension(out, parents, &sequence, oid_authority_key_id, sizeof(oid_authority_key_id)) &&
-           add_element(&sequence, CONTEXT(0), CBS_data(&id), CBS_len(&id)) && CBB_flush(out);
+           add_element(&sequence, CONTEXT(0), CBS_data(&cert->subject_key_id), CBS_len(&cert->subject_key_id)) &&
+           CBB_flush(out);
 }
 
 static bool add_access(CBB *out, const uint8_t *method, size_t method_len, const char *url)

@@ -39,10 +39,12 @@ static bool add_validity(CBB *out, const struct leaf_tbs *tbs)
            der_time_add(&sequence, tbs->not_after) && CBB_flush(out);
 }
 
-static struct mg_slice subject_of(const struct leaf_names *names)
+/* A subject that is the issuer's own name would make the leaf self-issued (RFC 5280 section 3.2): left out. */
+static struct mg_slice subject_of(const struct leaf_params *params)
 {
-    bool empty = names->drops_subject || names->mimic->subject.len == 0;
-    return empty ? mg_slice_of(empty_name, sizeof(empty_name)) : names->mimic->subject;
+    struct mg_slice subject = params->names->mimic->subject;
+    bool dropped = params->names->drops_subject || mg_slice_equal(subject, params->issuer->issuer_name);
+    return dropped || subject.len == 0 ? mg_slice_of(empty_name, sizeof(empty_name)) : subject;
 }
 
 static bool add_general_names(CBB *out, const struct leaf_names *names)
@@ -83,7 +85,7 @@ static bool add_extensions(CBB *out, const struct leaf_params *params, bool subj
 
 static bool add_tbs(CBB *out, const struct leaf_params *params, const struct leaf_tbs *tbs)
 {
-    struct mg_slice subject = subject_of(params->names);
+    struct mg_slice subject = subject_of(params);
     CBB sequence;
     return CBB_add_asn1(out, &sequence, CBS_ASN1_SEQUENCE) && CBB_add_bytes(&sequence, version_3, sizeof(version_3)) &&
            add_serial(&sequence, tbs->serial) && add_slice(&sequence, params->issuer->signature_algorithm) &&

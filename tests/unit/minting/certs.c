@@ -21,7 +21,7 @@
 #define CONTEXT(tag) (CBS_ASN1_CONTEXT_SPECIFIC | (tag))
 #define CONTEXT_CONSTRUCTED(tag) (CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | (tag))
 
-static void must(bool ok)
+void certs_must(bool ok)
 {
     if (!ok) {
         abort();
@@ -33,14 +33,14 @@ static EVP_PKEY *make_key(enum wire_key_type type)
     EVP_PKEY *pkey = EVP_PKEY_new();
     if (type == WIRE_KEY_EC_P256 || type == WIRE_KEY_EC_P384) {
         EC_KEY *key = EC_KEY_new_by_curve_name(type == WIRE_KEY_EC_P256 ? NID_X9_62_prime256v1 : NID_secp384r1);
-        must(EC_KEY_generate_key(key) && EVP_PKEY_assign_EC_KEY(pkey, key));
+        certs_must(EC_KEY_generate_key(key) && EVP_PKEY_assign_EC_KEY(pkey, key));
         return pkey;
     }
     RSA *key = RSA_new();
     BIGNUM *exponent = BN_new();
     int bits = type == WIRE_KEY_RSA_2048 ? 2048 : type == WIRE_KEY_RSA_3072 ? 3072 : 4096;
-    must(BN_set_word(exponent, RSA_F4) && RSA_generate_key_ex(key, bits, exponent, NULL));
-    must(EVP_PKEY_assign_RSA(pkey, key));
+    certs_must(BN_set_word(exponent, RSA_F4) && RSA_generate_key_ex(key, bits, exponent, NULL));
+    certs_must(EVP_PKEY_assign_RSA(pkey, key));
     BN_free(exponent);
     return pkey;
 }
@@ -61,7 +61,7 @@ EVP_PKEY *certs_key(enum wire_key_type type, unsigned i)
     static bool registered;
     if (!registered) {
         registered = true;
-        must(atexit(free_keys) == 0);
+        certs_must(atexit(free_keys) == 0);
     }
     if (keys[type][i] == NULL) {
         keys[type][i] = make_key(type);
@@ -72,14 +72,14 @@ EVP_PKEY *certs_key(enum wire_key_type type, unsigned i)
 static void add_element(CBB *out, unsigned tag, const void *data, size_t len)
 {
     CBB child;
-    must(CBB_add_asn1(out, &child, tag) && CBB_add_bytes(&child, data, len) && CBB_flush(out));
+    certs_must(CBB_add_asn1(out, &child, tag) && CBB_add_bytes(&child, data, len) && CBB_flush(out));
 }
 
 static void add_oid(CBB *out, const char *dotted)
 {
     CBB child;
-    must(CBB_add_asn1(out, &child, CBS_ASN1_OBJECT) && CBB_add_asn1_oid_from_text(&child, dotted, strlen(dotted)) &&
-         CBB_flush(out));
+    certs_must(CBB_add_asn1(out, &child, CBS_ASN1_OBJECT) &&
+               CBB_add_asn1_oid_from_text(&child, dotted, strlen(dotted)) && CBB_flush(out));
 }
 
 /* finish moves what |cbb| holds to the end of |out|. */
@@ -87,9 +87,9 @@ static void finish(struct mg_buffer *out, CBB *cbb)
 {
     uint8_t *data;
     size_t len;
-    must(CBB_finish(cbb, &data, &len));
+    certs_must(CBB_finish(cbb, &data, &len));
     mg_buffer_append(out, data, len);
-    must(mg_buffer_ok(out));
+    certs_must(mg_buffer_ok(out));
     OPENSSL_free(data);
 }
 
@@ -97,16 +97,16 @@ static void add_attribute(CBB *name, uint8_t attribute, unsigned tag, struct mg_
 {
     const uint8_t oid[] = {0x55, 0x04, attribute};
     CBB set, pair;
-    must(CBB_add_asn1(name, &set, CBS_ASN1_SET) && CBB_add_asn1(&set, &pair, CBS_ASN1_SEQUENCE));
+    certs_must(CBB_add_asn1(name, &set, CBS_ASN1_SET) && CBB_add_asn1(&set, &pair, CBS_ASN1_SEQUENCE));
     add_element(&pair, CBS_ASN1_OBJECT, oid, sizeof(oid));
     add_element(&pair, tag, value.data, value.len);
-    must(CBB_flush(name));
+    certs_must(CBB_flush(name));
 }
 
 void certs_subject(struct mg_buffer *out, const char *country, const char *organization, const char *common_name)
 {
     CBB cbb, name;
-    must(CBB_init(&cbb, 256) && CBB_add_asn1(&cbb, &name, CBS_ASN1_SEQUENCE));
+    certs_must(CBB_init(&cbb, 256) && CBB_add_asn1(&cbb, &name, CBS_ASN1_SEQUENCE));
     if (country != NULL) {
         add_attribute(&name, 6, CBS_ASN1_PRINTABLESTRING, mg_slice_of_text(country));
     }
@@ -122,7 +122,7 @@ void certs_subject(struct mg_buffer *out, const char *country, const char *organ
 void certs_subject_value(struct mg_buffer *out, uint8_t attribute, unsigned tag, struct mg_slice value)
 {
     CBB cbb, name;
-    must(CBB_init(&cbb, 256) && CBB_add_asn1(&cbb, &name, CBS_ASN1_SEQUENCE));
+    certs_must(CBB_init(&cbb, 256) && CBB_add_asn1(&cbb, &name, CBS_ASN1_SEQUENCE));
     add_attribute(&name, attribute, tag, value);
     finish(out, &cbb);
 }
@@ -138,7 +138,8 @@ static void sign(struct mg_buffer *out, EVP_PKEY *key, const EVP_MD *digest, str
     size_t len = sizeof(signature);
     EVP_MD_CTX ctx;
     EVP_MD_CTX_init(&ctx);
-    must(EVP_DigestSignInit(&ctx, NULL, digest, NULL, key) && EVP_DigestSign(&ctx, signature, &len, tbs.data, tbs.len));
+    certs_must(EVP_DigestSignInit(&ctx, NULL, digest, NULL, key) &&
+               EVP_DigestSign(&ctx, signature, &len, tbs.data, tbs.len));
     EVP_MD_CTX_cleanup(&ctx);
     mg_buffer_append(out, signature, len);
 }
@@ -154,7 +155,7 @@ static void add_signature_algorithm(CBB *out, const EVP_PKEY *key, const EVP_MD 
     const char *oid;
     switch (EVP_MD_type(digest)) {
     case NID_md5:
-        must(!ec);
+        certs_must(!ec);
         oid = "1.2.840.113549.1.1.4";
         break;
     case NID_sha1:
@@ -170,18 +171,18 @@ static void add_signature_algorithm(CBB *out, const EVP_PKEY *key, const EVP_MD 
         oid = ec ? "1.2.840.10045.4.3.2" : "1.2.840.113549.1.1.11";
     }
     CBB algorithm;
-    must(CBB_add_asn1(out, &algorithm, CBS_ASN1_SEQUENCE));
+    certs_must(CBB_add_asn1(out, &algorithm, CBS_ASN1_SEQUENCE));
     add_oid(&algorithm, oid);
     if (!ec) {
         add_element(&algorithm, CBS_ASN1_NULL, "", 0);
     }
-    must(CBB_flush(out));
+    certs_must(CBB_flush(out));
 }
 
 static void add_name(CBB *out, struct mg_slice name)
 {
     static const uint8_t empty[] = {0x30, 0x00};
-    must(name.len == 0 ? CBB_add_bytes(out, empty, sizeof(empty)) : CBB_add_bytes(out, name.data, name.len));
+    certs_must(name.len == 0 ? CBB_add_bytes(out, empty, sizeof(empty)) : CBB_add_bytes(out, name.data, name.len));
 }
 
 /* add_extension appends an Extension with the value in |value|, which it frees. */
@@ -191,36 +192,37 @@ static void add_extension(CBB *out, const char *oid, bool critical, CBB *value)
     mg_buffer_init(&bytes, 1 << 20);
     finish(&bytes, value);
     CBB extension;
-    must(CBB_add_asn1(out, &extension, CBS_ASN1_SEQUENCE));
+    certs_must(CBB_add_asn1(out, &extension, CBS_ASN1_SEQUENCE));
     add_oid(&extension, oid);
     if (critical) {
-        must(CBB_add_asn1_bool(&extension, 1));
+        certs_must(CBB_add_asn1_bool(&extension, 1));
     }
     add_element(&extension, CBS_ASN1_OCTETSTRING, bytes.data, bytes.len);
-    must(CBB_flush(out));
+    certs_must(CBB_flush(out));
     mg_buffer_free(&bytes);
 }
 
 static void add_alt_names(CBB *out, const struct certs_spec *spec)
 {
     CBB value, names;
-    must(CBB_init(&value, 256) && CBB_add_asn1(&value, &names, CBS_ASN1_SEQUENCE));
+    certs_must(CBB_init(&value, 256) && CBB_add_asn1(&value, &names, CBS_ASN1_SEQUENCE));
     for (size_t i = 0; i < spec->num_names; i++) {
         const struct certs_name *name = &spec->names[i];
         add_element(&names, CONTEXT(name->tag), name->value.data, name->value.len);
     }
-    must(CBB_flush(&value));
+    certs_must(CBB_flush(&value));
     add_extension(out, "2.5.29.17", spec->subject.len == 0, &value);
 }
 
 static void add_basic_constraints(CBB *out, const struct certs_spec *spec)
 {
     CBB value, sequence;
-    must(CBB_init(&value, 16) && CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE) && CBB_add_asn1_bool(&sequence, 1));
+    certs_must(CBB_init(&value, 16) && CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE) &&
+               CBB_add_asn1_bool(&sequence, 1));
     if (spec->path_len >= 0) {
-        must(CBB_add_asn1_uint64(&sequence, (uint64_t)spec->path_len));
+        certs_must(CBB_add_asn1_uint64(&sequence, (uint64_t)spec->path_len));
     }
-    must(CBB_flush(&value));
+    certs_must(CBB_flush(&value));
     add_extension(out, "2.5.29.19", true, &value);
 }
 
@@ -232,7 +234,7 @@ static void add_key_usage(CBB *out, uint8_t bits)
     }
     const uint8_t content[] = {num_unused, bits};
     CBB value;
-    must(CBB_init(&value, 16));
+    certs_must(CBB_init(&value, 16));
     add_element(&value, CBS_ASN1_BITSTRING, content, sizeof(content));
     add_extension(out, "2.5.29.15", true, &value);
 }
@@ -240,9 +242,9 @@ static void add_key_usage(CBB *out, uint8_t bits)
 static void add_eku(CBB *out, const char *eku)
 {
     CBB value, sequence;
-    must(CBB_init(&value, 16) && CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE));
+    certs_must(CBB_init(&value, 16) && CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE));
     add_oid(&sequence, eku);
-    must(CBB_flush(&value));
+    certs_must(CBB_flush(&value));
     add_extension(out, "2.5.29.37", false, &value);
 }
 
@@ -250,14 +252,14 @@ static void add_key_ids(CBB *out, const struct certs_spec *spec)
 {
     CBB value, sequence;
     if (spec->subject_key_id.len > 0) {
-        must(CBB_init(&value, 32));
+        certs_must(CBB_init(&value, 32));
         add_element(&value, CBS_ASN1_OCTETSTRING, spec->subject_key_id.data, spec->subject_key_id.len);
         add_extension(out, "2.5.29.14", false, &value);
     }
     if (spec->authority_key_id.len > 0) {
-        must(CBB_init(&value, 32) && CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE));
+        certs_must(CBB_init(&value, 32) && CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE));
         add_element(&sequence, CONTEXT(0), spec->authority_key_id.data, spec->authority_key_id.len);
-        must(CBB_flush(&value));
+        certs_must(CBB_flush(&value));
         add_extension(out, "2.5.29.35", false, &value);
     }
 }
@@ -265,7 +267,8 @@ static void add_key_ids(CBB *out, const struct certs_spec *spec)
 static void add_extensions(CBB *tbs, const struct certs_spec *spec)
 {
     CBB wrapper, extensions;
-    must(CBB_add_asn1(tbs, &wrapper, CONTEXT_CONSTRUCTED(3)) && CBB_add_asn1(&wrapper, &extensions, CBS_ASN1_SEQUENCE));
+    certs_must(CBB_add_asn1(tbs, &wrapper, CONTEXT_CONSTRUCTED(3)) &&
+               CBB_add_asn1(&wrapper, &extensions, CBS_ASN1_SEQUENCE));
     if (spec->num_names > 0) {
         add_alt_names(&extensions, spec);
     }
@@ -279,7 +282,7 @@ static void add_extensions(CBB *tbs, const struct certs_spec *spec)
         add_eku(&extensions, spec->eku);
     }
     add_key_ids(&extensions, spec);
-    must(CBB_add_bytes(&extensions, spec->raw_extensions.data, spec->raw_extensions.len) && CBB_flush(tbs));
+    certs_must(CBB_add_bytes(&extensions, spec->raw_extensions.data, spec->raw_extensions.len) && CBB_flush(tbs));
 }
 
 static void add_tbs(CBB *out, const struct certs_spec *spec, EVP_PKEY *key, EVP_PKEY *signer, const EVP_MD *digest)
@@ -287,20 +290,20 @@ static void add_tbs(CBB *out, const struct certs_spec *spec, EVP_PKEY *key, EVP_
     static const uint8_t version_3[] = {0xa0, 0x03, 0x02, 0x01, 0x02};
     bool default_window = spec->not_before == 0 && spec->not_after == 0;
     CBB tbs, validity;
-    must(CBB_add_asn1(out, &tbs, CBS_ASN1_SEQUENCE));
-    must(spec->version_1 || CBB_add_bytes(&tbs, version_3, sizeof(version_3)));
+    certs_must(CBB_add_asn1(out, &tbs, CBS_ASN1_SEQUENCE));
+    certs_must(spec->version_1 || CBB_add_bytes(&tbs, version_3, sizeof(version_3)));
     add_element(&tbs, CBS_ASN1_INTEGER, "\x11\x22\x33\x44\x55\x66\x77\x88", 8);
     add_signature_algorithm(&tbs, signer, digest);
     add_name(&tbs, spec->issuer.len > 0 ? spec->issuer : spec->subject);
-    must(CBB_add_asn1(&tbs, &validity, CBS_ASN1_SEQUENCE) &&
-         der_time_add(&validity, default_window ? CERTS_NOW - 30 * CERTS_DAY : spec->not_before) &&
-         der_time_add(&validity, default_window ? CERTS_NOW + 60 * CERTS_DAY : spec->not_after));
+    certs_must(CBB_add_asn1(&tbs, &validity, CBS_ASN1_SEQUENCE) &&
+               der_time_add(&validity, default_window ? CERTS_NOW - 30 * CERTS_DAY : spec->not_before) &&
+               der_time_add(&validity, default_window ? CERTS_NOW + 60 * CERTS_DAY : spec->not_after));
     add_name(&tbs, spec->subject);
-    must(EVP_marshal_public_key(&tbs, key));
+    certs_must(EVP_marshal_public_key(&tbs, key));
     if (!spec->version_1) {
         add_extensions(&tbs, spec);
     }
-    must(CBB_flush(out));
+    certs_must(CBB_flush(out));
 }
 
 void certs_make(struct mg_buffer *out, const struct certs_spec *spec)
@@ -312,16 +315,16 @@ void certs_make(struct mg_buffer *out, const struct certs_spec *spec)
     mg_buffer_init(&tbs, 1 << 20);
     mg_buffer_init(&signature, 1 << 10);
     CBB cbb, certificate, bits;
-    must(CBB_init(&cbb, 1024));
+    certs_must(CBB_init(&cbb, 1024));
     add_tbs(&cbb, spec, key, signer, digest);
     finish(&tbs, &cbb);
     sign(&signature, signer, digest, mg_buffer_slice(&tbs));
 
-    must(CBB_init(&cbb, 1024) && CBB_add_asn1(&cbb, &certificate, CBS_ASN1_SEQUENCE) &&
-         CBB_add_bytes(&certificate, tbs.data, tbs.len));
+    certs_must(CBB_init(&cbb, 1024) && CBB_add_asn1(&cbb, &certificate, CBS_ASN1_SEQUENCE) &&
+               CBB_add_bytes(&certificate, tbs.data, tbs.len));
     add_signature_algorithm(&certificate, signer, digest);
-    must(CBB_add_asn1(&certificate, &bits, CBS_ASN1_BITSTRING) && CBB_add_u8(&bits, 0) &&
-         CBB_add_bytes(&bits, signature.data, signature.len));
+    certs_must(CBB_add_asn1(&certificate, &bits, CBS_ASN1_BITSTRING) && CBB_add_u8(&bits, 0) &&
+               CBB_add_bytes(&bits, signature.data, signature.len));
     finish(out, &cbb);
     mg_buffer_free(&tbs);
     mg_buffer_free(&signature);
@@ -333,7 +336,7 @@ struct mimic *certs_mimic(const struct certs_spec *spec)
     struct mimic *mimic;
     mg_buffer_init(&der, 1 << 20);
     certs_make(&der, spec);
-    must(mimic_new(&mimic, mg_buffer_slice(&der), NULL) == MG_OK);
+    certs_must(mimic_new(&mimic, mg_buffer_slice(&der), NULL) == MG_OK);
     mg_buffer_free(&der);
     return mimic;
 }
@@ -406,7 +409,7 @@ struct issuer *certs_issuer(const struct certs_pki *pki, uint64_t generation)
 {
     const struct issuer_options options = {0};
     struct issuer *issuer;
-    must(issuer_new(&issuer, &pki->wire, generation, &options, CERTS_NOW, NULL) == MG_OK);
+    certs_must(issuer_new(&issuer, &pki->wire, generation, &options, CERTS_NOW, NULL) == MG_OK);
     return issuer;
 }
 
@@ -421,14 +424,14 @@ struct leaf *certs_mint(const struct certs_pki *pki, struct issuer *issuer, stru
         .now = now,
         .max_validity_seconds = VALIDITY_DEFAULT_MAX_SECONDS,
     };
-    must(RAND_bytes(params.random_serial, sizeof(params.random_serial)));
+    certs_must(RAND_bytes(params.random_serial, sizeof(params.random_serial)));
     struct leaf_tbs tbs;
-    must(leaf_tbs_build(&tbs, storage, sizeof(storage), &params, NULL) == MG_OK);
+    certs_must(leaf_tbs_build(&tbs, storage, sizeof(storage), &params, NULL) == MG_OK);
     struct mg_buffer signature;
     mg_buffer_init(&signature, WIRE_SIGNER_MAX_SIGNATURE);
     certs_sign(&signature, pki->key, tbs.der);
     struct leaf *leaf;
-    must(leaf_new_from_signature(&leaf, &tbs, issuer, key, mg_buffer_slice(&signature)) == MG_OK);
+    certs_must(leaf_new_from_signature(&leaf, &tbs, issuer, key, mg_buffer_slice(&signature)) == MG_OK);
     mg_buffer_free(&signature);
     return leaf;
 }
@@ -436,6 +439,6 @@ struct leaf *certs_mint(const struct certs_pki *pki, struct issuer *issuer, stru
 X509 *certs_parse_leaf(const struct leaf *leaf)
 {
     X509 *certificate = X509_parse_from_buffer(leaf->certificate);
-    must(certificate != NULL);
+    certs_must(certificate != NULL);
     return certificate;
 }

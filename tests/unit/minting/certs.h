@@ -13,6 +13,9 @@
 #include "minting/leaf.h"
 #include "minting/mimic.h"
 
+/* certs_must aborts unless |ok|: for helpers, and for threads, in which cmocka's assertions do not work. */
+void certs_must(bool ok);
+
 #define CERTS_DAY INT64_C(86400)
 #define CERTS_NOW INT64_C(1780000000) /* 2026-05-28: when the tests take place */
 

@@ -236,6 +236,16 @@ static void test_scar_a_long_sni_makes_no_common_name(void **state)
     mimic_unref(mimic);
 }
 
+/* RFC 5280 section 3.2: such a certificate would pass as self-issued. */
+static void test_a_server_that_bears_the_issuers_name_loses_it(void **state)
+{
+    (void)state;
+    struct leaf *leaf =
+        mint_as_is(&trust, &(struct certs_spec){.subject = trust.issuer->issuer_name, .names = www, .num_names = 1});
+    assert_alt_names(leaf, true, "DNS:www.example.com\n");
+    leaf_free(leaf);
+}
+
 /* Scar: RSA-only minting mirrored MD5 and SHA-1 from the upstream certificate. */
 static void test_scar_weak_signatures_are_not_mirrored(void **state)
 {
@@ -719,6 +729,7 @@ int main(void)
         cmocka_unit_test(test_scar_key_ids_are_the_keys_own_and_the_issuers_stored),
         cmocka_unit_test(test_scar_a_leaf_with_the_issuers_own_key_is_refused),
         cmocka_unit_test(test_scar_a_long_sni_makes_no_common_name),
+        cmocka_unit_test(test_a_server_that_bears_the_issuers_name_loses_it),
         cmocka_unit_test(test_scar_weak_signatures_are_not_mirrored),
         cmocka_unit_test(test_scar_names_asked_for_leave_no_trace_in_other_leaves),
         cmocka_unit_test(test_serials_are_positive_and_of_16_bytes),

@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 
 #include "cache/rcu.h"
+#include "certs.h"
 #include "minting/leaf_keys.h"
 
 #define EC LEAF_KEY_EC_P256
@@ -130,11 +131,11 @@ struct reader {
 static void *read_keys(void *arg)
 {
     struct reader *reader = arg;
-    assert_int_equal(mg_rcu_thread_start(), MG_OK);
+    certs_must(mg_rcu_thread_start() == MG_OK);
     struct leaf_key *kept = NULL;
     for (size_t turn = 0; !atomic_load(&reader->stop); turn++) {
         struct leaf_key *key = leaf_keys_pick(reader->pool, EC, turn);
-        assert_int_equal(EVP_PKEY_bits(key->pkey), 256);
+        certs_must(EVP_PKEY_bits(key->pkey) == 256);
         if (turn % 64 == 0) {
             leaf_key_unref(kept);
             kept = leaf_key_up_ref(key);

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "minting/mint_jobs.h"
+
+#include <stdlib.h>
+
+enum mg_status mint_jobs_init(struct mint_jobs *jobs, size_t num_slots)
+{
+    *jobs = (struct mint_jobs){.num_slots = num_slots, .earliest_deadline_ns = UINT64_MAX};
+    TAILQ_INIT(&jobs->free);
+    TAILQ_INIT(&jobs->queued);
+    TAILQ_INIT(&jobs->sent);
+    jobs->slots = calloc(num_slots, sizeof(*jobs->slots));
+    if (jobs->slots == NULL) {
+        return MG_MEMORY;
+    }
+    for (size_t i = 0; i < num_slots; i++) {
+        TAILQ_INSERT_TAIL(&jobs->free, &jobs->slots[i], link);
+    }
+    return MG_OK;
+}
+
+void mint_jobs_free(struct mint_jobs *jobs)
+{
+    free(jobs->slots);
+    *jobs = (struct mint_jobs){.slots = NULL};
+}
+
+enum mg_status mint_jobs_add(struct mint_jobs *jobs, const struct leaf_tbs *tbs, struct issuer *issuer,
+                             struct leaf_key *key, uint64_t deadline_ns, mint_done *done, void *done_arg)
+{
+    struct mint_slot *slot = TAILQ_FIRST(&jobs->free);
+    if (slot == NULL) {
+        return MG_LIMIT;
+    }
+    uint8_t *der = malloc(tbs->der.len);
+    if (der == NULL) {
+        return MG_MEMORY;
+    }
+    memcpy(der, tbs->der.data, tbs->der.len);
+    slot->tbs = *tbs;
+    slot->tbs.der.data = der;
+    slot->issuer = issuer_up_ref(issuer);
+    slot->key = leaf_key_up_ref(key);
+    slot->deadline_ns = deadline_ns;
+    slot->done = done;
+    slot->done_arg = done_arg;
+    TAILQ_REMOVE(&jobs->free, slot, link);
+    TAILQ_INSERT_TAIL(&jobs->queued, slot, link);
+    slot->state = MINT_SLOT_QUEUED;
+    if (deadline_ns < jobs->earliest_deadline_ns) {
+        jobs->earliest_deadline_ns = deadline_ns;
+    }
+    return MG_OK;
+}
+
+uint64_t mint_jobs_id(const struct mint_jobs *jobs, const struct mint_slot *slot)
+{
+    return (uint64_t)slot->generation << 32 | (uint64_t)(slot - jobs->slots);
+}
+
+struct mint_slot *mint_jobs_find_sent(const struct mint_jobs *jobs, uint64_t id)
+{
+    uint64_t index = id & UINT32_MAX;
+    if (index >= jobs->num_slots) {
+        return NULL;
+    }
+    struct mint_slot *slot = &jobs->slots[index];
+    return slot->state == MINT_SLOT_SENT && slot->generation == id >> 32 ? slot : NULL;
+}
+
+void mint_jobs_mark_sent(struct mint_jobs *jobs, struct mint_slot *slot)
+{
+    TAILQ_REMOVE(&jobs->queued, slot, link);
+    TAILQ_INSERT_TAIL(&jobs->sent, slot, link);
+    slot->state = MINT_SLOT_SENT;
+}
+
+void mint_jobs_requeue(struct mint_jobs *jobs, struct mint_slot *slot)
+{
+    TAILQ_REMOVE(&jobs->sent, slot, link);
+    TAILQ_INSERT_TAIL(&jobs->queued, slot, link);
+    slot->state = MINT_SLOT_QUEUED;
+}
+
+size_t mint_jobs_requeue_all(struct mint_jobs *jobs)
+{
+    size_t num_requeued = 0;
+    struct mint_slot *slot;
+    TAILQ_FOREACH(slot, &jobs->sent, link)
+    {
+        slot->state = MINT_SLOT_QUEUED;
+        num_requeued++;
+    }
+    TAILQ_CONCAT(&jobs->sent, &jobs->queued, link);
+    TAILQ_CONCAT(&jobs->queued, &jobs->sent, link);
+    return num_requeued;
+}
+
+void mint_jobs_finish(struct mint_jobs *jobs, struct mint_slot *slot, const struct mint_outcome *outcome)
+{
+    mint_done *done = slot->done;
+    void *done_arg = slot->done_arg;
+    TAILQ_REMOVE(slot->state == MINT_SLOT_SENT ? &jobs->sent : &jobs->queued, slot, link);
+    TAILQ_INSERT_HEAD(&jobs->free, slot, link);
+    slot->state = MINT_SLOT_FREE;
+    slot->generation++;
+    free((void *)(uintptr_t)slot->tbs.der.data);
+    issuer_unref(slot->issuer);
+    leaf_key_unref(slot->key);
+    done(done_arg, outcome);
+}
+
+size_t mint_jobs_finish_all(struct mint_jobs *jobs, uint64_t until_ns, enum mint_result result)
+{
+    const struct mint_outcome outcome = {.result = result};
+    size_t num_finished = 0;
+    jobs->earliest_deadline_ns = UINT64_MAX; /* what stays, and what an owner adds meanwhile, lowers it again */
+    for (size_t i = 0; i < jobs->num_slots; i++) {
+        struct mint_slot *slot = &jobs->slots[i];
+        if (slot->state == MINT_SLOT_FREE) {
+            continue;
+        }
+        if (slot->deadline_ns <= until_ns) {
+            mint_jobs_finish(jobs, slot, &outcome);
+            num_finished++;
+        } else if (slot->deadline_ns < jobs->earliest_deadline_ns) {
+            jobs->earliest_deadline_ns = slot->deadline_ns;
+        }
+    }
+    return num_finished;
+}
