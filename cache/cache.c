@@ -555,8 +555,8 @@ static struct cache_waiter *finish_locked(struct entry *entry, uintptr_t content
     assert(is_pending(before));
     if (keep) {
         insert_within_bounds(cache, entry, gone);
-    } else {
-        (void)take_out(cache, entry, gone);
+    } else if (take_out(cache, entry, gone) && content != CONTENT_NEGATIVE) {
+        cache->evicted++;
     }
     return last_waiter(before);
 }
