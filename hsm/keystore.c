@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hsm/keystore.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "hsm/openssl_error.h"
+
+#define ID_TEXT_LEN (2 * sizeof(struct wire_key_id))
+#define MAX_PEM (WIRE_SIGNER_MAX_CHAIN * KEYSTORE_MAX_CERTIFICATE * 2)
+
+struct keystore {
+    char directory[PATH_MAX - 64];
+    const struct kek *kek;
+    struct keystore_key keys[KEYSTORE_MAX_KEYS];
+    size_t num_keys;
+};
+
+/* Names of files */
+
+static void format_id(const struct wire_key_id *id, char out[ID_TEXT_LEN + 1])
+{
+    for (size_t i = 0; i < sizeof(id->bytes); i++) {
+        snprintf(out + 2 * i, 3, "%02x", id->bytes[i]);
+    }
+}
+
+static void path_of(const struct keystore *store, const struct wire_key_id *id, const char *suffix, char out[PATH_MAX])
+{
+    char text[ID_TEXT_LEN + 1];
+    format_id(id, text);
+    snprintf(out, PATH_MAX, "%s/%s%s", store->directory, text, suffix);
+}
+
+static bool has_suffix(const char *name, const char *suffix)
+{
+    size_t len = strlen(name), suffix_len = strlen(suffix);
+    return len >= suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
+}
+
+/* An unfinished write of mg_file_write_atomic: ID.key.new.PID. */
+static bool is_unfinished(const char *name)
+{
+    return strstr(name, ".key.new.") != NULL || strstr(name, ".pem.new.") != NULL;
+}
+
+bool keystore_directory_has_keys(const char *directory)
+{
+    DIR *dir = opendir(directory);
+    bool found = false;
+    for (struct dirent *entry; dir != NULL && !found && (entry = readdir(dir)) != NULL;) {
+        found = has_suffix(entry->d_name, ".key");
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    return found;
+}
+
+/* Certificates */
+
+static void free_chain(struct keystore_key *key)
+{
+    for (size_t i = 0; i < key->num_chain; i++) {
+        OPENSSL_free((void *)(uintptr_t)key->chain[i].data);
+    }
+    key->num_chain = 0;
+}
+
+/* add_certificate appends a copy of |x509| to the chain of |key|. */
+static enum mg_status add_certificate(struct keystore_key *key, X509 *x509, struct mg_error *error)
+{
+    uint8_t *der = NULL;
+    int len = key->num_chain < WIRE_SIGNER_MAX_CHAIN ? i2d_X509(x509, &der) : 0;
+    if (len <= 0 || len > KEYSTORE_MAX_CERTIFICATE) {
+        OPENSSL_free(der);
+        return mg_error_set(error, MG_INVALID, "a chain has at most %d certificates of at most %d bytes",
+                            WIRE_SIGNER_MAX_CHAIN, KEYSTORE_MAX_CERTIFICATE);
+    }
+    key->chain[key->num_chain++] = mg_slice_of(der, (size_t)len);
+    return MG_OK;
+}
+
+static enum mg_status check_own_certificate(const struct keystore_key *key, X509 *x509, struct mg_error *error)
+{
+    EVP_PKEY *certified = X509_get0_pubkey(x509);
+    if (certified == NULL || EVP_PKEY_eq(certified, key->pkey) != 1) {
+        return mg_error_set(error, MG_INVALID, "the first certificate of a chain is for another key");
+    }
+    return MG_OK;
+}
+
+static enum mg_status parse_pem(struct keystore_key *key, BIO *pem, struct mg_error *error)
+{
+    enum mg_status status = MG_OK;
+    for (X509 *x509; status == MG_OK && (x509 = PEM_read_bio_X509(pem, NULL, NULL, NULL)) != NULL;) {
+        if (key->num_chain == 0) {
+            status = check_own_certificate(key, x509, error);
+        }
+        if (status == MG_OK) {
+            status = add_certificate(key, x509, error);
+        }
+        X509_free(x509);
+    }
+    if (status == MG_OK && key->num_chain == 0) {
+        status = openssl_error_set(error, "no certificate");
+    }
+    return status;
+}
+
+/* set_chain_from_pem replaces the chain of |key|; on failure it stays as it was. */
+static enum mg_status set_chain_from_pem(struct keystore_key *key, struct mg_slice pem, struct mg_error *error)
+{
+    struct keystore_key parsed = {.pkey = key->pkey};
+    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
+    if (bio == NULL) {
+        return mg_error_set(error, MG_MEMORY, "no memory for certificates");
+    }
+    enum mg_status status = parse_pem(&parsed, bio, error);
+    BIO_free(bio);
+    if (status != MG_OK) {
+        free_chain(&parsed);
+        return status;
+    }
+    free_chain(key);
+    memcpy(key->chain, parsed.chain, sizeof(key->chain));
+    key->num_chain = parsed.num_chain;
+    return MG_OK;
+}
+
+static enum mg_status load_chain(const struct keystore *store, struct keystore_key *key, struct mg_error *error)
+{
+    char path[PATH_MAX];
+    struct mg_buffer pem;
+    struct mg_error why = {""};
+    path_of(store, &key->info.id, ".pem", path);
+    mg_buffer_init(&pem, MAX_PEM);
+    enum mg_status status = mg_file_read(path, &pem, error);
+    if (status == MG_NOT_FOUND) {
+        status = MG_OK; /* not certified yet */
+    } else if (status == MG_OK) {
+        status = set_chain_from_pem(key, mg_buffer_slice(&pem), &why);
+        if (status != MG_OK) {
+            (void)mg_error_set(error, status, "%s: %s", path, why.text);
+        }
+    }
+    mg_buffer_free(&pem);
+    return status;
+}
+
+/* write_pem appends |certificates| in PEM (RFC 7468) to |bio|. */
+static enum mg_status write_pem(BIO *bio, const struct mg_slice *certificates, size_t num_certificates,
+                                struct mg_error *error)
+{
+    for (size_t i = 0; i < num_certificates; i++) {
+        const uint8_t *der = certificates[i].data;
+        X509 *x509 = d2i_X509(NULL, &der, (long)certificates[i].len);
+        bool ok = x509 != NULL && PEM_write_bio_X509(bio, x509) == 1;
+        X509_free(x509);
+        if (!ok) {
+            (void)openssl_error_set(error, "a certificate does not parse");
+            return MG_INVALID;
+        }
+    }
+    return MG_OK;
+}
+
+enum mg_status keystore_set1_chain(struct keystore *store, const struct keystore_key *key,
+                                   const struct mg_slice *certificates, size_t num_certificates, struct mg_error *error)
+{
+    struct keystore_key *mine = &store->keys[key - store->keys];
+    struct keystore_key checked = {.pkey = mine->pkey};
+    char path[PATH_MAX];
+    char *pem = NULL;
+    BIO *bio = BIO_new(BIO_s_mem());
+    if (bio == NULL) {
+        return mg_error_set(error, MG_MEMORY, "no memory for certificates");
+    }
+    enum mg_status status = write_pem(bio, certificates, num_certificates, error);
+    struct mg_slice text = mg_slice_of(NULL, 0);
+    if (status == MG_OK) {
+        text.len = (size_t)BIO_get_mem_data(bio, &pem);
+        text.data = (const uint8_t *)pem;
+        status = set_chain_from_pem(&checked, text, error);
+    }
+    if (status == MG_OK) {
+        path_of(store, &mine->info.id, ".pem", path);
+        status = mg_file_write_atomic(path, text, 0600, error);
+    }
+    if (status == MG_OK) {
+        status = set_chain_from_pem(mine, text, error);
+    }
+    free_chain(&checked);
+    BIO_free(bio);
+    return status;
+}
+
+/* Keys */
+
+static void free_key(struct keystore_key *key)
+{
+    free_chain(key);
+    EVP_PKEY_free(key->pkey);
+    *key = (struct keystore_key){.pkey = NULL};
+}
+
+static enum mg_status decode_key(struct keystore_key *key, struct mg_slice secret, struct mg_error *error)
+{
+    const uint8_t *der = secret.data;
+    key->pkey = d2i_AutoPrivateKey(NULL, &der, (long)secret.len);
+    if (key->pkey == NULL) {
+        return openssl_error_set(error, "a sealed key does not parse");
+    }
+    key->type = key_type_of_key(key->pkey);
+    if (key->type == NULL || key->type->type != key->info.type) {
+        return mg_error_set(error, MG_INVALID, "a sealed key is not of the type that its header says");
+    }
+    return MG_OK;
+}
+
+static enum mg_status open_key(const struct keystore *store, struct keystore_key *key, struct mg_slice file,
+                               struct mg_error *error)
+{
+    struct mg_buffer secret;
+    if (!mg_secret_buffer_init(&secret, SEALED_KEY_MAX_SECRET)) {
+        return mg_error_set(error, MG_MEMORY, "no memory for a key");
+    }
+    enum mg_status status = sealed_key_open(store->kek, file, &key->info, &secret, error);
+    if (status == MG_OK) {
+        status = decode_key(key, mg_buffer_slice(&secret), error);
+    }
+    mg_secret_free(&secret);
+    return status;
+}
+
+/* load_key loads the file |name| and adds the key. A file under another key's name was put there by somebody. */
+static enum mg_status load_key(struct keystore *store, const char *name, struct mg_error *error)
+{
+    char path[PATH_MAX], expected[PATH_MAX];
+    struct mg_buffer file;
+    struct mg_error why = {""};
+    if (store->num_keys == KEYSTORE_MAX_KEYS) {
+        return mg_error_set(error, MG_LIMIT, "%s: more than %d keys", store->directory, KEYSTORE_MAX_KEYS);
+    }
+    struct keystore_key *key = &store->keys[store->num_keys];
+    snprintf(path, sizeof(path), "%s/%s", store->directory, name);
+    mg_buffer_init(&file, SEALED_KEY_MAX_FILE);
+    enum mg_status status = mg_file_read_secret(path, &file, &why);
+    if (status == MG_OK) {
+        status = open_key(store, key, mg_buffer_slice(&file), &why);
+    }
+    if (status == MG_OK) {
+        path_of(store, &key->info.id, ".key", expected);
+        if (strcmp(path, expected) != 0) {
+            status = mg_error_set(&why, MG_DENIED, "holds the key of another file");
+        }
+    }
+    if (status == MG_OK) {
+        status = load_chain(store, key, &why);
+    }
+    mg_buffer_free(&file);
+    if (status != MG_OK) {
+        free_key(key);
+        return mg_error_set(error, status, "%s: %s", path, why.text);
+    }
+    store->num_keys++;
+    return MG_OK;
+}
+
+static enum mg_status load_entry(struct keystore *store, const char *name, struct mg_error *error)
+{
+    if (is_unfinished(name)) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof(path), "%s/%s", store->directory, name);
+        unlink(path);
+        mg_log_warning("removed %s, left unfinished by a crash", path);
+        return MG_OK;
+    }
+    return has_suffix(name, ".key") ? load_key(store, name, error) : MG_OK;
+}
+
+static enum mg_status load_all(struct keystore *store, struct mg_error *error)
+{
+    DIR *dir = opendir(store->directory);
+    if (dir == NULL) {
+        return mg_error_errno(error, "cannot read %s", store->directory);
+    }
+    enum mg_status status = MG_OK;
+    for (struct dirent *entry; status == MG_OK && (entry = readdir(dir)) != NULL;) {
+        status = load_entry(store, entry->d_name, error);
+    }
+    closedir(dir);
+    return status;
+}
+
+enum mg_status keystore_open(struct keystore **out, const char *directory, const struct kek *kek,
+                             struct mg_error *error)
+{
+    struct keystore *store = calloc(1, sizeof(*store));
+    if (store == NULL) {
+        return mg_error_set(error, MG_MEMORY, "no memory for the keystore");
+    }
+    store->kek = kek;
+    int len = snprintf(store->directory, sizeof(store->directory), "%s", directory);
+    enum mg_status status = MG_OK;
+    if (len < 0 || (size_t)len >= sizeof(store->directory)) {
+        status = mg_error_set(error, MG_INVALID, "%s: the path is too long", directory);
+    }
+    if (status == MG_OK) {
+        status = mg_file_make_directory(directory, 0700, error);
+    }
+    if (status == MG_OK) {
+        status = load_all(store, error);
+    }
+    if (status != MG_OK) {
+        keystore_free(store);
+        return status;
+    }
+    *out = store;
+    return MG_OK;
+}
+
+void keystore_free(struct keystore *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < store->num_keys; i++) {
+        free_key(&store->keys[i]);
+    }
+    free(store);
+}
+
+size_t keystore_num_keys(const struct keystore *store)
+{
+    return store->num_keys;
+}
+
+const struct keystore_key *keystore_get0(const struct keystore *store, size_t index)
+{
+    return &store->keys[index];
+}
+
+const struct keystore_key *keystore_find0_origin(const struct keystore *store, enum key_origin origin)
+{
+    for (size_t i = 0; i < store->num_keys; i++) {
+        if (store->keys[i].info.origin == origin) {
+            return &store->keys[i];
+        }
+    }
+    return NULL;
+}
+
+/* write_key seals the private key of |key| and writes its file. */
+static enum mg_status write_key(const struct keystore *store, const struct keystore_key *key, struct mg_error *error)
+{
+    struct mg_buffer file;
+    uint8_t *der = NULL;
+    char path[PATH_MAX];
+    int len = -1;
+    PKCS8_PRIV_KEY_INFO *pkcs8 = EVP_PKEY2PKCS8(key->pkey);
+    if (pkcs8 != NULL) {
+        len = i2d_PKCS8_PRIV_KEY_INFO(pkcs8, &der);
+        PKCS8_PRIV_KEY_INFO_free(pkcs8);
+    }
+    if (len <= 0) {
+        return openssl_error_set(error, "cannot encode a key");
+    }
+    mg_buffer_init(&file, SEALED_KEY_MAX_FILE);
+    enum mg_status status = sealed_key_seal(store->kek, &key->info, mg_slice_of(der, (size_t)len), &file, error);
+    OPENSSL_clear_free(der, (size_t)len);
+    if (status == MG_OK) {
+        path_of(store, &key->info.id, ".key", path);
+        status = mg_file_write_atomic(path, mg_buffer_slice(&file), 0600, error);
+    }
+    mg_buffer_free(&file);
+    return status;
+}
+
+enum mg_status keystore_make(struct keystore *store, const struct key_info *info, const struct keystore_key **out,
+                             struct mg_error *error)
+{
+    if (store->num_keys == KEYSTORE_MAX_KEYS) {
+        return mg_error_set(error, MG_LIMIT, "the keystore is full: it holds %d keys", KEYSTORE_MAX_KEYS);
+    }
+    struct keystore_key *key = &store->keys[store->num_keys];
+    *key = (struct keystore_key){.info = *info, .type = key_type_get0(info->type)};
+    if (key->type == NULL) {
+        return mg_error_set(error, MG_INVALID, "unknown key type %d", (int)info->type);
+    }
+    if (RAND_bytes(key->info.id.bytes, sizeof(key->info.id.bytes)) != 1) {
+        return openssl_error_set(error, "no randomness for a key id");
+    }
+    enum mg_status status = key_type_generate(key->type, &key->pkey, error);
+    if (status == MG_OK) {
+        status = write_key(store, key, error);
+    }
+    if (status != MG_OK) {
+        free_key(key);
+        return status;
+    }
+    store->num_keys++;
+    *out = key;
+    return MG_OK;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The private keys of this signer, each in a file of its own below one directory: ID.key, sealed (sealed_key.h), and
+ * beside it ID.pem, its certificate and what certifies that, once there is one. Every file is replaced whole or not at
+ * all. A key that does not open is fatal: to go on without it would be to make another one in its place.
+ *
+ * Loaded whole at start. One thread; readers of a loaded keystore may be many. Private keys lie in OpenSSL's secure
+ * heap where it was set up.
+ */
+#ifndef MINTGATE_HSM_KEYSTORE_H
+#define MINTGATE_HSM_KEYSTORE_H
+
+#include "hsm/key_type.h"
+#include "hsm/sealed_key.h"
+
+#define KEYSTORE_MAX_KEYS 256
+#define KEYSTORE_MAX_CERTIFICATE 16384
+
+struct keystore;
+
+/* struct keystore_key belongs to its keystore and lives as long. */
+struct keystore_key {
+    struct key_info info;
+    const struct key_type *type;
+    EVP_PKEY *pkey;
+    /* The key's own certificate first, then upwards; DER; borrowed from the keystore. */
+    struct mg_slice chain[WIRE_SIGNER_MAX_CHAIN];
+    size_t num_chain; /* 0: not certified yet */
+};
+
+/* keystore_directory_has_keys tells whether |directory| exists and holds sealed keys, without opening them. */
+bool keystore_directory_has_keys(const char *directory);
+
+/* keystore_open loads every key below |directory|, which is made (0700) if missing, and removes what a crash left of
+ * unfinished writes. |kek| is borrowed as long as the keystore lives. */
+MG_MUST_USE enum mg_status keystore_open(struct keystore **out, const char *directory, const struct kek *kek,
+                                         struct mg_error *error);
+void keystore_free(struct keystore *store);
+
+size_t keystore_num_keys(const struct keystore *store);
+/* keystore_get0 returns the key at |index|, which is below keystore_num_keys. */
+const struct keystore_key *keystore_get0(const struct keystore *store, size_t index);
+/* keystore_find0_origin returns the key with |origin|, NULL if there is none. */
+const struct keystore_key *keystore_find0_origin(const struct keystore *store, enum key_origin origin);
+
+/* keystore_make generates a key, seals it and writes it. |info|: everything but |id|, which is drawn here, filled in by
+ * the caller. MG_LIMIT when the keystore is full. */
+MG_MUST_USE enum mg_status keystore_make(struct keystore *store, const struct key_info *info,
+                                         const struct keystore_key **out, struct mg_error *error);
+
+/* keystore_set1_chain writes the certificates of |key| (of this keystore), its own first. MG_INVALID if that one does
+ * not hold its public key or any does not parse; nothing is changed then. */
+MG_MUST_USE enum mg_status keystore_set1_chain(struct keystore *store, const struct keystore_key *key,
+                                               const struct mg_slice *certificates, size_t num_certificates,
+                                               struct mg_error *error);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A private key as it lies on disk: a readable header and the key (PKCS#8, DER), encrypted with AES-256-GCM under the
+ * key-encryption key, a fresh random nonce each time, with the header as additional data. So neither can be changed
+ * nor be taken from another file without notice.
+ *
+ *   magic 8, version u8, key id 16, purpose u8, role u8, origin u8, key type u8, created u64, label behind a u8,
+ *   nonce 12, ciphertext and tag behind a u16
+ *
+ * Pure, but for the nonce: any thread.
+ */
+#ifndef MINTGATE_HSM_SEALED_KEY_H
+#define MINTGATE_HSM_SEALED_KEY_H
+
+#include "base/buffer.h"
+#include "base/status.h"
+#include "hsm/kek.h"
+#include "hsm/purpose.h"
+#include "wire/signer.h"
+
+#define SEALED_KEY_MAX_LABEL 64
+#define SEALED_KEY_MAX_SECRET 4096 /* an RSA-4096 key needs 2.4 KB */
+#define SEALED_KEY_MAX_FILE 8192
+
+/* Who had the key made. The numbers are stored: never change one. */
+enum key_origin {
+    KEY_ORIGIN_CONTROL = 0, /* on demand */
+    KEY_ORIGIN_BUILTIN_ROOT = 1,
+    KEY_ORIGIN_BUILTIN_ISSUING = 2,
+    KEY_ORIGIN_BUILTIN_UNTRUST = 3,
+};
+#define KEY_ORIGIN_LAST KEY_ORIGIN_BUILTIN_UNTRUST
+
+/* What is known of a key besides the key. Fixed when it is made. */
+struct key_info {
+    struct wire_key_id id;
+    enum key_purpose purpose;
+    enum wire_issuer_role role; /* for KEY_MINTING; 0 for others */
+    enum key_origin origin;
+    enum wire_key_type type;
+    int64_t created;                      /* seconds since 1970 */
+    char label[SEALED_KEY_MAX_LABEL + 1]; /* printable ASCII */
+};
+
+/* sealed_key_seal appends the file's content to |out|. MG_INVALID for a label that is too long or not printable. */
+MG_MUST_USE enum mg_status sealed_key_seal(const struct kek *kek, const struct key_info *info, struct mg_slice secret,
+                                           struct mg_buffer *out, struct mg_error *error);
+
+/* sealed_key_open reads |file|. *secret (from mg_secret_buffer_init with SEALED_KEY_MAX_SECRET) gets the key only if
+ * everything is authentic. MG_INVALID: not such a file; MG_DENIED: changed, or sealed under another key. */
+MG_MUST_USE enum mg_status sealed_key_open(const struct kek *kek, struct mg_slice file, struct key_info *info,
+                                           struct mg_buffer *secret, struct mg_error *error);
+
+#endif
