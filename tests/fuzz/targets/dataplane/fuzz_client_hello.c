@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0 || size > MAX_INPUT) {
         return 0;
     }
-    static const struct mg_siphash_key key;
+    static const struct mg_siphash_key key = {{0, 0}};
     uint64_t random = mg_siphash(&key, data, size);
     CBS stream;
     CBS_init(&stream, data, size);
