@@ -102,6 +102,7 @@ struct config_sessions {
     uint64_t handshake_timeout_ns;
     uint64_t idle_timeout_ns;
     uint64_t linger_ns;
+    uint64_t drain_ns;
     const char *log;
     uint64_t log_queue;
 };
@@ -116,7 +117,6 @@ struct config_tls {
     uint64_t remember_chains;
     uint64_t remember_chain_ns;
     enum config_weaker_upstream weaker_upstream;
-    bool parallel_handshakes;
 };
 
 struct config_policy {

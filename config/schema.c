@@ -86,8 +86,10 @@ static const struct config_key sessions_keys[] = {
      false, "Longest time from the takeover to the end of both TLS handshakes."},
     {"idle_timeout", CONFIG_DURATION, AT(sessions.idle_timeout_ns), "30m", NS_S, 7 * NS_DAY, NULL, false,
      "An intercepted connection without a byte in either direction for so long is closed."},
-    {"linger", CONFIG_DURATION, AT(sessions.linger_ns), "10s", 10 * NS_MS, 600 * NS_S, NULL, false,
+    {"linger", CONFIG_DURATION, AT(sessions.linger_ns), "60s", 10 * NS_MS, 600 * NS_S, NULL, false,
      "How long a connection whose one side is finished waits for the other's end."},
+    {"drain", CONFIG_DURATION, AT(sessions.drain_ns), "5s", 0, 600 * NS_S, NULL, false,
+     "After SIGTERM new flows are bypassed, and running sessions have so long to end."},
     {"log", CONFIG_STRING, AT(sessions.log), "", 0, 0, NULL, false,
      "File for the session log, one JSON object a line (docs/operations.md); empty: none. Reopened on SIGHUP."},
     {"log_queue", CONFIG_COUNT, AT(sessions.log_queue), "16384", 64, 1048576, NULL, false,
@@ -113,8 +115,6 @@ static const struct config_key tls_keys[] = {
      "Longest time that a chain is remembered; never past its validity or a reload of the trust store."},
     {"weaker_upstream", CONFIG_WORD, AT(tls.weaker_upstream), "refuse", 0, 0, weaker_words, true,
      "A server that negotiates a lower TLS version than the client's own minimum."},
-    {"parallel_handshakes", CONFIG_BOOL, AT(tls.parallel_handshakes), "false", 0, 0, NULL, true,
-     "Start the client's handshake beside the server's where the server was verified a moment ago (docs/security.md)."},
 };
 
 static const struct config_key policy_keys[] = {
@@ -169,19 +169,19 @@ static const struct config_key policy_keys[] = {
 };
 
 static const struct config_key minting_keys[] = {
-    {"max_validity", CONFIG_SECONDS, AT(minting.max_validity_seconds), "199d", 3600, UINT64_C(825) * 86400, NULL, true,
+    {"max_validity", CONFIG_SECONDS, AT(minting.max_validity_seconds), "199d", 3600, UINT64_C(825) * 86400, NULL, false,
      "Longest validity of a minted certificate, backdating included; also never beyond the server's, the issuer's, and "
      "what browsers accept at the date."},
     {"ec_keys", CONFIG_COUNT, AT(minting.ec_keys), "8", 1, 256, NULL, false, "P-256 leaf keys held ready."},
     {"rsa_keys", CONFIG_COUNT, AT(minting.rsa_keys), "2", 1, 64, NULL, false,
      "RSA-2048 leaf keys held ready, for clients that offer no ECDSA."},
-    {"key_rotation", CONFIG_DURATION, AT(minting.key_rotation_ns), "1h", 60 * NS_S, 365 * NS_DAY, NULL, true,
+    {"key_rotation", CONFIG_DURATION, AT(minting.key_rotation_ns), "1h", 60 * NS_S, 365 * NS_DAY, NULL, false,
      "How often the oldest leaf key of each kind is replaced; certificates minted before keep theirs."},
-    {"aia_url", CONFIG_STRING, AT(minting.aia_url), "", 0, 0, NULL, true,
+    {"aia_url", CONFIG_STRING, AT(minting.aia_url), "", 0, 0, NULL, false,
      "caIssuers address written into minted certificates; empty: none."},
-    {"crl_url", CONFIG_STRING, AT(minting.crl_url), "", 0, 0, NULL, true,
+    {"crl_url", CONFIG_STRING, AT(minting.crl_url), "", 0, 0, NULL, false,
      "CRL address written into minted certificates; empty: none."},
-    {"timeout", CONFIG_DURATION, AT(minting.timeout_ns), "3s", 10 * NS_MS, 60 * NS_S, NULL, true,
+    {"timeout", CONFIG_DURATION, AT(minting.timeout_ns), "3s", 10 * NS_MS, 60 * NS_S, NULL, false,
      "Longest wait for the signer; then `policy.minting_failed`."},
     {"pending", CONFIG_COUNT, AT(minting.pending), "4096", 1, 65536, NULL, false,
      "Certificates being minted at one time, by each session thread. When full, `policy.minting_failed` applies."},
@@ -194,9 +194,9 @@ static const struct config_key cache_keys[] = {
      "Memory for them, all included."},
     {"waiters", CONFIG_COUNT, AT(cache.waiters), "65536", 1, UINT64_C(1) << 24, NULL, false,
      "Connections waiting for a certificate being minted. When full, `policy.minting_failed` applies."},
-    {"lifetime", CONFIG_SECONDS, AT(cache.lifetime_seconds), "1d", 1, 365 * 86400, NULL, true,
+    {"lifetime", CONFIG_SECONDS, AT(cache.lifetime_seconds), "1d", 1, 365 * 86400, NULL, false,
      "A minted certificate is used for so long, and never beyond half a minute before its end."},
-    {"negative", CONFIG_SECONDS, AT(cache.negative_seconds), "2s", 0, 3600, NULL, true,
+    {"negative", CONFIG_SECONDS, AT(cache.negative_seconds), "2s", 0, 3600, NULL, false,
      "A failed mint is not tried again for so long."},
 };
 

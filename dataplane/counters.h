@@ -53,6 +53,7 @@
     X(WAY_OUT_MINTING_FAILED, "mintgate_ways_out_total", "reason=\"minting_failed\"", "")                              \
     X(WAY_OUT_NOT_INTERCEPTABLE, "mintgate_ways_out_total", "reason=\"not_interceptable\"", "")                        \
     X(WAY_OUT_LEARNED, "mintgate_ways_out_total", "reason=\"learned_bypass\"", "")                                     \
+    X(WAY_OUT_DRAINING, "mintgate_ways_out_total", "reason=\"draining\"", "")                                          \
     X(FULL_FLOWS, "mintgate_bound_hit_total", "bound=\"flows\"", "Times that a bound was hit.")                        \
     X(FULL_HOLD_PACKETS, "mintgate_bound_hit_total", "bound=\"hold_packets\"", "")                                     \
     X(FULL_HOLD_HELLOS, "mintgate_bound_hit_total", "bound=\"hold_hellos\"", "")                                       \

@@ -13,9 +13,13 @@
 #include "dataplane/session/session_log.h"
 #include "dataplane/takeover/stack.h"
 
-struct worker;
+struct cache;
+struct chain_memory;
+struct issuers;
+struct leaf_keys;
 struct session_thread;
 struct tls_settings;
+struct worker;
 
 struct dataplane {
     const struct config *config; /* as the engine was started; what can be reloaded stands in the snapshots below */
@@ -25,8 +29,15 @@ struct dataplane {
     struct policy *policy;    /* RCU; main: wo, all: ro */
     struct tls_settings *tls; /* RCU; main: wo, sessions: ro */
     struct learned *learned;
+    struct chain_memory *chains;
+    struct issuers *issuers;
+    struct leaf_keys *leaf_keys;
+    struct cache *leaves; /* minted certificates */
     struct session_log *log;
-    _Atomic bool stop; /* main: wo */
+    /* main: wo. One after the other: what the sockets send when sessions end must still find its way out. */
+    _Atomic bool draining; /* no flow is taken over any more */
+    _Atomic bool stop_sessions;
+    _Atomic bool stop_workers;
 
     unsigned num_workers;
     struct worker **workers;

@@ -95,6 +95,17 @@ enum hello_stream_result hello_stream_add(struct hello_stream *stream, size_t of
     return HELLO_STREAM_OK;
 }
 
+bool hello_stream_has(const struct hello_stream *stream, size_t offset, size_t len)
+{
+    for (uint32_t i = 0; i < stream->num_ranges; i++) {
+        const struct hello_stream_range *range = &stream->ranges[i];
+        if (offset >= range->start && offset <= range->end) {
+            return len <= range->end - offset;
+        }
+    }
+    return false;
+}
+
 CBS hello_stream_prefix(const struct hello_stream *stream)
 {
     bool begun = stream->num_ranges > 0 && stream->ranges[0].start == 0;

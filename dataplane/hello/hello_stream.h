@@ -13,6 +13,7 @@
 #ifndef MINTGATE_DATAPLANE_HELLO_HELLO_STREAM_H
 #define MINTGATE_DATAPLANE_HELLO_HELLO_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,9 @@ void hello_stream_init(struct hello_stream *stream, uint8_t *bytes, uint32_t cap
  * garbage there (RFC 9293 section 3.8.4). After any result but HELLO_STREAM_OK the stream is as it was. */
 MG_MUST_USE enum hello_stream_result hello_stream_add(struct hello_stream *stream, size_t offset, const uint8_t *bytes,
                                                       size_t len);
+
+/* hello_stream_has tells whether every byte from |offset| on, |len| of them, is there already: a segment sent again. */
+bool hello_stream_has(const struct hello_stream *stream, size_t offset, size_t len);
 
 /* hello_stream_prefix returns the bytes from the first one up to the first hole. They stay where they are, so what was
  * parsed out of a prefix stays valid while the stream grows. */

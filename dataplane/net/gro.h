@@ -31,7 +31,7 @@ struct gro {
 /* gro_add takes |packet| in if it continues what is there (or if nothing is there): same flow and direction, next
  * sequence number, same acknowledgement, window and options, nothing but ACK and PSH, a right checksum. False: write
  * what is there first. The packet's bytes stay in place until gro_write. */
-MG_MUST_USE bool gro_add(struct gro *gro, const struct packet *packet);
+bool gro_add(struct gro *gro, const struct packet *packet);
 
 /* gro_write gives what was collected to the kernel and empties |gro|. */
 MG_MUST_USE enum mg_status gro_write(struct gro *gro, int tun_fd);

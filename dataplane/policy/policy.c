@@ -207,6 +207,47 @@ void policy_decide(const struct policy *policy, const struct policy_flow *flow, 
                                    "default"};
 }
 
+static const char *action_name(enum config_action action)
+{
+    static const char *const names[] = {
+        [CONFIG_ACTION_INTERCEPT] = "intercept", [CONFIG_ACTION_BYPASS] = "bypass", [CONFIG_ACTION_BLOCK] = "block"};
+    return names[action];
+}
+
+/* why_not names the first condition of |rule| that the flow does not meet; NULL: it meets all. */
+static const char *why_not(const struct rule *rule, const struct policy_flow *flow, struct mg_slice sni)
+{
+    if (!prefixes_match(&rule->client, flow->client, flow->is_ipv6)) {
+        return "the client is in none of its prefixes";
+    }
+    if (!prefixes_match(&rule->server, flow->server, flow->is_ipv6)) {
+        return "the server is in none of its prefixes";
+    }
+    if (!ports_match(&rule->port, flow->port)) {
+        return "the port is none of its ports";
+    }
+    if (!name_set_matches(&rule->names, sni)) {
+        return sni.len == 0 ? "there is no SNI" : "the SNI is none of its names";
+    }
+    return NULL;
+}
+
+void policy_explain(const struct policy *policy, const struct policy_flow *flow, struct mg_slice sni,
+                    struct mg_buffer *out)
+{
+    for (size_t i = 0; i < policy->num_rules; i++) {
+        const struct rule *rule = &policy->rules[i];
+        const char *reason = why_not(rule, flow, sni);
+        mg_buffer_append_format(out, "rule %zu %s: ", i + 1, rule->name);
+        if (reason == NULL) {
+            mg_buffer_append_format(out, "matches: %s\n", action_name(rule->action));
+            return;
+        }
+        mg_buffer_append_format(out, "no: %s\n", reason);
+    }
+    mg_buffer_append_format(out, "no rule matches: policy.default: %s\n", action_name(policy->settings.default_action));
+}
+
 /* all_below_get tells whether every <label>.|domain| gets |action|. */
 static bool all_below_get(const struct policy *policy, const struct policy_flow *flow, struct mg_slice domain,
                           enum config_action action)
@@ -247,17 +288,4 @@ bool policy_names_matter(const struct policy *policy, const struct policy_flow *
         }
     }
     return false;
-}
-
-uint64_t policy_address_class(const struct policy *policy, const struct policy_flow *flow)
-{
-    /* FNV-1a over the indexes of the matching rules: the operator writes the rules, nobody can aim at a collision
-     * through addresses, and the generation stands beside it wherever it is used. */
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < policy->num_rules; i++) {
-        if (flow_matches(&policy->rules[i], flow)) {
-            hash = (hash ^ (i + 1)) * UINT64_C(0x100000001b3);
-        }
-    }
-    return hash;
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "config/config.h"
@@ -57,6 +58,10 @@ bool policy_may_intercept_addresses(const struct policy *policy, const struct po
 void policy_decide(const struct policy *policy, const struct policy_flow *flow, struct mg_slice sni,
                    struct policy_verdict *out);
 
+/* policy_explain appends, line by line, why each rule up to the one that decides does or does not match. */
+void policy_explain(const struct policy *policy, const struct policy_flow *flow, struct mg_slice sni,
+                    struct mg_buffer *out);
+
 /* policy_same_for tells whether |name|, a canonical name or a "*." pattern of a certificate, would get |action| too,
  * for a pattern each name that it stands for. A name that would not must not stand in a minted certificate: browsers
  * send requests for it over this connection then (RFC 9113 section 9.1.1). */
@@ -65,9 +70,5 @@ bool policy_same_for(const struct policy *policy, const struct policy_flow *flow
 
 /* policy_names_matter tells whether policy_same_for can be false at all for this flow. */
 bool policy_names_matter(const struct policy *policy, const struct policy_flow *flow);
-
-/* policy_address_class returns a number that is equal for flows whose addresses and port match the same rules, so that
- * policy_same_for answers the same for them. */
-uint64_t policy_address_class(const struct policy *policy, const struct policy_flow *flow);
 
 #endif

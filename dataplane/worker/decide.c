@@ -4,6 +4,11 @@
 
 #include <rte_mbuf_dyn.h>
 
+#include "base/clock.h"
+#include "cache/rcu.h"
+#include "dataplane/policy/decision.h"
+#include "dataplane/session/session_thread.h"
+#include "dataplane/tls/tls_settings.h"
 #include "dataplane/worker/worker_internal.h"
 
 /* ---- held packets ---- */
@@ -152,17 +157,28 @@ void decide_block(struct worker *worker, struct flow *flow, enum config_block_wi
     track_set_state(worker, flow, FLOW_BLOCKED);
 }
 
-static void way_out(struct worker *worker, struct flow *flow, const struct hello_info *hello, enum counter counter,
-                    enum config_way_out way, const char *reason)
+/* carry_out does what was decided, but for a takeover; what was not simply let pass by a rule is noted. */
+static void carry_out(struct worker *worker, struct flow *flow, const struct hello_info *hello,
+                      const struct decision *decision)
 {
-    bool block = way == CONFIG_WAY_OUT_BLOCK;
-    count(&worker->counters, counter);
-    decide_note(worker, &flow->key, hello, block ? "block" : "bypass", reason, NULL);
-    if (block) {
-        decide_block(worker, flow, policy_settings(worker->policy)->block_with);
+    count(&worker->counters, decision->counter);
+    if (decision->counter != COUNT_DECIDED_BYPASS) {
+        decide_note(worker, &flow->key, hello, decision_action_name(decision->action), decision->reason,
+                    decision->rule);
+    }
+    if (decision->action == CONFIG_ACTION_BLOCK) {
+        decide_block(worker, flow, decision->block_with);
     } else {
         decide_bypass(worker, flow);
     }
+}
+
+static void way_out(struct worker *worker, struct flow *flow, const struct hello_info *hello, enum counter counter,
+                    enum config_way_out way, const char *reason)
+{
+    struct decision decision;
+    decision_way_out(&decision, worker->policy, counter, way, reason);
+    carry_out(worker, flow, hello, &decision);
 }
 
 void decide_way_out(struct worker *worker, struct flow *flow, enum counter counter, enum config_way_out way,
@@ -192,7 +208,7 @@ static void describe_end(struct adopt_end *out, const struct flow *flow, enum si
 }
 
 /* take_over hands the flow to a session thread; |hello| is NULL where the session must find out itself. */
-static void take_over(struct worker *worker, struct flow *flow, const struct hello_info *hello)
+static void take_over(struct worker *worker, struct flow *flow, const struct hello_info *hello, const char *rule)
 {
     struct takeover *takeover = worker->free_takeovers;
     unsigned thread = (unsigned)(flow->hash % worker->dataplane->num_session_threads);
@@ -219,6 +235,7 @@ static void take_over(struct worker *worker, struct flow *flow, const struct hel
     };
     if (hello != NULL) {
         takeover->hello = *hello;
+        snprintf(takeover->rule, sizeof(takeover->rule), "%s", rule);
     }
     describe_end(&takeover->adopt.end[SIDE_CLIENT], flow, SIDE_CLIENT);
     describe_end(&takeover->adopt.end[SIDE_SERVER], flow, SIDE_SERVER);
@@ -232,35 +249,11 @@ static void take_over(struct worker *worker, struct flow *flow, const struct hel
 
 /* ---- deciding ---- */
 
-static bool below_minimum(const struct worker *worker, const struct hello_info *hello)
-{
-    return hello->max_version < (uint16_t)tls_settings_min_version(worker->dataplane);
-}
-
-static void intercept(struct worker *worker, struct flow *flow, const struct hello_info *hello)
-{
-    const struct config_policy *settings = policy_settings(worker->policy);
-    struct policy_flow policy_flow;
-    track_policy_flow(&policy_flow, &flow->key);
-    if (below_minimum(worker, hello)) {
-        way_out(worker, flow, hello, COUNT_WAY_OUT_BELOW_MINIMUM, settings->below_minimum, "below_minimum");
-    } else if (hello->has_ech && settings->ech != CONFIG_ECH_INTERCEPT) {
-        way_out(worker, flow, hello, COUNT_WAY_OUT_ECH,
-                settings->ech == CONFIG_ECH_BLOCK ? CONFIG_WAY_OUT_BLOCK : CONFIG_WAY_OUT_BYPASS, "ech");
-    } else if (learned_contains(worker->dataplane->learned, &policy_flow, hello_info_sni(hello),
-                                (int64_t)(worker->now_ns / MG_NS_PER_SECOND))) {
-        way_out(worker, flow, hello, COUNT_WAY_OUT_LEARNED, CONFIG_WAY_OUT_BYPASS, "learned_bypass");
-    } else {
-        count(&worker->counters, COUNT_DECIDED_INTERCEPT);
-        take_over(worker, flow, hello);
-    }
-}
-
 static void decide(struct worker *worker, struct flow *flow, CBS message)
 {
     struct client_hello parsed;
     struct hello_info hello;
-    if (client_hello_parse(&parsed, message) != MG_OK || !hello_info_of(&hello, &parsed)) {
+    if (client_hello_parse(&parsed, message) != MG_OK || !hello_info_of(&hello, &parsed, message)) {
         if (parsed.fault == CLIENT_HELLO_GOOD) {
             count(&worker->counters, COUNT_HELLO_HOSTILE_SNI);
         }
@@ -269,22 +262,19 @@ static void decide(struct worker *worker, struct flow *flow, CBS message)
         return;
     }
     struct policy_flow policy_flow;
-    struct policy_verdict verdict;
+    struct decision decision;
     track_policy_flow(&policy_flow, &flow->key);
-    policy_decide(worker->policy, &policy_flow, hello_info_sni(&hello), &verdict);
-    switch (verdict.action) {
-    case CONFIG_ACTION_BYPASS:
-        count(&worker->counters, COUNT_DECIDED_BYPASS);
-        decide_bypass(worker, flow);
-        break;
-    case CONFIG_ACTION_BLOCK:
-        count(&worker->counters, COUNT_DECIDED_BLOCK);
-        decide_note(worker, &flow->key, &hello, "block", "rule", verdict.rule_name);
-        decide_block(worker, flow, verdict.block_with);
-        break;
-    case CONFIG_ACTION_INTERCEPT:
-        intercept(worker, flow, &hello);
-        break;
+    decision_of(&decision, worker->policy, worker->dataplane->learned,
+                mg_rcu_load(&worker->dataplane->tls)->min_version, &policy_flow, &hello,
+                (int64_t)(worker->now_ns / MG_NS_PER_SECOND));
+    if (decision.action == CONFIG_ACTION_INTERCEPT &&
+        atomic_load_explicit(&worker->dataplane->draining, memory_order_relaxed)) {
+        way_out(worker, flow, &hello, COUNT_WAY_OUT_DRAINING, CONFIG_WAY_OUT_BYPASS, "draining");
+    } else if (decision.action == CONFIG_ACTION_INTERCEPT) {
+        count(&worker->counters, decision.counter);
+        take_over(worker, flow, &hello, decision.rule);
+    } else {
+        carry_out(worker, flow, &hello, &decision);
     }
 }
 
@@ -402,7 +392,7 @@ void decide_more(struct worker *worker, struct flow *flow, struct rte_mbuf *mbuf
     if (sent_again || flow->num_held > MAX_HELD_PER_FLOW) {
         /* The client waits for an acknowledgement, which only a socket can give: two lost segments would stop it for
          * good. The session decides. */
-        take_over(worker, flow, NULL);
+        take_over(worker, flow, NULL, NULL);
     } else if (packet->payload.len > 0) {
         gather(worker, flow, packet);
     }

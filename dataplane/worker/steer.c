@@ -104,7 +104,7 @@ void steer_to_stack(struct worker *worker, struct flow *flow, struct rte_mbuf *m
     note_from_endpoint(flow, packet, side);
     if (!gro_add(&worker->gro, packet)) {
         steer_flush(worker);
-        (void)gro_add(&worker->gro, packet); /* an empty one takes any packet */
+        gro_add(&worker->gro, packet); /* an empty one takes any packet */
     }
     worker->gro_mbufs[worker->num_gro_mbufs++] = mbuf;
 }

@@ -4,7 +4,8 @@
 #define MINTGATE_DATAPLANE_WORKER_TAKEOVER_H
 
 #include "dataplane/flow/flow.h"
-#include "dataplane/hello/hello_info.h"
+#include "dataplane/policy/hello_info.h"
+#include "dataplane/session/session_record.h"
 #include "dataplane/takeover/adopt.h"
 
 /* Made by the worker, lent to the session thread until it answers; the answer carries the pointer back. */
@@ -16,8 +17,9 @@ struct takeover {
     struct adopt_flow adopt;
     bool forced; /* the ClientHello is not known yet: the session reads it from the client's socket and decides */
     struct hello_info hello;
-    uint64_t hold_ns; /* when the first byte was held */
-    uint64_t sent_ns; /* when the worker sent this */
+    char rule[RECORD_RULE_LEN]; /* that said so */
+    uint64_t hold_ns;           /* when the first byte was held */
+    uint64_t sent_ns;           /* when the worker sent this */
 };
 
 enum takeover_answer_type {

@@ -374,7 +374,7 @@ int worker_run(void *arg)
     wheel_init(&worker->wheel, WHEEL_TICK_NS, mg_clock_monotonic_ns());
     uint64_t sleep_ns = worker->dataplane->config->dataplane.idle_sleep_ns;
     unsigned idle_turns = 0;
-    while (!atomic_load_explicit(&worker->dataplane->stop, memory_order_relaxed)) {
+    while (!atomic_load_explicit(&worker->dataplane->stop_workers, memory_order_relaxed)) {
         if (turn(worker) > 0) {
             idle_turns = 0;
         } else if (++idle_turns > TURNS_BEFORE_SLEEP && sleep_ns > 0) {
@@ -389,7 +389,8 @@ int worker_run(void *arg)
 
 void worker_answer(struct worker *worker, unsigned session_thread, const struct takeover_answer *answer)
 {
-    (void)rte_ring_sp_enqueue_elem(worker->from_session[session_thread], answer, sizeof(*answer));
+    struct takeover_answer copy = *answer; /* DPDK wants it writable */
+    (void)rte_ring_sp_enqueue_elem(worker->from_session[session_thread], &copy, sizeof(copy));
     doorbell_ring(&worker->bell);
 }
 

@@ -15,7 +15,7 @@
 /* worker_new makes worker |index| and all that it will ever allocate. Main thread, EAL and stack are up. */
 MG_MUST_USE enum mg_status worker_new(struct worker **out, struct dataplane *dataplane, unsigned index);
 
-/* worker_run is the lcore's main function (lcore_function_t); returns when dataplane->stop is set. */
+/* worker_run is the lcore's main function (lcore_function_t); returns when dataplane->stop_workers is set. */
 int worker_run(void *worker);
 
 /* worker_free: after every worker has returned. */
@@ -24,6 +24,10 @@ void worker_free(struct worker *worker);
 /* worker_answer gives an answer to the worker. Session thread |session_thread|; never fails: each takeover has room for
  * its answers. */
 void worker_answer(struct worker *worker, unsigned session_thread, const struct takeover_answer *answer);
+
+struct rte_ring;
+/* worker_takeovers is the ring of struct takeover that session thread |session_thread| alone empties. */
+struct rte_ring *worker_takeovers(const struct worker *worker, unsigned session_thread);
 
 /* worker_tun_fd is the worker's TUN queue, for a session thread that gives the stack a packet itself. */
 int worker_tun_fd(const struct worker *worker);

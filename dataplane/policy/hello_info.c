@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dataplane/hello/hello_info.h"
+#include "dataplane/policy/hello_info.h"
 
 #include <string.h>
 
@@ -17,13 +17,14 @@ static void copy_alpn(struct hello_info *out, CBS alpn)
     }
 }
 
-bool hello_info_of(struct hello_info *out, const struct client_hello *hello)
+bool hello_info_of(struct hello_info *out, const struct client_hello *hello, CBS message)
 {
     *out = (struct hello_info){
         .min_version = hello->min_version,
         .max_version = hello->max_version,
         .has_ech = hello->ech != CLIENT_HELLO_ECH_NONE,
         .takes_ecdsa_tls12 = client_hello_takes_ecdsa_p256(hello, CLIENT_HELLO_TLS1_2),
+        .message_len = (uint32_t)CBS_len(&message),
         .takes_ecdsa_tls13 = client_hello_takes_ecdsa_p256(hello, CLIENT_HELLO_TLS1_3),
     };
     copy_alpn(out, hello->alpn);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/engine/engine_metrics.h"
+
+#include <stdio.h>
+
+#include "cache/cache.h"
+#include "cache/rcu.h"
+#include "dataplane/session/issuers.h"
+#include "dataplane/session/session_thread.h"
+#include "dataplane/tls/chain_memory.h"
+#include "dataplane/tls/tls_settings.h"
+#include "dataplane/worker/worker.h"
+
+#define MAX_THREADS 96
+
+static void gauge(struct mg_buffer *out, const char *name, const char *help, uint64_t value)
+{
+    mg_metrics_family(out, name, "gauge", help);
+    mg_metrics_sample(out, name, "", value);
+}
+
+static void write_counters(const struct dataplane *dataplane, struct mg_buffer *out)
+{
+    const struct counters *counters[MAX_THREADS];
+    size_t num = 0;
+    for (unsigned i = 0; i < dataplane->num_workers; i++) {
+        counters[num++] = worker_counters(dataplane->workers[i]);
+    }
+    for (unsigned i = 0; i < dataplane->num_session_threads; i++) {
+        counters[num++] = session_thread_counters(dataplane->session_threads[i]);
+    }
+    counters_write(out, counters, num);
+}
+
+static void write_gauges(const struct dataplane *dataplane, struct mg_buffer *out)
+{
+    uint64_t flows = 0, sessions = 0;
+    for (unsigned i = 0; i < dataplane->num_workers; i++) {
+        flows += worker_flow_count(dataplane->workers[i]);
+    }
+    for (unsigned i = 0; i < dataplane->num_session_threads; i++) {
+        sessions += session_thread_count(dataplane->session_threads[i]);
+    }
+    gauge(out, "mintgate_flows", "TCP flows remembered now.", flows);
+    gauge(out, "mintgate_sessions", "Taken-over flows now.", sessions);
+    gauge(out, "mintgate_learned_bypasses", "Servers bypassed for a while because they cannot be intercepted.",
+          learned_count(dataplane->learned));
+    gauge(out, "mintgate_policy_generation", "How often the policy was loaded.",
+          policy_generation(mg_rcu_load(&dataplane->policy)));
+    const struct issuer *issuer = issuers_get0(dataplane->issuers, WIRE_ISSUER_DEFAULT);
+    gauge(out, "mintgate_issuer_generation", "Generation of the forward-trust issuer; 0: none yet.",
+          issuer == NULL ? 0 : issuer->generation);
+    gauge(out, "mintgate_issuer_not_after_seconds", "End of its validity, seconds since 1970.",
+          issuer == NULL ? 0 : (uint64_t)issuer->not_after);
+    mg_metrics_family(out, "mintgate_rcu_stall_seconds", "gauge", "Age of the oldest unfinished grace period.");
+    mg_metrics_sample_seconds(out, "mintgate_rcu_stall_seconds", "", (double)mg_rcu_stall_ns() / 1e9);
+}
+
+static void write_cache(const char *prefix, const char *what, const struct cache_stats *stats, struct mg_buffer *out)
+{
+    const struct {
+        const char *suffix, *type, *help;
+        uint64_t value;
+    } samples[] = {
+        {"hits_total", "counter", "Lookups that found", stats->hits},
+        {"misses_total", "counter", "Lookups that did not find", stats->misses},
+        {"pending_hits_total", "counter", "Lookups that met the making of", stats->pending_hits},
+        {"negative_hits_total", "counter", "Lookups that met a remembered failure of", stats->negative_hits},
+        {"published_total", "counter", "Made:", stats->published},
+        {"failed_total", "counter", "Could not be made:", stats->failed},
+        {"evicted_total", "counter", "Gave way to others:", stats->evicted},
+        {"expired_total", "counter", "Expired:", stats->expired},
+        {"removed_total", "counter", "Taken out:", stats->removed},
+        {"entries", "gauge", "Kept now:", stats->entries},
+        {"bytes", "gauge", "Memory of", stats->bytes},
+        {"pending", "gauge", "Being made now:", stats->pending},
+    };
+    for (size_t i = 0; i < MG_ARRAY_LEN(samples); i++) {
+        char name[96], help[128];
+        snprintf(name, sizeof(name), "%s_%s", prefix, samples[i].suffix);
+        snprintf(help, sizeof(help), "%s %s.", samples[i].help, what);
+        mg_metrics_family(out, name, samples[i].type, help);
+        mg_metrics_sample(out, name, "", samples[i].value);
+    }
+}
+
+static void write_caches(const struct dataplane *dataplane, struct mg_buffer *out)
+{
+    struct cache_stats stats;
+    cache_stats(dataplane->leaves, &stats);
+    write_cache("mintgate_cache", "minted certificates", &stats, out);
+    chain_memory_stats(dataplane->chains, &stats);
+    write_cache("mintgate_chain_memory", "verified server chains", &stats, out);
+}
+
+static void write_minting(const struct dataplane *dataplane, struct mg_buffer *out)
+{
+    static const struct {
+        const char *name, *help;
+        size_t offset;
+    } samples[] = {
+#define MINT_COUNTER(member, help)                                                                                     \
+    {"mintgate_minting_" #member "_total", help, offsetof(struct mint_client_counters, member)}
+        MINT_COUNTER(requested, "Leaves asked for."),
+        MINT_COUNTER(minted, "Leaves minted."),
+        MINT_COUNTER(timed_out, "Leaves not signed in time."),
+        MINT_COUNTER(bad_signatures, "Signatures that were not the issuer's."),
+        MINT_COUNTER(full, "Leaves not asked for because too many were under way."),
+        MINT_COUNTER(connections, "Connections to the signer."),
+        MINT_COUNTER(lost, "Connections to the signer that ended."),
+        MINT_COUNTER(protocol_errors, "Of these, because of what the signer sent."),
+        MINT_COUNTER(resent, "Requests sent again after a lost connection."),
+        MINT_COUNTER(dropped_replies, "Replies that were late, repeated or unknown."),
+        MINT_COUNTER(packets, "Batches sent to the signer."),
+#undef MINT_COUNTER
+    };
+    for (size_t i = 0; i < MG_ARRAY_LEN(samples); i++) {
+        uint64_t sum = 0;
+        for (unsigned t = 0; t < dataplane->num_session_threads; t++) {
+            const char *counters = (const char *)session_thread_mint_counters(dataplane->session_threads[t]);
+            sum += mg_counter_get((const struct mg_counter *)(const void *)(counters + samples[i].offset));
+        }
+        mg_metrics_family(out, samples[i].name, "counter", samples[i].help);
+        mg_metrics_sample(out, samples[i].name, "", sum);
+    }
+    mg_metrics_family(out, "mintgate_minting_refused_total", "counter", "Leaves that the signer refused, by reason.");
+    for (unsigned status = 1; status < WIRE_SIGN_NUM_STATUSES; status++) {
+        uint64_t sum = 0;
+        for (unsigned t = 0; t < dataplane->num_session_threads; t++) {
+            sum += mg_counter_get(&session_thread_mint_counters(dataplane->session_threads[t])->refused[status]);
+        }
+        char labels[48];
+        snprintf(labels, sizeof(labels), "reason=\"%s\"", wire_sign_status_name((enum wire_sign_status)status));
+        mg_metrics_sample(out, "mintgate_minting_refused_total", labels, sum);
+    }
+}
+
+void engine_metrics_write(const struct dataplane *dataplane, struct mg_buffer *out)
+{
+    write_counters(dataplane, out);
+    write_gauges(dataplane, out);
+    write_caches(dataplane, out);
+    write_minting(dataplane, out);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mintgate: the engine. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cache/rcu.h"
+#include "config/config.h"
+#include "config/values.h"
+#include "dataplane/engine/engine.h"
+#include "dataplane/policy/policy.h"
+#include "minting/names.h"
+
+#define EXIT_USAGE 2
+
+static const char usage[] =
+    "usage: mintgate --config FILE [OPTION]\n"
+    "\n"
+    "The engine of the Mintgate TLS-inspection appliance.\n"
+    "\n"
+    "  --config FILE        configuration (YAML); see docs/configuration.md\n"
+    "  --check              read the configuration, say whether it is good, and end\n"
+    "  --explain            say which policy rule decides about a flow, and why:\n"
+    "    --client ADDRESS   its client\n"
+    "    --server ADDRESS   its server\n"
+    "    --port PORT        the server's port (443)\n"
+    "    --sni NAME         the server name in the ClientHello (none)\n"
+    "  --config-reference   print every configuration key as Markdown\n"
+    "  --version\n"
+    "  --help\n"
+    "\n"
+    "SIGHUP reloads policy and TLS settings and reopens the session log; SIGTERM drains and ends.\n";
+
+struct options {
+    const char *config;
+    bool check, explain;
+    const char *client, *server, *port, *sni;
+};
+
+static int fail(const char *text)
+{
+    fprintf(stderr, "mintgate: %s\n", text);
+    return EXIT_FAILURE;
+}
+
+static int usage_error(const char *text)
+{
+    fprintf(stderr, "mintgate: %s\nTry mintgate --help.\n", text);
+    return EXIT_USAGE;
+}
+
+static int print_reference(void)
+{
+    struct mg_buffer out;
+    mg_buffer_init(&out, 1 << 20);
+    config_write_reference(&out);
+    fwrite(out.data, 1, out.len, stdout);
+    mg_buffer_free(&out);
+    return EXIT_SUCCESS;
+}
+
+/* ---- explain ---- */
+
+static bool parse_address(const char *text, uint8_t out[16], bool *is_ipv6)
+{
+    struct config_prefix prefix;
+    if (text == NULL || !config_value_prefix(text, &prefix) || prefix.len != (prefix.is_ipv6 ? 128 : 32)) {
+        return false;
+    }
+    memcpy(out, prefix.address, sizeof(prefix.address));
+    *is_ipv6 = prefix.is_ipv6;
+    return true;
+}
+
+static int explain(const struct config *config, const struct options *options)
+{
+    uint8_t client[16], server[16];
+    bool client_is_ipv6, server_is_ipv6;
+    struct config_port_range port;
+    struct dns_name name = {0};
+    struct policy *policy;
+    struct mg_error error;
+    if (!parse_address(options->client, client, &client_is_ipv6)) {
+        return usage_error("--explain wants --client ADDRESS");
+    }
+    if (!parse_address(options->server, server, &server_is_ipv6) || client_is_ipv6 != server_is_ipv6) {
+        return usage_error("--explain wants --server ADDRESS, of the client's family");
+    }
+    if (!config_value_ports(options->port, &port) || port.first != port.last) {
+        return usage_error("--port is a number from 1 to 65535");
+    }
+    if (options->sni != NULL && dns_name_from_sni(&name, mg_slice_of_text(options->sni)) != DNS_NAME_OK) {
+        return usage_error("--sni is no host name");
+    }
+    if (policy_new(&policy, config, 1, &error) != MG_OK) {
+        return fail(error.text);
+    }
+    const struct policy_flow flow = {client, server, client_is_ipv6, port.first};
+    struct mg_buffer out;
+    mg_buffer_init(&out, 1 << 20);
+    policy_explain(policy, &flow, dns_name_slice(&name), &out);
+    fwrite(out.data, 1, out.len, stdout);
+    mg_buffer_free(&out);
+    policy_free(policy);
+    return EXIT_SUCCESS;
+}
+
+static int check(const struct config *config)
+{
+    struct policy *policy;
+    struct mg_error error;
+    if (policy_new(&policy, config, 1, &error) != MG_OK) {
+        return fail(error.text);
+    }
+    policy_free(policy);
+    printf("%s: good\n", config->path);
+    return EXIT_SUCCESS;
+}
+
+/* ---- running ---- */
+
+static int wait_for_signal(const sigset_t *signals)
+{
+    const struct timespec second = {.tv_sec = 1};
+    mg_rcu_offline();
+    int signal = sigtimedwait(signals, NULL, &second);
+    mg_rcu_online();
+    return signal;
+}
+
+static int run(struct config *config)
+{
+    struct engine *engine;
+    struct mg_error error;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, NULL); /* before any thread is made */
+    signal(SIGPIPE, SIG_IGN);
+    if (engine_start(&engine, config, &error) != MG_OK) {
+        mg_log_error("%s", error.text);
+        return EXIT_FAILURE;
+    }
+    mg_log_info("version " MINTGATE_VERSION " is running");
+    for (;;) {
+        int signal = wait_for_signal(&signals);
+        engine_tick(engine);
+        if (signal == SIGTERM || signal == SIGINT) {
+            break;
+        }
+        if (signal == SIGHUP) {
+            if (engine_reload(engine, &error) == MG_OK) {
+                mg_log_info("configuration reloaded");
+            } else {
+                mg_log_error("reload refused, the old configuration stays: %s", error.text);
+            }
+        }
+    }
+    engine_drain(engine);
+    engine_stop(engine);
+    mg_log_info("ended");
+    return EXIT_SUCCESS;
+}
+
+enum {
+    OPTION_CONFIG = 256,
+    OPTION_CHECK,
+    OPTION_EXPLAIN,
+    OPTION_CLIENT,
+    OPTION_SERVER,
+    OPTION_PORT,
+    OPTION_SNI,
+    OPTION_REFERENCE,
+    OPTION_VERSION,
+    OPTION_HELP
+};
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, OPTION_CONFIG},
+    {"check", no_argument, NULL, OPTION_CHECK},
+    {"explain", no_argument, NULL, OPTION_EXPLAIN},
+    {"client", required_argument, NULL, OPTION_CLIENT},
+    {"server", required_argument, NULL, OPTION_SERVER},
+    {"port", required_argument, NULL, OPTION_PORT},
+    {"sni", required_argument, NULL, OPTION_SNI},
+    {"config-reference", no_argument, NULL, OPTION_REFERENCE},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+/* parse_options returns -1 to go on, or the exit status. */
+static int parse_options(int argc, char **argv, struct options *options)
+{
+    for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
+        switch (option) {
+        case OPTION_CONFIG:
+            options->config = optarg;
+            break;
+        case OPTION_CHECK:
+            options->check = true;
+            break;
+        case OPTION_EXPLAIN:
+            options->explain = true;
+            break;
+        case OPTION_CLIENT:
+            options->client = optarg;
+            break;
+        case OPTION_SERVER:
+            options->server = optarg;
+            break;
+        case OPTION_PORT:
+            options->port = optarg;
+            break;
+        case OPTION_SNI:
+            options->sni = optarg;
+            break;
+        case OPTION_REFERENCE:
+            return print_reference();
+        case OPTION_VERSION:
+            puts("mintgate " MINTGATE_VERSION);
+            return EXIT_SUCCESS;
+        case OPTION_HELP:
+            fputs(usage, stdout);
+            return EXIT_SUCCESS;
+        default:
+            return EXIT_USAGE;
+        }
+    }
+    if (optind < argc) {
+        return usage_error("unexpected argument");
+    }
+    return options->config == NULL ? usage_error("--config FILE is needed") : -1;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.port = "443"};
+    int result = parse_options(argc, argv, &options);
+    if (result >= 0) {
+        return result;
+    }
+    struct config *config;
+    struct mg_error error;
+    if (config_load(&config, options.config, &error) != MG_OK) {
+        return fail(error.text);
+    }
+    if (options.check || options.explain) {
+        result = options.check ? check(config) : explain(config, &options);
+        config_free(config);
+        return result;
+    }
+    mg_log_init("mintgate", config->log_level);
+    return run(config);
+}

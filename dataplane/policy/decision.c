@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/policy/decision.h"
+
+const char *decision_action_name(enum config_action action)
+{
+    static const char *const names[] = {
+        [CONFIG_ACTION_INTERCEPT] = "intercept", [CONFIG_ACTION_BYPASS] = "bypass", [CONFIG_ACTION_BLOCK] = "block"};
+    return names[action];
+}
+
+void decision_way_out(struct decision *out, const struct policy *policy, enum counter counter, enum config_way_out way,
+                      const char *reason)
+{
+    *out = (struct decision){
+        .action = way == CONFIG_WAY_OUT_BLOCK ? CONFIG_ACTION_BLOCK : CONFIG_ACTION_BYPASS,
+        .block_with = policy_settings(policy)->block_with,
+        .counter = counter,
+        .reason = reason,
+        .rule = "",
+    };
+}
+
+static void by_rule(struct decision *out, const struct policy_verdict *verdict)
+{
+    static const enum counter counters[] = {[CONFIG_ACTION_INTERCEPT] = COUNT_DECIDED_INTERCEPT,
+                                            [CONFIG_ACTION_BYPASS] = COUNT_DECIDED_BYPASS,
+                                            [CONFIG_ACTION_BLOCK] = COUNT_DECIDED_BLOCK};
+    *out = (struct decision){
+        .action = verdict->action,
+        .block_with = verdict->block_with,
+        .counter = counters[verdict->action],
+        .reason = "rule",
+        .rule = verdict->rule_name,
+    };
+}
+
+void decision_of(struct decision *out, const struct policy *policy, struct learned *learned,
+                 enum config_tls_version min_version, const struct policy_flow *flow, const struct hello_info *hello,
+                 int64_t now)
+{
+    const struct config_policy *settings = policy_settings(policy);
+    struct policy_verdict verdict;
+    policy_decide(policy, flow, hello_info_sni(hello), &verdict);
+    if (verdict.action != CONFIG_ACTION_INTERCEPT) {
+        by_rule(out, &verdict);
+    } else if (hello->max_version < (uint16_t)min_version) {
+        decision_way_out(out, policy, COUNT_WAY_OUT_BELOW_MINIMUM, settings->below_minimum, "below_minimum");
+    } else if (hello->has_ech && settings->ech != CONFIG_ECH_INTERCEPT) {
+        decision_way_out(out, policy, COUNT_WAY_OUT_ECH,
+                         settings->ech == CONFIG_ECH_BLOCK ? CONFIG_WAY_OUT_BLOCK : CONFIG_WAY_OUT_BYPASS, "ech");
+    } else if (learned_contains(learned, flow, hello_info_sni(hello), now)) {
+        decision_way_out(out, policy, COUNT_WAY_OUT_LEARNED, CONFIG_WAY_OUT_BYPASS, "learned_bypass");
+    } else {
+        by_rule(out, &verdict);
+    }
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "dataplane/session/session_internal.h"
+#include "minting/leaf_names.h"
+#include "minting/mint_key.h"
+
+/* After being woken a session looks again; should the leaf be gone already (a tiny cache), it asks so often. */
+#define MAX_ATTEMPTS 3
+/* A leaf is not used in its last seconds: the client's clock may be ahead. */
+#define LAST_SECONDS 30
+
+/* What one mint is for: lives from the election to the outcome, whatever becomes of the sessions. */
+struct leaf_order {
+    struct session_thread *thread;
+    struct cache_pending *pending;
+};
+
+/* ---- names ---- */
+
+struct name_question {
+    const struct policy *policy;
+    struct policy_flow flow;
+};
+
+/* keep_name drops the names that policy treats otherwise than this connection. */
+static bool keep_name(void *arg, enum mimic_name_kind kind, struct mg_slice name)
+{
+    const struct name_question *question = arg;
+    return kind != MIMIC_NAME_DNS || policy_same_for(question->policy, &question->flow, name, CONFIG_ACTION_INTERCEPT);
+}
+
+/* decide_names decides what names the leaf carries: for a bad server nothing that it does not say itself. */
+static void decide_names(struct session *session, struct leaf_names *out)
+{
+    struct name_question question = {.policy = mg_rcu_load(&session->thread->dataplane->policy)};
+    session_policy_flow(session, &question.flow);
+    enum mimic_name_kind kind = MIMIC_NAME_DNS;
+    struct mg_slice required = {0};
+    if (session->verdict == TRUST_OK) {
+        required = hello_info_sni(&session->hello);
+        struct mg_slice address = mg_slice_of(question.flow.server, question.flow.is_ipv6 ? 16 : 4);
+        if (required.len == 0 && mimic_covers_ip(session->mimic, address)) {
+            kind = MIMIC_NAME_IP;
+            required = address;
+        }
+    }
+    bool matter = policy_names_matter(question.policy, &question.flow);
+    leaf_names_decide(out, session->mimic, kind, required, matter ? keep_name : NULL, &question);
+}
+
+static enum leaf_key_type key_type_for(const struct session *session)
+{
+    const struct hello_info *hello = &session->hello;
+    bool ecdsa = hello->max_version >= TLS1_3_VERSION ? hello->takes_ecdsa_tls13 : hello->takes_ecdsa_tls12;
+    return ecdsa ? LEAF_KEY_EC_P256 : LEAF_KEY_RSA_2048;
+}
+
+/* ---- minting ---- */
+
+static void mint_done_publish(void *arg, const struct mint_outcome *outcome)
+{
+    struct leaf_order *order = arg;
+    struct session_thread *thread = order->thread;
+    const struct config_cache *config = &thread->dataplane->config->cache;
+    int64_t now = mg_clock_wall_seconds();
+    if (outcome->result == MINT_OK) {
+        int64_t expires = now + (int64_t)config->lifetime_seconds;
+        int64_t last = outcome->leaf->not_after - LAST_SECONDS;
+        cache_publish(order->pending, &outcome->leaf->value, leaf_memory(outcome->leaf),
+                      expires < last ? expires : last);
+    } else {
+        if (outcome->result == MINT_REFUSED) {
+            mg_log_warning("the signer refused a leaf: %s", wire_sign_status_name(outcome->refusal));
+        }
+        cache_fail(order->pending, config->negative_seconds == 0 ? 0 : now + (int64_t)config->negative_seconds);
+    }
+    free(order);
+}
+
+/* mint has the leaf made. False: it cannot be; the entry has failed and its waiters are being woken. */
+static void mint(struct session *session, struct issuer *issuer, const struct leaf_names *names,
+                 struct cache_pending *pending)
+{
+    struct session_thread *thread = session->thread;
+    struct leaf_order *order = malloc(sizeof(*order));
+    enum mg_status status = MG_MEMORY;
+    struct mg_error error = {"out of memory"};
+    if (order != NULL) {
+        *order = (struct leaf_order){.thread = thread, .pending = pending};
+        const struct mint_job job = {
+            .issuer = issuer,
+            .names = names,
+            .key_type = key_type_for(session),
+            .now = thread->now_wall,
+            .done = mint_done_publish,
+            .done_arg = order,
+        };
+        status = mint_client_submit(thread->minter, &job, thread->now_ns, &error);
+    }
+    if (status != MG_OK) {
+        if (status == MG_LIMIT) {
+            count(&thread->counters, COUNT_FULL_PENDING_MINTS);
+        } else {
+            mg_log_warning("no leaf for %s: %s", session->hello.sni.text, error.text);
+        }
+        free(order);
+        cache_fail(pending, 0);
+    }
+}
+
+/* ---- waiting ---- */
+
+/* wake is called by whatever thread ends the pending entry. */
+static void wake(struct cache_waiter *waiter)
+{
+    struct leaf_mail *mail = MG_CONTAINER_OF(waiter, struct leaf_mail, waiter);
+    mailbox_post(&mail->thread->mailbox, &mail->mail);
+    doorbell_ring(&mail->thread->bell);
+}
+
+static struct leaf_mail *new_mail(const struct session *session)
+{
+    struct leaf_mail *mail = malloc(sizeof(*mail));
+    if (mail != NULL) {
+        *mail = (struct leaf_mail){
+            .waiter = {.wake = wake},
+            .thread = session->thread,
+            .session = session->index,
+            .generation = session->generation,
+        };
+    }
+    return mail;
+}
+
+static void use(struct session *session, struct cache_value *value)
+{
+    struct leaf *leaf = leaf_of_value(value);
+    cache_value_up_ref(value);
+    session->record.leaf_serial_len = LEAF_SERIAL_LEN;
+    memcpy(session->record.leaf_serial, leaf->serial, LEAF_SERIAL_LEN);
+    session->record.issuer_generation = leaf->issuer->generation;
+    session->record.issuer_role = leaf->issuer->role == WIRE_ISSUER_DEFAULT ? "trust" : "untrust";
+    session_leaf_ready(session, leaf);
+}
+
+static void claim(struct session *session, struct issuer *issuer, const struct leaf_names *names, struct mg_slice key)
+{
+    struct session_thread *thread = session->thread;
+    struct cache_value *value;
+    struct cache_pending *pending;
+    struct leaf_mail *mail = new_mail(session);
+    if (mail == NULL) {
+        session_fail_minting(session);
+        return;
+    }
+    switch (cache_claim(thread->dataplane->leaves, key, thread->now_wall, &mail->waiter, &value, &pending)) {
+    case CACHE_CLAIM_ELECTED:
+        mint(session, issuer, names, pending);
+        return;
+    case CACHE_CLAIM_WAITING:
+        return;
+    case CACHE_CLAIM_HIT:
+        free(mail);
+        use(session, value);
+        return;
+    case CACHE_CLAIM_FULL:
+        count(&thread->counters, COUNT_FULL_PENDING_MINTS);
+        break;
+    case CACHE_CLAIM_NEGATIVE:
+        break;
+    }
+    free(mail);
+    session_fail_minting(session);
+}
+
+void leaf_acquire(struct session *session)
+{
+    struct session_thread *thread = session->thread;
+    enum wire_issuer_role role = session->verdict == TRUST_OK ? WIRE_ISSUER_DEFAULT : WIRE_ISSUER_UNTRUST;
+    struct issuer *issuer = issuers_get0(thread->dataplane->issuers, role);
+    if (issuer == NULL || session->leaf_attempts++ == MAX_ATTEMPTS) {
+        session_fail_minting(session);
+        return;
+    }
+    struct leaf_names names;
+    struct mint_key key;
+    struct cache_value *value;
+    decide_names(session, &names);
+    mint_key_build(&key, issuer, key_type_for(session), &names);
+    if (cache_lookup(thread->dataplane->leaves, mint_key_slice(&key), thread->now_wall, &value) == CACHE_HIT) {
+        use(session, value);
+    } else {
+        claim(session, issuer, &names, mint_key_slice(&key));
+    }
+}
+
+void leaf_woken(struct session_thread *thread, struct mail *posted)
+{
+    struct leaf_mail *mail = MG_CONTAINER_OF(posted, struct leaf_mail, mail);
+    struct session *session = &thread->sessions[mail->session];
+    if (session->generation == mail->generation && session->state == SESSION_LEAF) {
+        leaf_acquire(session);
+    }
+    free(mail);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A BIO over a non-blocking socket that reads ahead. BoringSSL asks for five bytes, then for the rest of a record; a
+ * handshake flight of six records would cost a dozen system calls. Here one read takes what is there, and a short read
+ * says that nothing more is, so that the next one waits for epoll's word. One session thread owns it.
+ */
+#ifndef MINTGATE_DATAPLANE_TLS_SOCKET_BIO_H
+#define MINTGATE_DATAPLANE_TLS_SOCKET_BIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <openssl/base.h>
+
+#include "base/status.h"
+
+/* A record of 2^14 bytes with the most that encryption may add (RFC 8446 section 5.2, RFC 5246 section 6.2.3). */
+#define SOCKET_BIO_BUFFER (5 + 16384 + 2048)
+
+/* Buffers shared by the sessions of one thread: one has a buffer only while unread bytes are in it. */
+struct socket_buffer {
+    struct socket_buffer *next_free;
+    uint8_t bytes[SOCKET_BIO_BUFFER];
+};
+
+struct socket_buffers {
+    struct socket_buffer *free;
+    size_t num_free;
+    size_t num_in_use;
+};
+
+/* The state of one socket. Zero state with |fd| -1: none. */
+struct socket_bio {
+    int fd;
+    struct socket_buffers *buffers;
+    struct socket_buffer *buffer; /* NULL: nothing is read ahead */
+    size_t start, end;
+    bool readable;      /* epoll said so, and no read has come back short since */
+    bool hung_up;       /* epoll said that an end or an error is there to be read */
+    bool end_of_file;   /* the peer's FIN was read */
+    bool reset;         /* the connection was reset */
+    bool write_blocked; /* the last write wants to wait for room */
+};
+
+/* socket_bio_init prepares |bio| for |fd|, which stays the caller's. */
+void socket_bio_init(struct socket_bio *bio, int fd, struct socket_buffers *buffers);
+
+/* socket_bio_new returns a BIO that works on |bio|, which outlives it. NULL: out of memory. */
+BIO *socket_bio_new(struct socket_bio *bio);
+
+/* socket_bio_read and socket_bio_write are the same without TLS: MG_OK with *out_len bytes (0 on a read: end),
+ * MG_AGAIN, MG_IO. */
+MG_MUST_USE enum mg_status socket_bio_read(struct socket_bio *bio, void *out, size_t len, size_t *out_len);
+MG_MUST_USE enum mg_status socket_bio_write(struct socket_bio *bio, const void *data, size_t len, size_t *out_len);
+
+/* socket_bio_release gives the buffer back; what was read ahead is lost. */
+void socket_bio_release(struct socket_bio *bio);
+
+/* socket_buffers_free frees the unused buffers. */
+void socket_buffers_free(struct socket_buffers *buffers);
+
+#endif

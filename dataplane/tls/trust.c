@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/tls/trust.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/mem.h>
+#include <openssl/nid.h>
+#include <openssl/pem.h>
+#include <openssl/pool.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "minting/der_time.h"
+
+#define MAX_PEM_FILE (16 << 20)
+#define MAX_CHAIN_SENT 16
+#define MIN_RSA_BITS 2048
+#define MIN_EC_BITS 256
+
+/* Intermediates by which missing ones are filled in: a small ring, newest over oldest. */
+struct intermediates {
+    pthread_mutex_t lock;
+    size_t max;
+    size_t num;
+    size_t next;
+    X509 **certificates;
+};
+
+struct trust {
+    uint64_t generation;
+    X509_STORE *roots;
+    STACK_OF(X509) * bundle;
+    struct intermediates *learned;
+};
+
+const char *trust_verdict_name(enum trust_verdict verdict)
+{
+    static const char *const names[TRUST_NUM_VERDICTS] = {
+        [TRUST_OK] = "ok",
+        [TRUST_EXPIRED] = "expired",
+        [TRUST_NOT_YET_VALID] = "not_yet_valid",
+        [TRUST_WRONG_NAME] = "wrong_name",
+        [TRUST_SELF_SIGNED] = "self_signed",
+        [TRUST_UNKNOWN_ISSUER] = "unknown_issuer",
+        [TRUST_MISSING_INTERMEDIATE] = "missing_intermediate",
+        [TRUST_WEAK_SIGNATURE] = "weak_signature",
+        [TRUST_WEAK_KEY] = "weak_key",
+        [TRUST_INVALID] = "invalid",
+    };
+    return names[verdict];
+}
+
+/* ---- learned intermediates ---- */
+
+enum mg_status intermediates_new(struct intermediates **out, size_t max)
+{
+    struct intermediates *store = calloc(1, sizeof(*store));
+    X509 **certificates = calloc(max == 0 ? 1 : max, sizeof(*certificates));
+    if (store == NULL || certificates == NULL) {
+        free(store);
+        free(certificates);
+        return MG_MEMORY;
+    }
+    store->max = max;
+    store->certificates = certificates;
+    pthread_mutex_init(&store->lock, NULL);
+    *out = store;
+    return MG_OK;
+}
+
+void intermediates_free(struct intermediates *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < store->num; i++) {
+        X509_free(store->certificates[i]);
+    }
+    pthread_mutex_destroy(&store->lock);
+    free(store->certificates);
+    free(store);
+}
+
+static void learn(struct intermediates *store, X509 *certificate)
+{
+    if (store->max == 0) {
+        return;
+    }
+    pthread_mutex_lock(&store->lock);
+    for (size_t i = 0; i < store->num; i++) {
+        if (X509_cmp(store->certificates[i], certificate) == 0) {
+            pthread_mutex_unlock(&store->lock);
+            return;
+        }
+    }
+    X509 *old = store->certificates[store->next];
+    X509_up_ref(certificate);
+    store->certificates[store->next] = certificate;
+    store->next = (store->next + 1) % store->max;
+    store->num += old == NULL;
+    pthread_mutex_unlock(&store->lock);
+    X509_free(old);
+}
+
+static bool push_ref(STACK_OF(X509) * stack, X509 *certificate)
+{
+    if (!sk_X509_push(stack, certificate)) {
+        return false;
+    }
+    X509_up_ref(certificate);
+    return true;
+}
+
+/* add_known adds the bundle and what was learned to |untrusted|: as helpers to a root, never as roots. */
+static bool add_known(const struct trust *trust, STACK_OF(X509) * untrusted)
+{
+    bool ok = true;
+    for (size_t i = 0; i < sk_X509_num(trust->bundle) && ok; i++) {
+        ok = push_ref(untrusted, sk_X509_value(trust->bundle, i));
+    }
+    pthread_mutex_lock(&trust->learned->lock);
+    for (size_t i = 0; i < trust->learned->num && ok; i++) {
+        ok = push_ref(untrusted, trust->learned->certificates[i]);
+    }
+    pthread_mutex_unlock(&trust->learned->lock);
+    return ok;
+}
+
+/* ---- the snapshot ---- */
+
+/* read_pem calls |take| for each certificate of a PEM file; |take| owns it. */
+static enum mg_status read_pem(const char *key, const char *path, bool (*take)(void *arg, X509 *certificate), void *arg,
+                               struct mg_error *error)
+{
+    struct mg_buffer text;
+    mg_buffer_init(&text, MAX_PEM_FILE);
+    struct mg_error cause;
+    enum mg_status status = mg_file_read(path, &text, &cause);
+    if (status != MG_OK) {
+        mg_buffer_free(&text);
+        return mg_error_set(error, status, "tls.%s: %s", key, cause.text);
+    }
+    BIO *bio = BIO_new_mem_buf(text.data, (int)text.len);
+    size_t num = 0;
+    while (bio != NULL && status == MG_OK) {
+        X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+        if (certificate == NULL) {
+            break;
+        }
+        num++;
+        if (!take(arg, certificate)) {
+            status = mg_error_set(error, MG_MEMORY, "tls.%s: %s: out of memory", key, path);
+        }
+    }
+    uint32_t last = ERR_peek_last_error();
+    bool ended = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
+    ERR_clear_error();
+    if (status == MG_OK && (bio == NULL || !ended)) {
+        status = mg_error_set(error, MG_INVALID, "tls.%s: %s: certificate %zu cannot be read", key, path, num + 1);
+    } else if (status == MG_OK && num == 0) {
+        status = mg_error_set(error, MG_INVALID, "tls.%s: %s holds no PEM certificate", key, path);
+    }
+    BIO_free(bio);
+    mg_buffer_free(&text);
+    return status;
+}
+
+static bool take_root(void *arg, X509 *certificate)
+{
+    bool ok = X509_STORE_add_cert(arg, certificate) == 1;
+    X509_free(certificate);
+    ERR_clear_error(); /* the same root twice is no error */
+    return ok;
+}
+
+static bool take_intermediate(void *arg, X509 *certificate)
+{
+    return sk_X509_push(arg, certificate) != 0;
+}
+
+enum mg_status trust_new(struct trust **out, const struct config_tls *config, uint64_t generation,
+                         struct intermediates *learned, struct mg_error *error)
+{
+    struct trust *trust = calloc(1, sizeof(*trust));
+    if (trust == NULL) {
+        return mg_error_set(error, MG_MEMORY, "tls: out of memory");
+    }
+    trust->generation = generation;
+    trust->learned = learned;
+    trust->roots = X509_STORE_new();
+    trust->bundle = sk_X509_new_null();
+    enum mg_status status = MG_MEMORY;
+    if (trust->roots != NULL && trust->bundle != NULL) {
+        status = read_pem("trust_store", config->trust_store, take_root, trust->roots, error);
+    }
+    if (status == MG_OK && config->intermediates[0] != '\0') {
+        status = read_pem("intermediates", config->intermediates, take_intermediate, trust->bundle, error);
+    }
+    if (status != MG_OK) {
+        trust_free(trust);
+        return status;
+    }
+    *out = trust;
+    return MG_OK;
+}
+
+void trust_free(struct trust *trust)
+{
+    if (trust == NULL) {
+        return;
+    }
+    X509_STORE_free(trust->roots);
+    sk_X509_pop_free(trust->bundle, X509_free);
+    free(trust);
+}
+
+uint64_t trust_generation(const struct trust *trust)
+{
+    return trust->generation;
+}
+
+/* ---- strength, on the chain that was built ---- */
+
+static bool key_is_strong(X509 *certificate)
+{
+    EVP_PKEY *key = X509_get_pubkey(certificate);
+    if (key == NULL) {
+        return false;
+    }
+    int type = EVP_PKEY_id(key), bits = EVP_PKEY_bits(key);
+    EVP_PKEY_free(key);
+    return (type == EVP_PKEY_RSA && bits >= MIN_RSA_BITS) || (type == EVP_PKEY_EC && bits >= MIN_EC_BITS) ||
+           type == EVP_PKEY_ED25519;
+}
+
+static bool signature_is_strong(const X509 *certificate)
+{
+    switch (X509_get_signature_nid(certificate)) {
+    case NID_md2WithRSAEncryption:
+    case NID_md4WithRSAEncryption:
+    case NID_md5WithRSAEncryption:
+    case NID_sha1WithRSAEncryption:
+    case NID_sha1WithRSA:
+    case NID_dsaWithSHA1:
+    case NID_ecdsa_with_SHA1:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* chain_strength judges all but the root's own signature, on which nothing rests. */
+static enum trust_verdict chain_strength(const STACK_OF(X509) * chain)
+{
+    size_t num = sk_X509_num(chain);
+    for (size_t i = 0; i < num; i++) {
+        X509 *certificate = sk_X509_value(chain, i);
+        if (i + 1 < num && !signature_is_strong(certificate)) {
+            return TRUST_WEAK_SIGNATURE;
+        }
+        if (!key_is_strong(certificate)) {
+            return TRUST_WEAK_KEY;
+        }
+    }
+    return TRUST_OK;
+}
+
+/* posix_time_of turns |time| into seconds since 1970; 0, long past, where it cannot be read. */
+static int64_t posix_time_of(const ASN1_TIME *time)
+{
+    uint8_t der[32], *end = der;
+    CBS cbs;
+    int64_t seconds;
+    int len = i2d_ASN1_TIME((ASN1_TIME *)(uintptr_t)time, NULL);
+    if (len <= 0 || (size_t)len > sizeof(der) || i2d_ASN1_TIME((ASN1_TIME *)(uintptr_t)time, &end) != len) {
+        return 0;
+    }
+    CBS_init(&cbs, der, (size_t)len);
+    return der_time_parse(&cbs, &seconds) ? seconds : 0;
+}
+
+static int64_t chain_valid_until(const STACK_OF(X509) * chain)
+{
+    int64_t until = INT64_MAX;
+    for (size_t i = 0; i < sk_X509_num(chain); i++) {
+        int64_t not_after = posix_time_of(X509_get0_notAfter(sk_X509_value(chain, i)));
+        until = not_after < until ? not_after : until;
+    }
+    return until;
+}
+
+/* ---- verification ---- */
+
+static enum trust_verdict verdict_of_error(int error, size_t num_sent, const X509 *leaf)
+{
+    switch (error) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return TRUST_EXPIRED;
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return TRUST_NOT_YET_VALID;
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        return TRUST_SELF_SIGNED;
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return num_sent == 1 ? TRUST_MISSING_INTERMEDIATE : TRUST_UNKNOWN_ISSUER;
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_CERT_UNTRUSTED:
+        return TRUST_UNKNOWN_ISSUER;
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+        /* A digest so weak that the library no longer knows it. */
+        return signature_is_strong(leaf) ? TRUST_INVALID : TRUST_WEAK_SIGNATURE;
+    default:
+        return TRUST_INVALID;
+    }
+}
+
+static bool is_missing_issuer(int error)
+{
+    return error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT || error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+           error == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
+}
+
+/* verify_once runs one verification; on success the chain that was built is judged. */
+static enum trust_verdict verify_once(const struct trust *trust, X509 *leaf, STACK_OF(X509) * untrusted, int64_t now,
+                                      size_t num_sent, int64_t *valid_until, int *error)
+{
+    enum trust_verdict verdict = TRUST_INVALID;
+    *error = X509_V_ERR_OUT_OF_MEM;
+    X509_STORE_CTX *context = X509_STORE_CTX_new();
+    if (context != NULL && X509_STORE_CTX_init(context, trust->roots, leaf, untrusted) &&
+        X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SSL_SERVER)) {
+        X509_STORE_CTX_set_time(context, 0, (time_t)now);
+        if (X509_verify_cert(context) == 1) {
+            const STACK_OF(X509) *built = X509_STORE_CTX_get0_chain(context);
+            *error = X509_V_OK;
+            verdict = chain_strength(built);
+            *valid_until = chain_valid_until(built);
+            for (size_t i = 1; verdict == TRUST_OK && i + 1 < sk_X509_num(built); i++) {
+                learn(trust->learned, sk_X509_value(built, i));
+            }
+        } else {
+            *error = X509_STORE_CTX_get_error(context);
+            verdict = verdict_of_error(*error, num_sent, leaf);
+        }
+    }
+    X509_STORE_CTX_free(context);
+    return verdict;
+}
+
+/* parse_chain turns what was sent into X509s; the first goes to |*leaf|. */
+static STACK_OF(X509) * parse_chain(const STACK_OF(CRYPTO_BUFFER) * chain, X509 **leaf)
+{
+    size_t num = sk_CRYPTO_BUFFER_num(chain);
+    STACK_OF(X509) *others = sk_X509_new_null();
+    *leaf = NULL;
+    bool ok = others != NULL && num >= 1 && num <= MAX_CHAIN_SENT;
+    for (size_t i = 0; i < num && ok; i++) {
+        X509 *certificate = X509_parse_from_buffer(sk_CRYPTO_BUFFER_value(chain, i));
+        if (i == 0) {
+            *leaf = certificate;
+            ok = certificate != NULL;
+        } else if (certificate != NULL && !sk_X509_push(others, certificate)) {
+            X509_free(certificate);
+            ok = false;
+        } /* one that cannot be parsed helps nobody, and may be superfluous */
+    }
+    if (ok) {
+        return others;
+    }
+    X509_free(*leaf);
+    sk_X509_pop_free(others, X509_free);
+    return NULL;
+}
+
+enum trust_verdict trust_verify(const struct trust *trust, const STACK_OF(CRYPTO_BUFFER) * chain,
+                                const struct mimic *mimic, struct mg_slice name, int64_t now, int64_t *valid_until)
+{
+    X509 *leaf;
+    STACK_OF(X509) *untrusted = parse_chain(chain, &leaf);
+    if (untrusted == NULL) {
+        ERR_clear_error();
+        return TRUST_INVALID;
+    }
+    size_t num_sent = sk_CRYPTO_BUFFER_num(chain);
+    int error;
+    enum trust_verdict verdict = verify_once(trust, leaf, untrusted, now, num_sent, valid_until, &error);
+    if (is_missing_issuer(error) && add_known(trust, untrusted)) {
+        verdict = verify_once(trust, leaf, untrusted, now, num_sent, valid_until, &error);
+    }
+    if (verdict == TRUST_OK && name.len > 0 && !mimic_covers_dns(mimic, name)) {
+        verdict = TRUST_WRONG_NAME;
+    }
+    X509_free(leaf);
+    sk_X509_pop_free(untrusted, X509_free);
+    ERR_clear_error();
+    return verdict;
+}

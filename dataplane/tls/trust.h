@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Verification of servers as a browser would do it: chain to a root of the trust store, validity, purpose, name (RFC
+ * 9525), and, on the chain that was built, strength of signatures and keys, which BoringSSL leaves to its callers. The
+ * roots and the bundle are an immutable snapshot; intermediates learned from verified chains live beside it.
+ */
+#ifndef MINTGATE_DATAPLANE_TLS_TRUST_H
+#define MINTGATE_DATAPLANE_TLS_TRUST_H
+
+#include <stdint.h>
+
+#include <openssl/pool.h>
+
+#include "base/slice.h"
+#include "base/status.h"
+#include "config/config.h"
+#include "minting/mimic.h"
+
+/* What is wrong with a server's chain, told apart for log and policy. The first that applies, in this order of the
+ * check, not of this list: chain, validity, strength, name. */
+enum trust_verdict {
+    TRUST_OK,
+    TRUST_EXPIRED,
+    TRUST_NOT_YET_VALID,
+    TRUST_WRONG_NAME,
+    TRUST_SELF_SIGNED,          /* the end-entity certificate itself */
+    TRUST_UNKNOWN_ISSUER,       /* the chain that was sent ends in no root of the store */
+    TRUST_MISSING_INTERMEDIATE, /* only the end-entity certificate was sent, and its issuer is known nowhere */
+    TRUST_WEAK_SIGNATURE,       /* MD5 or SHA-1 (below the root) */
+    TRUST_WEAK_KEY,             /* RSA under 2048 bits, EC under 256 */
+    TRUST_INVALID,              /* anything else: not parsable, not for servers, a broken signature */
+    TRUST_NUM_VERDICTS,
+};
+
+/* trust_verdict_name returns a static word such as "wrong_name", as in the session log. */
+const char *trust_verdict_name(enum trust_verdict verdict);
+
+struct intermediates; /* learned ones */
+
+/* intermediates_new makes an empty store of at most |max| certificates; the oldest gives way. */
+MG_MUST_USE enum mg_status intermediates_new(struct intermediates **out, size_t max);
+void intermediates_free(struct intermediates *store);
+
+struct trust;
+
+/* trust_new reads the configured PEM files. |generation| counts snapshots. MG_INVALID: a file has no certificate, or
+ * one that cannot be read; |error| names file and certificate. Not for workers. */
+MG_MUST_USE enum mg_status trust_new(struct trust **out, const struct config_tls *config, uint64_t generation,
+                                     struct intermediates *learned, struct mg_error *error);
+void trust_free(struct trust *trust);
+uint64_t trust_generation(const struct trust *trust);
+
+/* trust_verify verifies |chain| as the server sent it, the end-entity certificate first; |mimic| is that one, parsed.
+ * |name| is the canonical SNI; empty: the client named no host and judges the names itself, which the leaf copies.
+ * *valid_until is set to the earliest end of validity in the chain if it is TRUST_OK. Session threads; about 150 us. */
+enum trust_verdict trust_verify(const struct trust *trust, const STACK_OF(CRYPTO_BUFFER) * chain,
+                                const struct mimic *mimic, struct mg_slice name, int64_t now, int64_t *valid_until);
+
+#endif
