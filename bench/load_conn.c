@@ -2,27 +2,19 @@
 #include "bench/load_conn.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include <openssl/bytestring.h>
 #include <openssl/err.h>
-#include <openssl/nid.h>
-#include <openssl/pool.h>
-#include <openssl/sha.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
 
 #include "base/clock.h"
 #include "bench/http_head.h"
-
-#define MAX_REASON 128
-#define ALERT_REASON_OFFSET SSL_AD_REASON_OFFSET
-#define MAX_ALERT 255
+#include "bench/load_tls.h"
 
 static const char *const stage_names[] = {
     [LOAD_CONNECT] = "connect",   [LOAD_HANDSHAKE] = "handshake", [LOAD_REQUEST] = "request",
@@ -68,7 +60,7 @@ static enum step finish(struct load_conn *conn, const char *result, bool unclean
 
 static enum step fail(struct load_conn *conn, const char *reason)
 {
-    char result[MAX_REASON + 32];
+    char result[LOAD_TLS_MAX_REASON + 32];
     snprintf(result, sizeof(result), "%s: %s", stage_names[conn->stage], reason);
     return finish(conn, result, false);
 }
@@ -92,19 +84,8 @@ static enum step fail_errno(struct load_conn *conn, int number)
 
 static enum step fail_tls(struct load_conn *conn)
 {
-    char reason[MAX_REASON];
-    uint32_t packed = ERR_peek_error();
-    int code = ERR_GET_REASON(packed);
-    if (code > ALERT_REASON_OFFSET && code <= ALERT_REASON_OFFSET + MAX_ALERT) {
-        int alert = code - ALERT_REASON_OFFSET;
-        snprintf(reason, sizeof(reason), "alert %d (%s)", alert, SSL_alert_desc_string_long(alert));
-    } else if (code == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-        long verdict = SSL_get_verify_result(conn->ssl);
-        snprintf(reason, sizeof(reason), "verify failed: %s", X509_verify_cert_error_string(verdict));
-    } else {
-        const char *text = ERR_reason_error_string(packed);
-        snprintf(reason, sizeof(reason), "tls error: %s", text != NULL ? text : "unknown");
-    }
+    char reason[LOAD_TLS_MAX_REASON];
+    load_tls_describe_failure(conn->ssl, reason);
     return fail(conn, reason);
 }
 
@@ -132,33 +113,23 @@ static void clear_errors(void)
     errno = 0;
 }
 
-/* require_name sets what the certificate must be for: RFC 9525, so no look at the CN. */
-static bool require_name(SSL *ssl, const char *name)
-{
-    union load_address literal;
-    X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    if (load_address_parse(&literal, name)) {
-        return X509_VERIFY_PARAM_set1_ip_asc(param, name);
-    }
-    return SSL_set_tlsext_host_name(ssl, name) && X509_VERIFY_PARAM_set1_host(param, name, strlen(name));
-}
-
 static enum step begin_handshake(struct load_conn *conn)
 {
     struct load_shared *shared = conn->shared;
     char name[LOAD_MAX_NAME + 1];
     load_options_name(shared->options, conn->name_index, name);
     conn->ssl = SSL_new(shared->ctx);
-    if (conn->ssl == NULL || !SSL_set_fd(conn->ssl, conn->source.fd) || !require_name(conn->ssl, name)) {
+    if (conn->ssl == NULL || !SSL_set_fd(conn->ssl, conn->source.fd) || !load_tls_require_name(conn->ssl, name)) {
         return fail(conn, "out of memory");
     }
     SSL_set_app_data(conn->ssl, conn);
     if (shared->sessions != NULL && shared->sessions[conn->name_index] != NULL) {
         SSL_SESSION *session = shared->sessions[conn->name_index];
-        shared->sessions[conn->name_index] = NULL; /* a ticket is used once: RFC 8446 appendix C.4 */
         SSL_set_session(conn->ssl, session);
-        SSL_SESSION_free(session);
+        if (SSL_SESSION_should_be_single_use(session)) { /* RFC 8446 appendix C.4 */
+            SSL_SESSION_free(session);
+            shared->sessions[conn->name_index] = NULL;
+        }
     }
     conn->stage = LOAD_HANDSHAKE;
     return STEP_ON;
@@ -173,67 +144,6 @@ static enum step run_connect(struct load_conn *conn)
     }
     conn->connected_ns = mg_clock_monotonic_ns();
     return begin_handshake(conn);
-}
-
-static struct digest digest_of(const uint8_t *data, size_t len)
-{
-    uint8_t sha256[SHA256_DIGEST_LENGTH];
-    struct digest digest;
-    SHA256(data, len, sha256);
-    memcpy(digest.bytes, sha256, sizeof(digest.bytes));
-    return digest;
-}
-
-static void note_serial(struct tally *tally, const X509 *leaf)
-{
-    const ASN1_INTEGER *serial = X509_get0_serialNumber(leaf);
-    struct digest digest = digest_of(ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
-    digest_set_add(&tally->serials, &digest);
-}
-
-static void note_issuer(struct tally *tally, const X509 *leaf, const CRYPTO_BUFFER *issuer)
-{
-    char text[WORD_COUNTS_MAX_LEN + 1], name[100];
-    if (X509_NAME_get_text_by_NID(X509_get_issuer_name(leaf), NID_commonName, name, sizeof(name)) < 0) {
-        snprintf(name, sizeof(name), "(no CN)");
-    }
-    if (issuer == NULL) {
-        snprintf(text, sizeof(text), "%s, not sent", name);
-    } else {
-        struct digest digest = digest_of(CRYPTO_BUFFER_data(issuer), CRYPTO_BUFFER_len(issuer));
-        uint64_t head;
-        memcpy(&head, digest.bytes, sizeof(head));
-        snprintf(text, sizeof(text), "%s, sha256 %016llx", name, (unsigned long long)__builtin_bswap64(head));
-    }
-    word_counts_add(&tally->issuers, text, 1);
-}
-
-static void note_parameters(struct tally *tally, const SSL *ssl)
-{
-    char text[WORD_COUNTS_MAX_LEN + 1];
-    const char *group = SSL_get_curve_name(SSL_get_curve_id(ssl));
-    const uint8_t *alpn;
-    unsigned alpn_len;
-    SSL_get0_alpn_selected(ssl, &alpn, &alpn_len);
-    snprintf(text, sizeof(text), "%s %s %s %.*s", SSL_get_version(ssl), SSL_get_cipher_name(ssl),
-             group != NULL ? group : "-", alpn_len > 0 ? (int)alpn_len : 1, alpn_len > 0 ? (const char *)alpn : "-");
-    word_counts_add(&tally->parameters, text, 1);
-}
-
-static void note_handshake(struct load_conn *conn)
-{
-    struct tally *tally = conn->shared->tally;
-    const STACK_OF(CRYPTO_BUFFER) *chain = SSL_get0_peer_certificates(conn->ssl);
-    X509 *leaf = SSL_get_peer_certificate(conn->ssl);
-    if (chain != NULL && leaf != NULL) {
-        const CRYPTO_BUFFER *der = sk_CRYPTO_BUFFER_value(chain, 0);
-        conn->leaf = digest_of(CRYPTO_BUFFER_data(der), CRYPTO_BUFFER_len(der));
-        digest_set_add(&tally->leaves, &conn->leaf);
-        note_serial(tally, leaf);
-        note_issuer(tally, leaf, sk_CRYPTO_BUFFER_num(chain) > 1 ? sk_CRYPTO_BUFFER_value(chain, 1) : NULL);
-    }
-    note_parameters(tally, conn->ssl);
-    X509_free(leaf);
 }
 
 static enum step begin_close(struct load_conn *conn)
@@ -254,7 +164,7 @@ static enum step run_handshake(struct load_conn *conn)
         return wait_or_fail(conn, result);
     }
     conn->handshaken_ns = mg_clock_monotonic_ns();
-    note_handshake(conn);
+    load_tls_note(conn->ssl, conn->shared->tally, &conn->leaf);
     if (conn->shared->options->path == NULL) {
         return begin_close(conn);
     }
@@ -289,7 +199,8 @@ static const char *check_head(struct load_conn *conn, struct mg_slice head)
         return "not an HTTP answer";
     }
     if (number != options->expect_status) {
-        return "http status";
+        snprintf(conn->problem, sizeof(conn->problem), "http status %" PRIu64, number);
+        return conn->problem;
     }
     if (!http_field(head, "Content-Length", &value) || !http_number(value, 10, &conn->body_left)) {
         return "no Content-Length";
@@ -435,73 +346,11 @@ void load_conn_expire(struct load_conn *conn)
     (void)fail(conn, "timeout");
 }
 
-static int keep_session(SSL *ssl, SSL_SESSION *session)
+int load_conn_keep_session(SSL *ssl, SSL_SESSION *session)
 {
     const struct load_conn *conn = SSL_get_app_data(ssl);
     SSL_SESSION **slot = &conn->shared->sessions[conn->name_index];
     SSL_SESSION_free(*slot);
     *slot = session;
     return 1; /* the reference is ours now */
-}
-
-static enum ssl_verify_result_t accept_all(SSL *ssl, uint8_t *out_alert)
-{
-    (void)ssl;
-    (void)out_alert;
-    return ssl_verify_ok;
-}
-
-/* alpn_encode turns "h2,http/1.1" into the wire's length-prefixed form (RFC 7301 section 3.1). */
-static bool set_alpn(SSL_CTX *ctx, const char *list)
-{
-    uint8_t wire[256];
-    struct mg_buffer out;
-    struct mg_slice rest = mg_slice_of_text(list), protocol;
-    mg_buffer_wrap(&out, wire, sizeof(wire));
-    while (http_take_word(&rest, ',', &protocol)) {
-        mg_buffer_append_prefixed_u8(&out, protocol);
-    }
-    return mg_buffer_ok(&out) && SSL_CTX_set_alpn_protos(ctx, wire, (unsigned)out.len) == 0;
-}
-
-static const char *configure(SSL_CTX *ctx, const struct load_options *options)
-{
-    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    if (options->resume) {
-        SSL_CTX_sess_set_new_cb(ctx, keep_session);
-    }
-    if (options->ca_file == NULL) {
-        SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER, accept_all);
-    } else if (SSL_CTX_load_verify_locations(ctx, options->ca_file, NULL)) {
-        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-    } else {
-        return "--cafile: cannot be read";
-    }
-    if (!SSL_CTX_set_min_proto_version(ctx, options->min_version) ||
-        !SSL_CTX_set_max_proto_version(ctx, options->max_version)) {
-        return "--tls";
-    }
-    if (options->alpn != NULL && !set_alpn(ctx, options->alpn)) {
-        return "--alpn";
-    }
-    if (options->groups != NULL && !SSL_CTX_set1_curves_list(ctx, options->groups)) {
-        return "--groups: the library does not know them";
-    }
-    if (options->ciphers != NULL && !SSL_CTX_set_strict_cipher_list(ctx, options->ciphers)) {
-        return "--ciphers: the library does not know them";
-    }
-    return NULL;
-}
-
-SSL_CTX *load_conn_context_new(const struct load_options *options, struct mg_error *error)
-{
-    SSL_CTX *ctx = SSL_CTX_new(TLS_method());
-    const char *problem = ctx == NULL ? "out of memory" : configure(ctx, options);
-    if (problem != NULL) {
-        (void)mg_error_set(error, MG_INVALID, "%s", problem);
-        SSL_CTX_free(ctx);
-        return NULL;
-    }
-    return ctx;
 }

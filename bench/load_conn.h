@@ -49,12 +49,10 @@ struct load_conn {
     bool head_complete;
     uint64_t body_left; /* once |head_complete| */
     uint64_t body_bytes;
+    char problem[40]; /* with the answer, where that is not a fixed text */
     size_t head_len;
     uint8_t head[LOAD_MAX_HEAD];
 };
-
-/* load_conn_context_new makes the SSL_CTX that |options| ask for. NULL with a text. */
-SSL_CTX *load_conn_context_new(const struct load_options *options, struct mg_error *error);
 
 /* load_conn_new makes a connection that should start at |intended_ns|; NULL if memory is short. */
 struct load_conn *load_conn_new(struct load_shared *shared, uint64_t index, uint64_t name_index, uint64_t intended_ns);
@@ -64,5 +62,8 @@ void load_conn_start(struct load_conn *conn);
 
 /* load_conn_expire ends it as timed out. */
 void load_conn_expire(struct load_conn *conn);
+
+/* load_conn_keep_session keeps |session| for the next connection to the same name; for SSL_CTX_sess_set_new_cb. */
+int load_conn_keep_session(SSL *ssl, SSL_SESSION *session);
 
 #endif

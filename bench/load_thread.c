@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "bench/json.h"
+#include "bench/load_tls.h"
 
 /* random_next is SplitMix64 (Steele, Lea, Flood, 2014). */
 static uint64_t random_next(uint64_t *state)
@@ -109,7 +110,7 @@ enum mg_status load_thread_init(struct load_thread *thread, struct mg_error *err
         .options = options,
         .loop = &thread->loop,
         .tally = &thread->tally,
-        .ctx = load_conn_context_new(options, error),
+        .ctx = load_tls_context_new(options, error),
         .scratch = thread->scratch,
         .finished = finished,
     };
@@ -117,6 +118,7 @@ enum mg_status load_thread_init(struct load_thread *thread, struct mg_error *err
         return MG_INVALID;
     }
     if (options->resume) {
+        SSL_CTX_sess_set_new_cb(thread->shared.ctx, load_conn_keep_session);
         thread->shared.sessions = calloc(load_options_num_names(options), sizeof(SSL_SESSION *));
         if (thread->shared.sessions == NULL) {
             return mg_error_set(error, MG_MEMORY, "--resume: no memory for so many names");

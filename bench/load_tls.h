@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The TLS side of a load generator's connection: what it demands, and what it saw. One thread for each SSL_CTX. */
+#ifndef MINTGATE_BENCH_LOAD_TLS_H
+#define MINTGATE_BENCH_LOAD_TLS_H
+
+#include <stdbool.h>
+
+#include <openssl/base.h>
+
+#include "bench/load_options.h"
+#include "bench/tally.h"
+
+#define LOAD_TLS_MAX_REASON 128
+
+/* load_tls_context_new makes the client context that |options| ask for, with the anchors loaded. NULL with a text. */
+SSL_CTX *load_tls_context_new(const struct load_options *options, struct mg_error *error);
+
+/* load_tls_require_name sets the SNI, unless |name| is an address, and what the certificate must be for: RFC 9525, so
+ * without a look at the CN. False if memory is short. */
+MG_MUST_USE bool load_tls_require_name(SSL *ssl, const char *name);
+
+/* load_tls_describe_failure says why a call ended with SSL_ERROR_SSL: an alert, a failed verification, another
+ * reason. */
+void load_tls_describe_failure(const SSL *ssl, char out[LOAD_TLS_MAX_REASON]);
+
+/* load_tls_note counts leaf, serial, issuer and parameters of a completed handshake in |tally|; |leaf| gets the
+ * beginning of the certificate's SHA-256. */
+void load_tls_note(const SSL *ssl, struct tally *tally, struct digest *leaf);
+
+#endif
