@@ -135,13 +135,31 @@ static bool value_is_fit(CBS value, unsigned tag, const struct attribute *attrib
     return num_characters > 0 && num_characters <= attribute->max_characters;
 }
 
+/* is_oid tells whether |oid| is the content of an OBJECT IDENTIFIER: whole subidentifiers, each in as few bytes as it
+ * takes (X.690 section 8.19). */
+static bool is_oid(CBS oid)
+{
+    uint8_t byte;
+    bool starts = true;
+    while (CBS_get_u8(&oid, &byte)) {
+        if (starts && byte == 0x80) {
+            return false;
+        }
+        starts = (byte & 0x80) == 0;
+        if (CBS_len(&oid) == 0) {
+            return starts;
+        }
+    }
+    return false;
+}
+
 static bool check_rdn(CBS *rdns, CBS *common_name)
 {
     CBS rdn, pair, oid, value;
     unsigned tag;
     if (!CBS_get_asn1(rdns, &rdn, CBS_ASN1_SET) || !CBS_get_asn1(&rdn, &pair, CBS_ASN1_SEQUENCE) ||
-        CBS_len(&rdn) != 0 || !CBS_get_asn1(&pair, &oid, CBS_ASN1_OBJECT) || !CBS_get_any_asn1(&pair, &value, &tag) ||
-        CBS_len(&pair) != 0) {
+        CBS_len(&rdn) != 0 || !CBS_get_asn1(&pair, &oid, CBS_ASN1_OBJECT) || !is_oid(oid) ||
+        !CBS_get_any_asn1(&pair, &value, &tag) || CBS_len(&pair) != 0) {
         return false;
     }
     const struct attribute *attribute = attribute_of(oid);

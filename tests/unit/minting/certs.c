@@ -345,12 +345,12 @@ struct mimic *certs_mimic(const struct certs_spec *spec)
 #define ROOT_KEY_ID "root key identifier"
 #define INTERMEDIATE_KEY_ID "intermediate key id"
 
-static void make_root(struct certs_pki *pki, struct mg_slice subject)
+static void make_root(struct certs_pki *pki, struct mg_slice subject, int64_t now)
 {
     certs_make(&pki->root, &(struct certs_spec){
                                .subject = subject,
-                               .not_before = CERTS_NOW - 1000 * CERTS_DAY,
-                               .not_after = CERTS_NOW + 3000 * CERTS_DAY,
+                               .not_before = now - 1000 * CERTS_DAY,
+                               .not_after = now + 3000 * CERTS_DAY,
                                .subject_key_id = mg_slice_of_text(ROOT_KEY_ID),
                                .is_ca = true,
                                .path_len = -1,
@@ -359,13 +359,13 @@ static void make_root(struct certs_pki *pki, struct mg_slice subject)
                            });
 }
 
-static void make_intermediate(struct certs_pki *pki, struct mg_slice subject, struct mg_slice issuer)
+static void make_intermediate(struct certs_pki *pki, struct mg_slice subject, struct mg_slice issuer, int64_t now)
 {
     certs_make(&pki->intermediate, &(struct certs_spec){
                                        .subject = subject,
                                        .issuer = issuer,
-                                       .not_before = CERTS_NOW - 400 * CERTS_DAY,
-                                       .not_after = CERTS_NOW + 800 * CERTS_DAY,
+                                       .not_before = now - 400 * CERTS_DAY,
+                                       .not_after = now + 800 * CERTS_DAY,
                                        .subject_key_id = mg_slice_of_text(INTERMEDIATE_KEY_ID),
                                        .authority_key_id = mg_slice_of_text(ROOT_KEY_ID),
                                        .is_ca = true,
@@ -378,6 +378,11 @@ static void make_intermediate(struct certs_pki *pki, struct mg_slice subject, st
 
 void certs_pki_init(struct certs_pki *pki, enum wire_key_type type, enum wire_issuer_role role)
 {
+    certs_pki_init_at(pki, type, role, CERTS_NOW);
+}
+
+void certs_pki_init_at(struct certs_pki *pki, enum wire_key_type type, enum wire_issuer_role role, int64_t now)
+{
     *pki = (struct certs_pki){.key = certs_key(type, 2)};
     mg_buffer_init(&pki->root, 1 << 16);
     mg_buffer_init(&pki->intermediate, 1 << 16);
@@ -386,8 +391,8 @@ void certs_pki_init(struct certs_pki *pki, enum wire_key_type type, enum wire_is
     mg_buffer_init(&name, 1024);
     certs_subject(&root_name, "DE", "Example Trust", "Example Root");
     certs_subject(&name, "DE", "Example Trust", role == WIRE_ISSUER_UNTRUST ? "Untrusted" : "Example Intermediate");
-    make_root(pki, mg_buffer_slice(&root_name));
-    make_intermediate(pki, mg_buffer_slice(&name), mg_buffer_slice(&root_name));
+    make_root(pki, mg_buffer_slice(&root_name), now);
+    make_intermediate(pki, mg_buffer_slice(&name), mg_buffer_slice(&root_name), now);
     mg_buffer_free(&root_name);
     mg_buffer_free(&name);
     pki->wire = (struct wire_issuer){

@@ -80,8 +80,9 @@ struct certs_pki {
 };
 
 /* certs_pki_init makes a PKI whose intermediate has a key of |type| and is valid from 400 days before CERTS_NOW to 800
- * days after it. certs_pki_free frees it. */
+ * days after it; certs_pki_init_at says another time than CERTS_NOW. certs_pki_free frees it. */
 void certs_pki_init(struct certs_pki *pki, enum wire_key_type type, enum wire_issuer_role role);
+void certs_pki_init_at(struct certs_pki *pki, enum wire_key_type type, enum wire_issuer_role role, int64_t now);
 void certs_pki_free(struct certs_pki *pki);
 
 /* certs_issuer makes the issuer of |pki| with |generation| and without options; the caller owns a reference. */

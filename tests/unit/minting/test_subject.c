@@ -165,6 +165,15 @@ static void test_odd_structure_is_not_fit(void **state)
     assert_false(CHECK("\x30\x16\x31\x14\x30\x08\x06\x03\x55\x04\x03\x0c\x01"
                        "a\x30\x08\x06\x03\x55\x04\x0a\x0c\x01"
                        "b"));
+    /* attribute types that are no OID: empty, cut short, not the shortest form */
+    assert_false(CHECK("\x30\x09\x31\x07\x30\x05\x06\x00\x0c\x01"
+                       "a"));
+    assert_false(CHECK("\x30\x0b\x31\x09\x30\x07\x06\x02\x55\x84\x0c\x01"
+                       "a"));
+    assert_false(CHECK("\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x80\x04\x0c\x01"
+                       "a"));
+    assert_true(CHECK("\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x81\x04\x0c\x01"
+                      "a"));
     assert_false(CHECK("\x31\x00"));
     assert_false(CHECK(""));
 }
