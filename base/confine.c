@@ -7,6 +7,7 @@
 #include <seccomp.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/psx_syscall.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -56,10 +57,10 @@ enum mg_status mg_confine_capabilities(const int *keep, size_t num_keep, struct 
         uint32_t part = (uint32_t)(mask >> (32 * i)) & held[i].permitted;
         data[i].effective = data[i].permitted = part;
     }
-    if (syscall(SYS_capset, &header, data) != 0) {
+    if (psx_syscall3(SYS_capset, (long)&header, (long)data, 0) != 0) {
         return mg_error_errno(error, "cannot drop capabilities");
     }
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    if (psx_syscall6(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0) != 0) {
         return mg_error_errno(error, "cannot forbid new privileges");
     }
     return MG_OK;

@@ -14,8 +14,9 @@
  * secrets. */
 MG_MUST_USE enum mg_status mg_confine_no_dumps(struct mg_error *error);
 
-/* mg_confine_capabilities drops every capability but |keep| (CAP_* of linux/capability.h) from all sets of the calling
- * thread, and forbids gaining any by exec. Threads made later inherit it; call it in each thread that exists. */
+/* mg_confine_capabilities drops every capability but |keep| (CAP_* of linux/capability.h) from all sets of all threads,
+ * by libpsx, since a capability is a thread's and a library's thread would keep its own; and forbids gaining any by
+ * exec. Threads made later inherit it. */
 MG_MUST_USE enum mg_status mg_confine_capabilities(const int *keep, size_t num_keep, struct mg_error *error);
 
 /* mg_confine_syscalls kills the process at any system call that is not in |allowed| (names), in all threads. A process

@@ -62,18 +62,18 @@ enum wire_issuer_role {
 /* The result of one signature request. Everything but OK and BUSY is final for that request. */
 enum wire_sign_status {
     WIRE_SIGN_OK = 0,
-    WIRE_SIGN_BUSY = 1,           /* queue full or deadline passed before signing: may be tried again */
-    WIRE_SIGN_UNKNOWN_KEY = 2,    /* no such key, or its purpose is not minting */
-    WIRE_SIGN_BAD_TBS = 3,        /* not a TBSCertificate in DER */
-    WIRE_SIGN_BAD_ISSUER = 4,     /* issuer name, AKI or signature algorithm are not this issuer's */
-    WIRE_SIGN_BAD_VALIDITY = 5,   /* longer than allowed, or outside the issuer's own */
+    WIRE_SIGN_BUSY = 1,            /* queue full or deadline passed before signing: may be tried again */
+    WIRE_SIGN_UNKNOWN_KEY = 2,     /* no such key, or its purpose is not minting */
+    WIRE_SIGN_BAD_TBS = 3,         /* not a TBSCertificate in DER */
+    WIRE_SIGN_BAD_ISSUER = 4,      /* issuer name, AKI or signature algorithm are not this issuer's */
+    WIRE_SIGN_BAD_VALIDITY = 5,    /* longer than allowed, or outside the issuer's own */
     WIRE_SIGN_BAD_CONSTRAINTS = 6, /* basicConstraints or keyUsage of more than an end-entity */
-    WIRE_SIGN_BAD_EKU = 7,        /* extended key usage other than serverAuth alone */
-    WIRE_SIGN_BAD_EXTENSION = 8,  /* an extension that leaves do not carry, or one twice */
-    WIRE_SIGN_BAD_NAME = 9,       /* no subjectAltName, or an empty or forbidden one */
-    WIRE_SIGN_BAD_SERIAL = 10,    /* serial not positive, or not of 8 to 20 bytes */
-    WIRE_SIGN_BAD_KEY = 11,       /* subject key weak, of an unknown type, or the issuer's own */
-    WIRE_SIGN_FAILED = 12,        /* the backend could not sign */
+    WIRE_SIGN_BAD_EKU = 7,         /* extended key usage other than serverAuth alone */
+    WIRE_SIGN_BAD_EXTENSION = 8,   /* an extension that leaves do not carry, or one twice */
+    WIRE_SIGN_BAD_NAME = 9,        /* no subjectAltName, or an empty or forbidden one */
+    WIRE_SIGN_BAD_SERIAL = 10,     /* serial not positive, or not of 8 to 20 bytes */
+    WIRE_SIGN_BAD_KEY = 11,        /* subject key weak, of an unknown type, or the issuer's own */
+    WIRE_SIGN_FAILED = 12,         /* the backend could not sign */
 };
 #define WIRE_SIGN_NUM_STATUSES 13
 
@@ -98,8 +98,8 @@ struct wire_issuers {
 struct wire_sign_request {
     uint64_t id;
     struct wire_key_id key_id;
-    uint32_t timeout_ms;  /* from receipt; 0: none. Not signed later than that */
-    struct mg_slice tbs;  /* borrowed; DER of a TBSCertificate */
+    uint32_t timeout_ms; /* from receipt; 0: none. Not signed later than that */
+    struct mg_slice tbs; /* borrowed; DER of a TBSCertificate */
 };
 
 struct wire_sign_result {
