@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics/metrics_http.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/unix_socket.h"
+
+struct metrics_http {
+    struct metrics_http_route routes[METRICS_HTTP_MAX_ROUTES];
+    size_t num_routes;
+    struct MHD_Daemon *unix_daemon, *tcp_daemon; /* NULL: none */
+    char socket_path[PATH_MAX];
+};
+
+/* Answers */
+
+/* send_response queues |response|, which may be NULL, and lets go of it. */
+static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned code, struct MHD_Response *response)
+{
+    if (response == NULL) {
+        return MHD_NO;
+    }
+    enum MHD_Result result = MHD_queue_response(connection, code, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned code, const char *text)
+{
+    char copy[64];
+    int len = snprintf(copy, sizeof(copy), "%s\n", text);
+    struct MHD_Response *response = MHD_create_response_from_buffer((size_t)len, copy, MHD_RESPMEM_MUST_COPY);
+    if (response != NULL) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain");
+        if (code == MHD_HTTP_METHOD_NOT_ALLOWED) {
+            (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+        }
+    }
+    return send_response(connection, code, response);
+}
+
+static enum MHD_Result send_page(struct MHD_Connection *connection, const struct metrics_http_route *route)
+{
+    struct mg_buffer page;
+    mg_buffer_init(&page, METRICS_HTTP_MAX_PAGE);
+    route->render(route->arg, &page);
+    if (!mg_buffer_ok(&page)) {
+        mg_buffer_free(&page);
+        return send_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "the page is too large");
+    }
+    struct MHD_Response *response = MHD_create_response_from_buffer(page.len, page.data, MHD_RESPMEM_MUST_COPY);
+    mg_buffer_free(&page);
+    if (response != NULL) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, route->content_type);
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    }
+    return send_response(connection, MHD_HTTP_OK, response);
+}
+
+static const struct metrics_http_route *find_route(const struct metrics_http *server, const char *path)
+{
+    for (size_t i = 0; i < server->num_routes; i++) {
+        if (strcmp(server->routes[i].path, path) == 0) {
+            return &server->routes[i];
+        }
+    }
+    return NULL;
+}
+
+/* answer is called once when a request's headers are there, once for each part of a body, which is thrown away, and
+ * once at the end, when it answers. */
+static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, const char *path, const char *method,
+                              const char *version, const char *body, size_t *body_len, void **request_state)
+{
+    static char headers_seen;
+    (void)version;
+    (void)body;
+    if (*request_state == NULL) {
+        *request_state = &headers_seen;
+        return MHD_YES;
+    }
+    if (*body_len > 0) {
+        *body_len = 0;
+        return MHD_YES;
+    }
+    const struct metrics_http_route *route = find_route(arg, path);
+    if (route == NULL) {
+        return send_text(connection, MHD_HTTP_NOT_FOUND, "no such page");
+    }
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+        return send_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET or HEAD only");
+    }
+    return send_page(connection, route);
+}
+
+/* Listeners */
+
+/* serve starts a thread that serves |listen_fd| and owns it from then on, also on failure. */
+static enum mg_status serve(struct metrics_http *server, int listen_fd, struct MHD_Daemon **out, struct mg_error *error)
+{
+    *out = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC, 0, NULL, NULL, answer,
+                            server, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)METRICS_HTTP_MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+                            (unsigned)METRICS_HTTP_TIMEOUT_SECONDS, MHD_OPTION_END);
+    if (*out == NULL) {
+        close(listen_fd);
+        return mg_error_set(error, MG_INTERNAL, "cannot start the HTTP server for metrics");
+    }
+    return MG_OK;
+}
+
+/* split_address splits "host:port" or "[host]:port" in place. */
+static enum mg_status split_address(char *address, const char **host, const char **port, struct mg_error *error)
+{
+    char *colon = strrchr(address, ':');
+    if (colon == NULL || colon == address || colon[1] == '\0') {
+        return mg_error_set(error, MG_INVALID, "%s: must be an address, a colon and a port", address);
+    }
+    *colon = '\0';
+    *port = colon + 1;
+    *host = address;
+    size_t len = strlen(address);
+    if (address[0] == '[' && address[len - 1] == ']') {
+        address[len - 1] = '\0';
+        *host = address + 1;
+    }
+    return MG_OK;
+}
+
+static enum mg_status bind_tcp(const struct addrinfo *info, const char *address, int *out_fd, struct mg_error *error)
+{
+    int one = 1;
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return mg_error_errno(error, "cannot make a socket for %s", address);
+    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, METRICS_HTTP_MAX_CONNECTIONS) != 0) {
+        enum mg_status status = mg_error_errno(error, "cannot listen on %s", address);
+        close(fd);
+        return status;
+    }
+    *out_fd = fd;
+    return MG_OK;
+}
+
+static enum mg_status listen_tcp(const char *address, int *out_fd, struct mg_error *error)
+{
+    char copy[128];
+    const char *host = NULL, *port = NULL;
+    int len = snprintf(copy, sizeof(copy), "%s", address);
+    if (len < 0 || (size_t)len >= sizeof(copy)) {
+        return mg_error_set(error, MG_INVALID, "metrics address: too long");
+    }
+    enum mg_status status = split_address(copy, &host, &port, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
+    struct addrinfo *info;
+    int result = getaddrinfo(host, port, &hints, &info);
+    if (result != 0) {
+        return mg_error_set(error, MG_INVALID, "%s: %s", address, gai_strerror(result));
+    }
+    status = bind_tcp(info, address, out_fd, error);
+    freeaddrinfo(info);
+    return status;
+}
+
+static enum mg_status start_unix(struct metrics_http *server, const char *path, struct mg_error *error)
+{
+    int fd = -1;
+    enum mg_status status = mg_unix_listen(path, SOCK_STREAM, 0660, &fd, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    snprintf(server->socket_path, sizeof(server->socket_path), "%s", path);
+    return serve(server, fd, &server->unix_daemon, error);
+}
+
+static enum mg_status start_tcp(struct metrics_http *server, const char *address, struct mg_error *error)
+{
+    int fd = -1;
+    enum mg_status status = listen_tcp(address, &fd, error);
+    return status == MG_OK ? serve(server, fd, &server->tcp_daemon, error) : status;
+}
+
+static bool is_wanted(const char *listener)
+{
+    return listener != NULL && listener[0] != '\0';
+}
+
+enum mg_status metrics_http_start(struct metrics_http **out, const struct metrics_http_config *config,
+                                  struct mg_error *error)
+{
+    if (config->num_routes > METRICS_HTTP_MAX_ROUTES) {
+        return mg_error_set(error, MG_LIMIT, "at most %d pages can be served", METRICS_HTTP_MAX_ROUTES);
+    }
+    struct metrics_http *server = calloc(1, sizeof(*server));
+    if (server == NULL) {
+        return mg_error_set(error, MG_MEMORY, "no memory for the HTTP server for metrics");
+    }
+    memcpy(server->routes, config->routes, config->num_routes * sizeof(server->routes[0]));
+    server->num_routes = config->num_routes;
+    enum mg_status status = MG_OK;
+    if (is_wanted(config->socket_path)) {
+        status = start_unix(server, config->socket_path, error);
+    }
+    if (status == MG_OK && is_wanted(config->tcp_address)) {
+        status = start_tcp(server, config->tcp_address, error);
+    }
+    if (status != MG_OK) {
+        metrics_http_stop(server);
+        return status;
+    }
+    *out = server;
+    return MG_OK;
+}
+
+void metrics_http_stop(struct metrics_http *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    if (server->unix_daemon != NULL) {
+        MHD_stop_daemon(server->unix_daemon);
+    }
+    if (server->tcp_daemon != NULL) {
+        MHD_stop_daemon(server->tcp_daemon);
+    }
+    if (server->socket_path[0] != '\0') {
+        unlink(server->socket_path);
+    }
+    free(server);
+}
