@@ -158,31 +158,28 @@ static bool parse_port(struct mg_slice text, in_port_t *out)
 
 bool load_address_parse(union load_address *out, const char *text)
 {
-    char host[64];
-    struct mg_slice rest = mg_slice_of_text(text), part, empty;
-    memset(out, 0, sizeof(*out));
+    char host[INET6_ADDRSTRLEN];
+    in_port_t port = 0;
+    const char *colon = strrchr(text, ':');
     bool bracketed = text[0] == '[';
-    if (bracketed && (!http_take_word(&rest, '[', &empty) || !http_take_word(&rest, ']', &part))) {
+    bool has_port = colon != NULL && (bracketed ? colon[-1] == ']' : strchr(text, ':') == colon);
+    size_t len = has_port ? (size_t)(colon - text) : strlen(text);
+    memset(out, 0, sizeof(*out));
+    if (bracketed && (len < 2 || text[len - 1] != ']')) {
         return false;
     }
-    if (!bracketed) {
-        bool bare_v6 = strchr(text, ':') != strrchr(text, ':');
-        if (!http_take_word(&rest, bare_v6 ? '\0' : ':', &part)) {
-            return false;
-        }
-    } else if (rest.len > 0 && (!http_take_word(&rest, ':', &empty) || empty.len > 0)) {
-        return false;
-    }
-    if (!copy_text(host, sizeof(host), part)) {
+    if (!copy_text(host, sizeof(host), mg_slice_of(text + bracketed, len - 2 * (size_t)bracketed)) ||
+        (has_port && !parse_port(mg_slice_of_text(colon + 1), &port))) {
         return false;
     }
     if (inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1) {
         out->v6.sin6_family = AF_INET6;
-        return rest.len == 0 || parse_port(rest, &out->v6.sin6_port);
+        out->v6.sin6_port = port;
+        return true;
     }
     out->v4.sin_family = AF_INET;
-    return !bracketed && inet_pton(AF_INET, host, &out->v4.sin_addr) == 1 &&
-           (rest.len == 0 || parse_port(rest, &out->v4.sin_port));
+    out->v4.sin_port = port;
+    return !bracketed && inet_pton(AF_INET, host, &out->v4.sin_addr) == 1;
 }
 
 static uint8_t *last_byte_of(union load_address *address)
