@@ -34,15 +34,25 @@ enum mg_status mg_confine_no_dumps(struct mg_error *error)
     return MG_OK;
 }
 
-enum mg_status mg_confine_capabilities(const int *keep, size_t num_keep, struct mg_error *error)
+/* A system call on this thread, or on all of them. */
+typedef long caller(long number, long a, long b, long c);
+
+static long call_here(long number, long a, long b, long c)
 {
-    uint64_t mask = 0;
-    for (size_t i = 0; i < num_keep; i++) {
-        mask |= UINT64_C(1) << keep[i];
-    }
+    return syscall(number, a, b, c, 0, 0);
+}
+
+static long call_everywhere(long number, long a, long b, long c)
+{
+    return psx_syscall6(number, a, b, c, 0, 0, 0);
+}
+
+static enum mg_status drop(caller *call, uint64_t keep_mask, struct mg_error *error)
+{
     /* The bounding set first: shrinking it needs CAP_SETPCAP, which goes with the rest. */
     for (int cap = 0; cap <= CAP_LAST_CAP; cap++) {
-        if ((mask >> cap & 1) == 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL && errno != EPERM) {
+        if ((keep_mask >> cap & 1) == 0 && call(SYS_prctl, PR_CAPBSET_DROP, cap, 0) != 0 && errno != EINVAL &&
+            errno != EPERM) {
             return mg_error_errno(error, "cannot drop capability %d from the bounding set", cap);
         }
     }
@@ -54,16 +64,30 @@ enum mg_status mg_confine_capabilities(const int *keep, size_t num_keep, struct 
     struct __user_cap_data_struct data[2] = {{0}};
     for (int i = 0; i < 2; i++) {
         /* What was not held cannot be kept: a missing one shows where it is used. */
-        uint32_t part = (uint32_t)(mask >> (32 * i)) & held[i].permitted;
+        uint32_t part = (uint32_t)(keep_mask >> (32 * i)) & held[i].permitted;
         data[i].effective = data[i].permitted = part;
     }
-    if (psx_syscall3(SYS_capset, (long)&header, (long)data, 0) != 0) {
+    if (call(SYS_capset, (long)&header, (long)data, 0) != 0) {
         return mg_error_errno(error, "cannot drop capabilities");
     }
-    if (psx_syscall6(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0) != 0) {
+    if (call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0) != 0) {
         return mg_error_errno(error, "cannot forbid new privileges");
     }
     return MG_OK;
+}
+
+enum mg_status mg_confine_capabilities(const int *keep, size_t num_keep, struct mg_error *error)
+{
+    uint64_t mask = 0;
+    for (size_t i = 0; i < num_keep; i++) {
+        mask |= UINT64_C(1) << keep[i];
+    }
+    return drop(call_everywhere, mask, error);
+}
+
+enum mg_status mg_confine_thread(struct mg_error *error)
+{
+    return drop(call_here, 0, error);
 }
 
 enum mg_status mg_confine_syscalls(const char *const *allowed, size_t num_allowed, struct mg_error *error)

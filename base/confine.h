@@ -19,6 +19,10 @@ MG_MUST_USE enum mg_status mg_confine_no_dumps(struct mg_error *error);
  * exec. Threads made later inherit it. */
 MG_MUST_USE enum mg_status mg_confine_capabilities(const int *keep, size_t num_keep, struct mg_error *error);
 
+/* mg_confine_thread drops all capabilities of the calling thread alone, and so of the threads that it makes: for helper
+ * threads of shared libraries, which libpsx does not see. */
+MG_MUST_USE enum mg_status mg_confine_thread(struct mg_error *error);
+
 /* mg_confine_syscalls kills the process at any system call that is not in |allowed| (names), in all threads. A process
  * under a sanitizer is left alone, since the sanitizer makes calls of its own. */
 MG_MUST_USE enum mg_status mg_confine_syscalls(const char *const *allowed, size_t num_allowed, struct mg_error *error);

@@ -2,6 +2,7 @@
 #include "dataplane/engine/engine.h"
 
 #include <linux/capability.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,15 +198,44 @@ static void render_bypasses(void *arg, struct mg_buffer *out)
 
 static enum mg_status start_metrics(struct engine *engine, struct mg_error *error)
 {
-    const struct metrics_http_page pages[] = {
+    const struct metrics_http_route routes[] = {
         {.path = "/metrics", .content_type = METRICS_HTTP_PROMETHEUS, .render = render_metrics, .arg = engine},
         {.path = "/bypasses", .content_type = "application/json", .render = render_bypasses, .arg = engine},
     };
-    return metrics_http_start(&engine->metrics, engine->config->metrics.socket, engine->config->metrics.tcp, pages,
-                              MG_ARRAY_LEN(pages), error);
+    const struct metrics_http_config config = {
+        .socket_path = engine->config->metrics.socket,
+        .tcp_address = engine->config->metrics.tcp,
+        .routes = routes,
+        .num_routes = MG_ARRAY_LEN(routes),
+    };
+    return metrics_http_start(&engine->metrics, &config, error);
 }
 
 /* ---- start ---- */
+
+static void *start_rcu_helpers(void *arg)
+{
+    enum mg_status *status = arg;
+    *status = mg_confine_thread(NULL);
+    if (*status == MG_OK && (*status = mg_rcu_thread_start()) == MG_OK) {
+        mg_rcu_thread_stop();
+    }
+    return NULL;
+}
+
+/* start_rcu has RCU's helper threads made by a thread without capabilities, so that they have none either. */
+static enum mg_status start_rcu(struct mg_error *error)
+{
+    pthread_t thread;
+    enum mg_status status = MG_INTERNAL;
+    if (pthread_create(&thread, NULL, start_rcu_helpers, &status) == 0) {
+        pthread_join(thread, NULL);
+    }
+    if (status == MG_OK) {
+        status = mg_rcu_thread_start();
+    }
+    return status == MG_OK ? MG_OK : mg_error_set(error, status, "RCU does not start");
+}
 
 static enum mg_status start_privileged(struct engine *engine, struct mg_error *error)
 {
@@ -238,7 +268,7 @@ enum mg_status engine_start(struct engine **out, struct config *config, struct m
     engine->config = config;
     (void)sched_getaffinity(0, sizeof(engine->cpus), &engine->cpus);
     raise_descriptor_limit(config);
-    enum mg_status status = mg_rcu_thread_start();
+    enum mg_status status = start_rcu(error);
     if (status == MG_OK) {
         status = make_shared(engine, error);
     }
@@ -252,10 +282,10 @@ enum mg_status engine_start(struct engine **out, struct config *config, struct m
         status = start_threads(engine, error);
     }
     if (status == MG_OK) {
-        status = start_metrics(engine, error);
+        status = drop_privileges(error);
     }
     if (status == MG_OK) {
-        status = drop_privileges(error);
+        status = start_metrics(engine, error);
     }
     if (status != MG_OK) {
         return status; /* the process ends: nothing is worth undoing */

@@ -1,18 +1,65 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/net/ports.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include <bpf/libbpf.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
+#include <rte_log.h>
 #include <rte_mbuf.h>
+#include <xdp/libxdp.h>
 
 #include "base/log.h"
 
 #define MAX_EAL_ARGUMENTS 64
 #define MEMPOOL_CACHE 256
+
+/* ---- what the libraries have to say goes to our log ---- */
+
+static ssize_t log_dpdk(void *cookie, const char *text, size_t len)
+{
+    (void)cookie;
+    const char *end = memchr(text, '\n', len); /* the stream is line-buffered */
+    size_t line = end == NULL ? len : (size_t)(end - text);
+    mg_log_info("dpdk: %.*s", (int)line, text);
+    return (ssize_t)len;
+}
+
+MG_PRINTF(2, 0)
+static int log_bpf(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+    char text[512];
+    int len = vsnprintf(text, sizeof(text), format, arguments);
+    text[strcspn(text, "\n")] = '\0';
+    mg_log(level == LIBBPF_WARN ? MG_LOG_WARNING : MG_LOG_DEBUG, "libbpf: %s", text);
+    return len;
+}
+
+MG_PRINTF(2, 0)
+static int log_xdp(enum libxdp_print_level level, const char *format, va_list arguments)
+{
+    (void)level; /* it warns that there is no dispatcher, which is of no use to a port of its own */
+    return log_bpf(LIBBPF_DEBUG, format, arguments);
+}
+
+static void take_over_logs(void)
+{
+    static const cookie_io_functions_t functions = {.write = log_dpdk};
+    FILE *stream = fopencookie(NULL, "w", functions);
+    if (stream != NULL) {
+        setvbuf(stream, NULL, _IOLBF, 0);
+        (void)rte_openlog_stream(stream);
+        rte_log_set_global_level(RTE_LOG_NOTICE);
+    }
+    (void)libbpf_set_print(log_bpf);
+    (void)libxdp_set_print(log_xdp);
+}
+
+/* ---- starting ---- */
 
 enum mg_status ports_eal_start(const struct config *config, struct mg_error *error)
 {
@@ -26,6 +73,7 @@ enum mg_status ports_eal_start(const struct config *config, struct mg_error *err
     for (size_t i = 0; i < arguments->num_items; i++) {
         argv[i + 1] = strdup(arguments->items[i]);
     }
+    take_over_logs();
     if (rte_eal_init((int)arguments->num_items + 1, argv) < 0) {
         return mg_error_set(error, MG_INTERNAL, "dataplane.eal: the EAL does not start: %s", rte_strerror(rte_errno));
     }

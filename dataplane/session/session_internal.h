@@ -14,6 +14,7 @@
 #define MINTGATE_DATAPLANE_SESSION_SESSION_INTERNAL_H
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include <openssl/ssl.h>
 #include <rte_ring.h>
@@ -107,6 +108,9 @@ struct session_thread {
     struct dataplane *dataplane;
     unsigned index;
     pthread_t thread;
+    sem_t started; /* start_status and start_error are set */
+    enum mg_status start_status;
+    struct mg_error start_error;
     int epoll_fd;
     struct doorbell bell;
     struct mailbox mailbox;

@@ -93,6 +93,7 @@ static void drain(struct session_log *log)
 static void *writer_main(void *arg)
 {
     struct session_log *log = arg;
+    pthread_setname_np(pthread_self(), "session-log");
     bool stop;
     do {
         stop = atomic_load_explicit(&log->stop, memory_order_acquire);

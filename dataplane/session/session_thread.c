@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/session/session_internal.h"
 
-#include <errno.h>
-#include <linux/capability.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -10,7 +9,6 @@
 #include <openssl/err.h>
 #include <rte_lcore.h>
 
-#include "base/confine.h"
 #include "base/log.h"
 #include "dataplane/hello/hello_record.h"
 #include "dataplane/worker/worker.h"
@@ -267,21 +265,22 @@ static void end_all(struct session_thread *thread)
     free_ended(thread);
 }
 
-/* The thread keeps what adoption needs: raw addresses and sequence numbers, and ports below 1024. */
-static enum mg_status enter_stack(struct session_thread *thread, struct mg_error *error)
-{
-    static const int keep[] = {CAP_NET_ADMIN, CAP_NET_BIND_SERVICE};
-    enum mg_status status = stack_enter(&thread->dataplane->stack, error);
-    return status == MG_OK ? mg_confine_capabilities(keep, MG_ARRAY_LEN(keep), error) : status;
-}
-
 static void *session_thread_main(void *arg)
 {
     struct session_thread *thread = arg;
     struct mg_error error;
-    if (enter_stack(thread, &error) != MG_OK || mg_rcu_thread_start() != MG_OK) {
-        mg_log_error("session thread %u: %s", thread->index, error.text);
-        abort(); /* half an engine would take flows over and lose them */
+    char name[16];
+    snprintf(name, sizeof(name), "session-%u", thread->index);
+    pthread_setname_np(pthread_self(), name);
+    enum mg_status status = stack_enter(&thread->dataplane->stack, &error);
+    if (status == MG_OK && mg_rcu_thread_start() != MG_OK) {
+        status = mg_error_set(&error, MG_LIMIT, "too many RCU threads");
+    }
+    thread->start_status = status;
+    thread->start_error = error;
+    sem_post(&thread->started);
+    if (status != MG_OK) {
+        return NULL;
     }
     read_clocks(thread);
     wheel_init(&thread->wheel, WHEEL_TICK_NS, thread->now_ns);
@@ -299,10 +298,17 @@ static void *session_thread_main(void *arg)
 
 enum mg_status session_thread_start(struct session_thread *thread, struct mg_error *error)
 {
+    sem_init(&thread->started, 0, 0);
     if (pthread_create(&thread->thread, NULL, session_thread_main, thread) != 0) {
         return mg_error_set(error, MG_INTERNAL, "cannot start session thread %u", thread->index);
     }
-    return MG_OK;
+    while (sem_wait(&thread->started) != 0) {
+    }
+    if (thread->start_status != MG_OK) {
+        pthread_join(thread->thread, NULL);
+        *error = thread->start_error;
+    }
+    return thread->start_status;
 }
 
 void session_thread_join(struct session_thread *thread)

@@ -15,7 +15,8 @@
 MG_MUST_USE enum mg_status session_thread_new(struct session_thread **out, struct dataplane *dataplane, unsigned index,
                                               struct mg_error *error);
 
-/* session_thread_start starts it; it enters the stack namespace, then gives up its privileges. */
+/* session_thread_start starts it and returns when it has entered the stack namespace. It needs CAP_SYS_ADMIN for that,
+ * and CAP_NET_ADMIN and CAP_NET_BIND_SERVICE for good. */
 MG_MUST_USE enum mg_status session_thread_start(struct session_thread *thread, struct mg_error *error);
 
 /* session_thread_join waits for its end after dataplane->stop_sessions was set and the bell was rung. */
