@@ -20,14 +20,17 @@ struct mimic_block {
     struct mimic_name names[];
 };
 
+/* A power of two, at least twice MIMIC_MAX_NAMES. */
+#define NUM_PLACES 2048
+
 /* struct filler writes a new block's names and bytes. Room for all was made: what is kept is never longer than where
  * it comes from. */
 struct filler {
     struct mimic *mimic;
     struct mimic_name *names;
-    uint32_t name_hashes[MIMIC_MAX_NAMES]; /* to find duplicates without comparing each with each */
-    uint8_t *next;                         /* free bytes */
-    CBB general_names;                     /* into the last bytes of the block */
+    uint16_t places[NUM_PLACES]; /* finds duplicates: an open-addressed hash table of 1 + index into names */
+    uint8_t *next;               /* free bytes */
+    CBB general_names;           /* into the last bytes of the block */
 };
 
 static struct mg_slice slice_of(CBS cbs)
@@ -45,7 +48,7 @@ static struct mg_slice keep(struct filler *filler, struct mg_slice bytes)
     return mg_slice_of(copy, bytes.len);
 }
 
-/* FNV-1a. A server that makes them collide costs itself at most MIMIC_MAX_NAMES^2 / 2 compares of lengths. */
+/* FNV-1a. A server that makes its names collide costs at most MIMIC_MAX_NAMES^2 / 2 compares. */
 static uint32_t hash_of(struct mg_slice bytes)
 {
     uint32_t hash = 2166136261;
@@ -55,15 +58,19 @@ static uint32_t hash_of(struct mg_slice bytes)
     return hash;
 }
 
-static bool has_name(const struct filler *filler, uint32_t hash, enum mimic_name_kind kind, struct mg_slice value)
+/* find_place returns where the name is in the table, or, empty, where it belongs. */
+static uint16_t *find_place(struct filler *filler, enum mimic_name_kind kind, struct mg_slice value)
 {
-    for (size_t i = 0; i < filler->mimic->num_names; i++) {
-        if (filler->name_hashes[i] == hash && filler->names[i].kind == kind &&
-            mg_slice_equal(filler->names[i].value, value)) {
-            return true;
+    for (uint32_t i = hash_of(value);; i++) {
+        uint16_t *place = &filler->places[i % NUM_PLACES];
+        if (*place == 0) {
+            return place;
+        }
+        const struct mimic_name *name = &filler->names[*place - 1];
+        if (name->kind == kind && mg_slice_equal(name->value, value)) {
+            return place;
         }
     }
-    return false;
 }
 
 bool mimic_add_general_name(CBB *out, enum mimic_name_kind kind, struct mg_slice value)
@@ -75,8 +82,8 @@ bool mimic_add_general_name(CBB *out, enum mimic_name_kind kind, struct mg_slice
 
 static bool add_name(struct filler *filler, enum mimic_name_kind kind, struct mg_slice value)
 {
-    uint32_t hash = hash_of(value);
-    if (has_name(filler, hash, kind, value)) {
+    uint16_t *place = find_place(filler, kind, value);
+    if (*place != 0) {
         return true;
     }
     size_t start = CBB_len(&filler->general_names);
@@ -86,7 +93,7 @@ static bool add_name(struct filler *filler, enum mimic_name_kind kind, struct mg
     size_t len = CBB_len(&filler->general_names) - start;
     const uint8_t *general_name = CBB_data(&filler->general_names) + start;
     size_t i = filler->mimic->num_names++;
-    filler->name_hashes[i] = hash;
+    *place = (uint16_t)(i + 1);
     filler->names[i] = (struct mimic_name){
         .kind = kind,
         .value = mg_slice_of(general_name + len - value.len, value.len),

@@ -51,12 +51,11 @@ static bool is_ipv6_literal(struct mg_slice host)
         address.len = (size_t)(zone - address.data);
     }
     char text[INET6_ADDRSTRLEN];
-    if (address.len >= sizeof(text) || (address.len > 0 && memchr(address.data, '\0', address.len) != NULL)) {
+    if (address.len >= sizeof(text) || address.len == 0 || memchr(address.data, ':', address.len) == NULL ||
+        memchr(address.data, '\0', address.len) != NULL) {
         return false;
     }
-    if (address.len > 0) {
-        memcpy(text, address.data, address.len);
-    }
+    memcpy(text, address.data, address.len);
     text[address.len] = '\0';
     struct in6_addr ignored;
     return inet_pton(AF_INET6, text, &ignored) == 1;

@@ -224,6 +224,24 @@ static void test_a_thousand_names_are_taken_and_one_more_refused(void **state)
     assert_non_null(strstr(error.text, "1001 names"));
 }
 
+static void test_duplicates_are_found_among_many(void **state)
+{
+    (void)state;
+    static char texts[MIMIC_MAX_NAMES / 2][16];
+    static struct certs_name many[MIMIC_MAX_NAMES];
+    for (size_t i = 0; i < MIMIC_MAX_NAMES; i++) {
+        char *text = texts[i % MG_ARRAY_LEN(texts)];
+        int len = snprintf(text, sizeof(texts[0]), "n%zu.example", i % MG_ARRAY_LEN(texts));
+        many[i] = (struct certs_name){2, mg_slice_of(text, (size_t)len)};
+    }
+    struct mimic *mimic = mimic_of_names(many, MIMIC_MAX_NAMES);
+    assert_int_equal(mimic->num_names, MIMIC_MAX_NAMES / 2);
+    for (size_t i = 0; i < mimic->num_names; i++) {
+        assert_true(mg_slice_equal(mimic->names[i].value, mg_slice_of_text(texts[i])));
+    }
+    mimic_unref(mimic);
+}
+
 static void test_too_many_bytes_of_names_are_refused(void **state)
 {
     (void)state;
@@ -285,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_a_common_name_that_is_no_host_is_no_name),
         cmocka_unit_test(test_what_a_certificate_covers),
         cmocka_unit_test(test_a_thousand_names_are_taken_and_one_more_refused),
+        cmocka_unit_test(test_duplicates_are_found_among_many),
         cmocka_unit_test(test_too_many_bytes_of_names_are_refused),
         cmocka_unit_test(test_oversized_identifiers_are_refused),
         cmocka_unit_test(test_alt_names_that_do_not_parse_are_refused),
