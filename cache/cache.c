@@ -82,19 +82,10 @@ struct cache {
     struct lookup_counters counters[MG_RCU_MAX_THREADS]; /* by mg_rcu_thread_index */
 };
 
-#define MIN_MAX_RETIRED 16384 /* so that a small cache outlives a busy grace period; about 16 MB of leaves */
-#define MAX_SECOND_CHANCES                                                                                             \
-    128 /* used entries that the hand passes for one eviction: bounds the time under the lock                          \
-         */
-
-static void destroy(struct cache *cache)
-{
-    int left = cds_lfht_destroy(cache->table, NULL);
-    assert(left == 0);
-    (void)left;
-    pthread_mutex_destroy(&cache->lock);
-    free(cache);
-}
+/* The least that max_retired is, so that a small cache outlives a busy grace period: about 16 MB of leaves. */
+#define MIN_MAX_RETIRED 16384
+/* Used entries that the hand passes for one eviction: bounds the time under the lock. */
+#define MAX_SECOND_CHANCES 128
 
 static size_t round_up_to_power_of_two(size_t n)
 {
@@ -190,12 +181,16 @@ static struct entry *entry_of(struct cds_lfht_node *node)
     return entry;
 }
 
+/* entry_new makes a pending entry with |waiter|, unless NULL, as its first. */
 static struct entry *entry_new(struct cache *cache, struct mg_slice key, struct cache_waiter *waiter)
 {
     assert(key.len <= UINT32_MAX);
     struct entry *entry = malloc(sizeof(*entry) + key.len);
     if (entry == NULL) {
         return NULL;
+    }
+    if (waiter != NULL) {
+        waiter->next = NULL;
     }
     *entry = (struct entry){.cache = cache, .key_len = (uint32_t)key.len, .content = pending_content(waiter)};
     cds_lfht_node_init(&entry->node);
@@ -281,15 +276,25 @@ static void release(_Atomic size_t *count)
     atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
 }
 
-static bool reserve_waiter(struct cache *cache, const struct cache_waiter *waiter)
+/* One call of cache_claim. Its steps return false where somebody else was faster: look again. */
+struct claim {
+    struct cache *cache;
+    struct search search;
+    struct cache_waiter *waiter; /* may be NULL */
+    enum cache_claim_result result;
+    struct cache_pending *pending; /* for CACHE_CLAIM_ELECTED */
+};
+
+static bool reserve_waiter(struct claim *claim)
 {
-    return waiter == NULL || reserve(&cache->num_waiters, cache->config.max_waiters, &cache->full_waiters);
+    struct cache *cache = claim->cache;
+    return claim->waiter == NULL || reserve(&cache->num_waiters, cache->config.max_waiters, &cache->full_waiters);
 }
 
-static void release_waiter(struct cache *cache, const struct cache_waiter *waiter)
+static void release_waiter(struct claim *claim)
 {
-    if (waiter != NULL) {
-        release(&cache->num_waiters);
+    if (claim->waiter != NULL) {
+        release(&claim->cache->num_waiters);
     }
 }
 
@@ -307,66 +312,55 @@ static bool push(struct entry *entry, struct cache_waiter *waiter)
     return true;
 }
 
-/* wait_for queues |waiter| on a pending entry. Returns false if it was finished meanwhile: look again. */
-static bool wait_for(struct cache *cache, struct entry *entry, struct cache_waiter *waiter,
-                     enum cache_claim_result *out)
+/* claim_wait queues the waiter on a pending entry. */
+static bool claim_wait(struct claim *claim, struct entry *entry)
 {
-    *out = CACHE_CLAIM_WAITING;
-    if (waiter == NULL) {
+    if (!reserve_waiter(claim)) {
+        claim->result = CACHE_CLAIM_FULL;
         return true;
     }
-    if (!reserve_waiter(cache, waiter)) {
-        *out = CACHE_CLAIM_FULL;
-        return true;
-    }
-    if (push(entry, waiter)) {
-        return true;
-    }
-    release_waiter(cache, waiter);
-    return false;
-}
-
-/* put places a new entry in the table, instead of |expired| where that is not NULL, unless somebody else was faster. */
-static bool put(struct cache *cache, struct search *search, struct entry *entry, struct entry *expired)
-{
-    entry->replaced = expired;
-    mg_rcu_annotate_publish(entry);
-    if (expired != NULL) {
-        return cds_lfht_replace(cache->table, &search->found, search->hash, key_matches, &search->key, &entry->node) ==
-               0;
-    }
-    return cds_lfht_add_unique(cache->table, search->hash, key_matches, &search->key, &entry->node) == &entry->node;
-}
-
-/* elect_reserved is elect once the bounds have room. */
-static bool elect_reserved(struct cache *cache, struct search *search, struct entry *expired,
-                           struct cache_waiter *waiter, enum cache_claim_result *out,
-                           struct cache_pending **out_pending)
-{
-    if (waiter != NULL) {
-        waiter->next = NULL;
-    }
-    struct entry *entry = entry_new(cache, search->key, waiter);
-    if (entry == NULL) {
-        atomic_fetch_add_explicit(&cache->full_memory, 1, memory_order_relaxed);
-        *out = CACHE_CLAIM_FULL;
-        return true;
-    }
-    if (!put(cache, search, entry, expired)) {
-        free(entry); /* nobody has seen it */
+    if (claim->waiter != NULL && !push(entry, claim->waiter)) {
+        release_waiter(claim);
         return false;
     }
-    *out = CACHE_CLAIM_ELECTED;
-    *out_pending = (struct cache_pending *)entry;
+    claim->result = CACHE_CLAIM_WAITING;
     return true;
 }
 
-/* elect makes the caller the producer of a key that is missing or |expired|. Returns false if somebody else was
- * faster: look again. */
-static bool elect(struct cache *cache, struct search *search, struct entry *expired, struct cache_waiter *waiter,
-                  enum cache_claim_result *out, struct cache_pending **out_pending)
+/* put places a new entry in the table, in the place of |expired| where that is not NULL. */
+static bool put(struct cache *cache, struct search *search, struct entry *entry, struct entry *expired)
 {
-    *out = CACHE_CLAIM_FULL;
+    struct cds_lfht_node *node = &entry->node;
+    entry->replaced = expired;
+    mg_rcu_annotate_publish(entry);
+    if (expired != NULL) {
+        return cds_lfht_replace(cache->table, &search->found, search->hash, key_matches, &search->key, node) == 0;
+    }
+    return cds_lfht_add_unique(cache->table, search->hash, key_matches, &search->key, node) == node;
+}
+
+/* claim_put is claim_elect once the bounds have room. */
+static bool claim_put(struct claim *claim, struct entry *expired)
+{
+    struct entry *entry = entry_new(claim->cache, claim->search.key, claim->waiter);
+    if (entry == NULL) {
+        atomic_fetch_add_explicit(&claim->cache->full_memory, 1, memory_order_relaxed);
+        return true;
+    }
+    if (!put(claim->cache, &claim->search, entry, expired)) {
+        free(entry); /* nobody has seen it */
+        return false;
+    }
+    claim->pending = (struct cache_pending *)entry;
+    claim->result = CACHE_CLAIM_ELECTED;
+    return true;
+}
+
+/* claim_elect makes the caller the producer of a key that is missing or |expired|. */
+static bool claim_elect(struct claim *claim, struct entry *expired)
+{
+    struct cache *cache = claim->cache;
+    claim->result = CACHE_CLAIM_FULL; /* until claim_put says better */
     if (atomic_load_explicit(&cache->num_retired, memory_order_relaxed) >= cache->max_retired) {
         atomic_fetch_add_explicit(&cache->full_retired, 1, memory_order_relaxed);
         return true;
@@ -374,13 +368,13 @@ static bool elect(struct cache *cache, struct search *search, struct entry *expi
     if (!reserve(&cache->num_pending, cache->config.max_pending, &cache->full_pending)) {
         return true;
     }
-    if (!reserve_waiter(cache, waiter)) {
+    if (!reserve_waiter(claim)) {
         release(&cache->num_pending);
         return true;
     }
-    bool done = elect_reserved(cache, search, expired, waiter, out, out_pending);
-    if (!done || *out != CACHE_CLAIM_ELECTED) {
-        release_waiter(cache, waiter);
+    bool done = claim_put(claim, expired);
+    if (claim->result != CACHE_CLAIM_ELECTED) {
+        release_waiter(claim);
         release(&cache->num_pending);
     }
     return done;
@@ -396,27 +390,29 @@ static void note_time(struct cache *cache, int64_t now)
 enum cache_claim_result cache_claim(struct cache *cache, struct mg_slice key, int64_t now, struct cache_waiter *waiter,
                                     struct cache_value **out_value, struct cache_pending **out_pending)
 {
-    struct search search = search_for(cache, key);
-    enum cache_claim_result result = CACHE_CLAIM_FULL;
+    struct claim claim = {.cache = cache, .search = search_for(cache, key), .waiter = waiter};
     bool done = false;
     mg_rcu_assert_online();
     note_time(cache, now);
     while (!done) {
-        struct entry *entry = find(cache, &search);
+        struct entry *entry = find(cache, &claim.search);
         switch (entry == NULL ? CACHE_MISS : examine(entry, now, out_value)) {
         case CACHE_HIT:
             return CACHE_CLAIM_HIT;
         case CACHE_NEGATIVE:
             return CACHE_CLAIM_NEGATIVE;
         case CACHE_PENDING:
-            done = wait_for(cache, entry, waiter, &result);
+            done = claim_wait(&claim, entry);
             break;
         case CACHE_MISS:
-            done = elect(cache, &search, entry, waiter, &result, out_pending);
+            done = claim_elect(&claim, entry);
             break;
         }
     }
-    return result;
+    if (claim.result == CACHE_CLAIM_ELECTED) {
+        *out_pending = claim.pending;
+    }
+    return claim.result;
 }
 
 /* The ring: all of it under the lock. */
@@ -676,7 +672,11 @@ void cache_free(struct cache *cache)
         }
     }
     mg_rcu_barrier();
-    destroy(cache);
+    int left = cds_lfht_destroy(cache->table, NULL);
+    assert(left == 0);
+    (void)left;
+    pthread_mutex_destroy(&cache->lock);
+    free(cache);
 }
 
 static uint64_t lookups_with(const struct cache *cache, enum cache_lookup_result result)

@@ -434,6 +434,29 @@ static void test_eviction_works_where_every_entry_was_looked_up(void **state)
     free_and_check(cache);
 }
 
+static void test_the_hand_goes_on_from_an_entry_that_is_removed(void **state)
+{
+    (void)state;
+    struct cache_config config = config_wide();
+    config.max_entries = 4;
+    struct cache *cache = cache_with(config);
+    for (uint64_t n = 1; n <= 4; n++) {
+        fill(cache, n, 10, NOW, LATER);
+    }
+    assert_int_equal(lookup(cache, 1, NOW), CACHE_HIT);
+    fill(cache, 5, 10, NOW, LATER); /* passes 1, evicts 2, so that 3 is next */
+    struct test_key key;
+    cache_remove(cache, key_number(&key, 3));
+    mg_rcu_barrier(); /* and its memory is gone */
+    fill(cache, 6, 10, NOW, LATER);
+    fill(cache, 7, 10, NOW, LATER);
+    const bool stays[] = {[1] = true, [5] = true, [6] = true, [7] = true};
+    for (uint64_t n = 1; n < MG_ARRAY_LEN(stays); n++) {
+        assert_int_equal(lookup(cache, n, NOW), stays[n] ? CACHE_HIT : CACHE_MISS);
+    }
+    free_and_check(cache);
+}
+
 static void test_eviction_passes_entries_that_a_claim_has_replaced(void **state)
 {
     (void)state;
@@ -664,6 +687,7 @@ int main(void)
         cmocka_unit_test(test_a_hot_entry_outlives_a_scan_of_many_cold_ones),
         cmocka_unit_test(test_eviction_prefers_what_has_expired_though_looked_up),
         cmocka_unit_test(test_eviction_works_where_every_entry_was_looked_up),
+        cmocka_unit_test(test_the_hand_goes_on_from_an_entry_that_is_removed),
         cmocka_unit_test(test_eviction_passes_entries_that_a_claim_has_replaced),
         cmocka_unit_test(test_a_reference_outlives_eviction_and_the_cache),
         cmocka_unit_test(test_a_borrowed_value_stays_until_the_quiescent_state),
