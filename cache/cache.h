@@ -35,7 +35,7 @@ struct cache_pending; /* an entry that the caller was elected to fill; exactly o
  * entry and the cache. */
 struct cache_value {
     _Atomic uint32_t references;                   /* the cache's own counts as one */
-    void (*free_value)(struct cache_value *value); /* set by cache_publish */
+    void (*free_value)(struct cache_value *value); /* set by cache_publish, or before by who may unref it before */
 };
 
 /* A waiter is woken exactly once, from whatever thread publishes or fails (possibly the one that queued it, never from
