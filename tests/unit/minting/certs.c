@@ -292,7 +292,9 @@ static void add_tbs(CBB *out, const struct certs_spec *spec, EVP_PKEY *key, EVP_
     CBB tbs, validity;
     certs_must(CBB_add_asn1(out, &tbs, CBS_ASN1_SEQUENCE));
     certs_must(spec->version_1 || CBB_add_bytes(&tbs, version_3, sizeof(version_3)));
-    add_element(&tbs, CBS_ASN1_INTEGER, "\x11\x22\x33\x44\x55\x66\x77\x88", 8);
+    static const uint8_t fixed_serial[] = {0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88};
+    struct mg_slice serial = spec->serial.len > 0 ? spec->serial : mg_slice_of(fixed_serial, sizeof(fixed_serial));
+    add_element(&tbs, CBS_ASN1_INTEGER, serial.data, serial.len);
     add_signature_algorithm(&tbs, signer, digest);
     add_name(&tbs, spec->issuer.len > 0 ? spec->issuer : spec->subject);
     certs_must(CBB_add_asn1(&tbs, &validity, CBS_ASN1_SEQUENCE) &&

@@ -42,6 +42,7 @@ struct certs_name {
 /* struct certs_spec describes a certificate. Zero state: a self-signed v3 P-256 end entity without names, with an empty
  * subject, and valid from 30 days before CERTS_NOW to 60 days after it. */
 struct certs_spec {
+    struct mg_slice serial;        /* content of the INTEGER; empty: a fixed one */
     struct mg_slice subject;       /* Name element; empty: an empty Name */
     struct mg_slice issuer;        /* Name element; empty: |subject| */
     int64_t not_before, not_after; /* both 0: as above */

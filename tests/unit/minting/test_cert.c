@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 #include <openssl/digest.h>
+#include <openssl/ec_key.h>
 #include <openssl/evp.h>
+#include <openssl/nid.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
 
@@ -191,6 +193,55 @@ static void test_rsa_pss_is_judged_by_its_hash(void **state)
     assert_int_equal(digest_with_algorithm(no_parameters, sizeof(no_parameters)), CERT_DIGEST_OTHER);
     assert_int_equal(digest_with_algorithm(unknown, sizeof(unknown)), CERT_DIGEST_OTHER);
     assert_int_equal(digest_with_algorithm(ed25519, sizeof(ed25519)), CERT_DIGEST_SHA512);
+    static const uint8_t sha1_spelt_out[] = {0x30, 0x18, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7,
+                                             0x0d, 0x01, 0x01, 0x0a, 0x30, 0x0b, 0xa0, 0x09, 0x30,
+                                             0x07, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a};
+    assert_int_equal(digest_with_algorithm(sha1_spelt_out, sizeof(sha1_spelt_out)), CERT_DIGEST_SHA1);
+}
+
+static void assert_digest(const char *dotted, enum cert_digest expected)
+{
+    uint8_t algorithm[32];
+    CBB cbb, sequence, oid;
+    assert_true(CBB_init_fixed(&cbb, algorithm, sizeof(algorithm)) &&
+                CBB_add_asn1(&cbb, &sequence, CBS_ASN1_SEQUENCE) && CBB_add_asn1(&sequence, &oid, CBS_ASN1_OBJECT) &&
+                CBB_add_asn1_oid_from_text(&oid, dotted, strlen(dotted)) && CBB_flush(&cbb));
+    assert_int_equal(digest_with_algorithm(algorithm, CBB_len(&cbb)), expected);
+    CBB_cleanup(&cbb);
+}
+
+/* RFC 3279, RFC 5758, and the OIW's names. */
+static void test_rare_signature_algorithms_are_recognised(void **state)
+{
+    (void)state;
+    assert_digest("1.2.840.113549.1.1.2", CERT_DIGEST_MD5);
+    assert_digest("1.2.840.113549.1.1.3", CERT_DIGEST_MD5);
+    assert_digest("1.3.14.3.2.3", CERT_DIGEST_MD5);
+    assert_digest("1.3.14.3.2.29", CERT_DIGEST_SHA1);
+    assert_digest("1.2.840.10040.4.3", CERT_DIGEST_SHA1);
+    assert_digest("1.2.840.113549.1.1.14", CERT_DIGEST_SHA224);
+    assert_digest("1.2.840.10045.4.3.1", CERT_DIGEST_SHA224);
+}
+
+static void test_rare_curves_are_recognised(void **state)
+{
+    (void)state;
+    static const struct {
+        int nid;
+        enum cert_key_type type;
+        unsigned bits;
+    } cases[] = {{NID_secp224r1, CERT_KEY_EC_P224, 224}, {NID_secp521r1, CERT_KEY_EC_P521, 521}};
+    for (size_t i = 0; i < MG_ARRAY_LEN(cases); i++) {
+        EVP_PKEY *key = EVP_PKEY_new();
+        EC_KEY *ec = EC_KEY_new_by_curve_name(cases[i].nid);
+        struct cert cert;
+        assert_true(EC_KEY_generate_key(ec) && EVP_PKEY_assign_EC_KEY(key, ec));
+        assert_int_equal(parse(&cert, &(struct certs_spec){.key = key, .signer = certs_key(WIRE_KEY_EC_P256, 0)}, NULL),
+                         MG_OK);
+        assert_int_equal(cert.key_type, cases[i].type);
+        assert_int_equal(cert.key_bits, cases[i].bits);
+        EVP_PKEY_free(key);
+    }
 }
 
 /* RFC 5280 section 4.1.1.2 */
@@ -308,6 +359,8 @@ int main(void)
         cmocka_unit_test(test_extended_key_usage),
         cmocka_unit_test(test_keys_and_digests_are_recognised),
         cmocka_unit_test(test_rsa_pss_is_judged_by_its_hash),
+        cmocka_unit_test(test_rare_signature_algorithms_are_recognised),
+        cmocka_unit_test(test_rare_curves_are_recognised),
         cmocka_unit_test(test_two_different_signature_algorithms_are_refused),
         cmocka_unit_test(test_bytes_left_over_are_refused),
         cmocka_unit_test(test_a_certificate_cut_short_is_refused),

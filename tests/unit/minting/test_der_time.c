@@ -84,6 +84,39 @@ static void test_loose_forms_are_refused(void **state)
     assert_refused(0x16, "700101000000Z");
 }
 
+static void test_every_month_ends_where_it_ends(void **state)
+{
+    (void)state;
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    for (int month = 1; month <= 12; month++) {
+        for (int day = 27; day <= 32; day++) {
+            char text[32];
+            int64_t ignored;
+            snprintf(text, sizeof(text), "26%02d%02d000000Z", month, day);
+            assert_int_equal(parse(UTC, text, &ignored), day <= days[month - 1]);
+        }
+    }
+}
+
+static void test_every_character_counts(void **state)
+{
+    (void)state;
+    static const char good[] = "261112101112Z";
+    for (size_t i = 0; i < sizeof(good) - 1; i++) {
+        for (const char *bad = "/:aZ "; *bad != '\0'; bad++) {
+            char text[sizeof(good)];
+            memcpy(text, good, sizeof(good));
+            text[i] = *bad;
+            int64_t ignored;
+            assert_int_equal(parse(UTC, text, &ignored), *bad == good[i]);
+        }
+        /* cut short there */
+        char text[sizeof(good)] = "";
+        memcpy(text, good, i);
+        assert_refused(UTC, text);
+    }
+}
+
 static size_t encode(uint8_t out[32], int64_t time)
 {
     CBB cbb;
@@ -156,6 +189,8 @@ int main(void)
         cmocka_unit_test(test_utc_time),
         cmocka_unit_test(test_generalized_time),
         cmocka_unit_test(test_loose_forms_are_refused),
+        cmocka_unit_test(test_every_month_ends_where_it_ends),
+        cmocka_unit_test(test_every_character_counts),
         cmocka_unit_test(test_type_changes_in_2050),
         cmocka_unit_test(test_out_of_range_is_not_written),
         cmocka_unit_test(test_agrees_with_gmtime_everywhere),

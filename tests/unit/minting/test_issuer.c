@@ -285,12 +285,14 @@ static void test_chains_of_no_or_bad_certificates_are_refused(void **state)
     struct mg_error error;
     struct wire_issuer wire = {.key_type = WIRE_KEY_EC_P256};
     assert_int_equal(issuer_new(&issuer, &wire, 1, &no_options, CERTS_NOW, &error), MG_INVALID);
+    assert_non_null(strstr(error.text, "1 to 8 certificates, not 0"));
     wire.num_chain = 1;
     wire.chain[0] = mg_slice_of_text("garbage");
     assert_int_equal(issuer_new(&issuer, &wire, 1, &no_options, CERTS_NOW, &error), MG_INVALID);
     assert_non_null(strstr(error.text, "certificate 0 of the chain"));
     wire.num_chain = WIRE_SIGNER_MAX_CHAIN + 1;
     assert_int_equal(issuer_new(&issuer, &wire, 1, &no_options, CERTS_NOW, &error), MG_INVALID);
+    assert_non_null(strstr(error.text, "1 to 8 certificates, not 9"));
 }
 
 static void test_urls_that_are_no_ia5_uri_are_refused(void **state)

@@ -56,7 +56,10 @@ static void test_values_of_a_certificate(void **state)
     assert_slice_is_text(mimic->serial, "\x11\x22\x33\x44\x55\x66\x77\x88");
     assert_slice_is_text(mimic->subject_key_id, "own");
     assert_slice_is_text(mimic->authority_key_id, "issuer's");
+    mimic_unref(mimic_up_ref(mimic));
+    assert_slice_is_text(mimic->subject_name, "www.example.com");
     mimic_unref(mimic);
+    mimic_unref(NULL);
     mg_buffer_free(&subject);
 }
 
@@ -257,15 +260,19 @@ static void test_too_many_bytes_of_names_are_refused(void **state)
 static void test_oversized_identifiers_are_refused(void **state)
 {
     (void)state;
-    char id[MIMIC_MAX_KEY_ID_LEN + 1] = {0};
+    static const char bytes[MIMIC_MAX_KEY_ID_LEN + 1] = {1};
     for (size_t extra = 0; extra < 2; extra++) {
-        struct mg_buffer der;
-        mg_buffer_init(&der, 1 << 16);
-        certs_make(&der, &(struct certs_spec){.subject_key_id = mg_slice_of(id, MIMIC_MAX_KEY_ID_LEN + extra)});
-        struct mimic *mimic = NULL;
-        assert_int_equal(mimic_new(&mimic, mg_buffer_slice(&der), NULL), extra == 0 ? MG_OK : MG_LIMIT);
-        mimic_unref(mimic);
-        mg_buffer_free(&der);
+        const struct mg_slice id = mg_slice_of(bytes, MIMIC_MAX_KEY_ID_LEN + extra);
+        const struct certs_spec specs[] = {{.subject_key_id = id}, {.authority_key_id = id}, {.serial = id}};
+        for (size_t i = 0; i < MG_ARRAY_LEN(specs); i++) {
+            struct mg_buffer der;
+            mg_buffer_init(&der, 1 << 16);
+            certs_make(&der, &specs[i]);
+            struct mimic *mimic = NULL;
+            assert_int_equal(mimic_new(&mimic, mg_buffer_slice(&der), NULL), extra == 0 ? MG_OK : MG_LIMIT);
+            mimic_unref(mimic);
+            mg_buffer_free(&der);
+        }
     }
 }
 

@@ -131,6 +131,7 @@ static void test_ip_literals_are_told_apart(void **state)
     assert_sni_refused("0x7f.0.0.0x1", DNS_NAME_IP_LITERAL);
     assert_sni_refused("999.999.999.999", DNS_NAME_IP_LITERAL);
     assert_sni_refused("example.0x", DNS_NAME_IP_LITERAL);
+    assert_sni_refused("0xABCDEF", DNS_NAME_IP_LITERAL);
     assert_sni_refused("2001:db8::1", DNS_NAME_IP_LITERAL);
     assert_sni_refused("[2001:db8::1]", DNS_NAME_IP_LITERAL);
     assert_sni_refused("fe80::1%eth0", DNS_NAME_IP_LITERAL);

@@ -135,7 +135,8 @@ static void test_bad_utf8_is_not_fit(void **state)
         "\xc0\xaf",         /* not the shortest form */
         "\xe0\x80\xaf",     /* likewise */
         "\xf0\x80\x80\xaf", /* likewise */
-        "\xed\xa0\x80",     /* a surrogate */
+        "\xed\xa0\x80",     /* the first surrogate */
+        "\xed\xbf\xbf",     /* and the last */
         "\xf4\x90\x80\x80", /* beyond U+10FFFF */
         "\xf8\x88\x80\x80\x80",
         "\xff",
@@ -143,7 +144,11 @@ static void test_bad_utf8_is_not_fit(void **state)
     for (size_t i = 0; i < MG_ARRAY_LEN(bad); i++) {
         assert_false(fit_text(ORGANIZATION, CBS_ASN1_UTF8STRING, bad[i]));
     }
-    assert_true(fit_text(ORGANIZATION, CBS_ASN1_UTF8STRING, "\xf4\x8f\xbf\xbf"));
+    static const char *const good[] = {"\xc2\xa0",     "\xdf\xbf",         "\xe0\xa0\x80",     "\xed\x9f\xbf",
+                                       "\xee\x80\x80", "\xf0\x90\x80\x80", "\xf1\x80\x80\x80", "\xf4\x8f\xbf\xbf"};
+    for (size_t i = 0; i < MG_ARRAY_LEN(good); i++) {
+        assert_true(fit_text(ORGANIZATION, CBS_ASN1_UTF8STRING, good[i]));
+    }
 }
 
 static bool check(const char *name, size_t len)

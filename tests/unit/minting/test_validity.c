@@ -116,6 +116,17 @@ static void test_a_tiny_maximum_still_holds_now(void **state)
     }
 }
 
+static void test_the_last_second_of_a_long_window_is_still_valid(void **state)
+{
+    (void)state;
+    struct validity out = decide(-400, 0, wide_issuer, true);
+    assert_int_equal(out.not_before, NOW - DAY);
+    assert_int_equal(out.not_after, NOW);
+    out = decide(0, 400, wide_issuer, true);
+    assert_int_equal(out.not_before, NOW);
+    assert_int_equal(out.not_after, NOW + 200 * DAY - 1);
+}
+
 static void assert_denied(struct validity server, struct validity issuer, const char *word)
 {
     struct validity out;
@@ -177,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_the_configured_maximum_is_capped_by_the_clients_limit),
         cmocka_unit_test(test_an_old_not_before_does_not_loosen_the_limit),
         cmocka_unit_test(test_a_tiny_maximum_still_holds_now),
+        cmocka_unit_test(test_the_last_second_of_a_long_window_is_still_valid),
         cmocka_unit_test(test_no_trusted_leaf_for_a_window_without_now),
         cmocka_unit_test(test_an_untrusted_leaf_stays_expired),
         cmocka_unit_test(test_an_untrusted_leaf_stays_not_yet_valid),
