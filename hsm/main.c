@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mintgate-signer: command line, and the order in which privileges are given up. */
+#include <getopt.h>
+#include <openssl/crypto.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/confine.h"
+#include "hsm/journal_files.h"
+#include "hsm/signer.h"
+
+#define DEFAULT_CONFIG "/etc/mintgate/mintgate.yaml"
+/* Keys of 256 issuers, and what each signing thread works on. Below the default limit of locked memory (8 MiB). */
+#define SECURE_HEAP_BYTES ((size_t)4 << 20)
+#define SECURE_HEAP_SMALLEST 32
+
+struct options {
+    const char *config;
+    const char *journal; /* to verify; NULL: none */
+    bool check;
+};
+
+static const char usage[] = "usage: mintgate-signer [--config FILE] [--check]\n"
+                            "       mintgate-signer --verify-journal DIRECTORY\n"
+                            "\n"
+                            "Holds the CA keys of a Mintgate appliance and signs certificates for its engine.\n"
+                            "\n"
+                            "  --config FILE               configuration (default " DEFAULT_CONFIG ")\n"
+                            "  --check                     check the configuration and exit\n"
+                            "  --verify-journal DIRECTORY  check the issuance journal there and exit\n"
+                            "  --version                   print the version and exit\n"
+                            "  --help                      print this and exit\n";
+
+/* parse_options returns -1 to go on, else the exit code. */
+static int parse_options(int argc, char **argv, struct options *out)
+{
+    static const struct option known[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, 'k'},
+        {"verify-journal", required_argument, NULL, 'j'},
+        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    *out = (struct options){.config = DEFAULT_CONFIG};
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        switch (option) {
+        case 'c':
+            out->config = optarg;
+            break;
+        case 'k':
+            out->check = true;
+            break;
+        case 'j':
+            out->journal = optarg;
+            break;
+        case 'v':
+            puts("mintgate-signer " MINTGATE_VERSION);
+            return 0;
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        default:
+            fputs(usage, stderr);
+            return 2;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "mintgate-signer: unexpected argument: %s\n%s", argv[optind], usage);
+        return 2;
+    }
+    return -1;
+}
+
+static int fail(const struct mg_error *error)
+{
+    fprintf(stderr, "mintgate-signer: %s\n", error->text);
+    return 1;
+}
+
+/* Signals are taken by signer_run alone; a peer that goes away is no signal. */
+static void block_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* the journal at its limit is a failed write, which is handled */
+}
+
+static void prepare_secure_heap(void)
+{
+    if (CRYPTO_secure_malloc_init(SECURE_HEAP_BYTES, SECURE_HEAP_SMALLEST) != 1) {
+        mg_log_warning("keys cannot be kept out of swap: raise the limit of locked memory to 8 MiB");
+    }
+}
+
+/* What remains to be called once everything is open and every thread runs. */
+static const char *const allowed_syscalls[] = {
+    /* memory and threads */
+    "brk",
+    "mmap",
+    "munmap",
+    "mremap",
+    "mprotect",
+    "madvise",
+    "futex",
+    "rt_sigprocmask",
+    "rt_sigreturn",
+    "restart_syscall",
+    "sched_yield",
+    "set_robust_list",
+    "rseq",
+    "exit",
+    "exit_group",
+    "getrandom",
+    "gettid",
+    "getpid",
+    /* time and waiting */
+    "clock_gettime",
+    "clock_nanosleep",
+    "nanosleep",
+    "gettimeofday",
+    "epoll_wait",
+    "epoll_pwait",
+    "epoll_pwait2",
+    "epoll_ctl",
+    "poll",
+    "ppoll",
+    "select",
+    "pselect6",
+    /* connections */
+    "accept4",
+    "accept",
+    "getsockopt",
+    "setsockopt",
+    "getsockname",
+    "getpeername",
+    "recvfrom",
+    "recvmsg",
+    "sendto",
+    "sendmsg",
+    "shutdown",
+    "eventfd2",
+    "ioctl",
+    /* the journal, the configuration at SIGHUP, the log */
+    "openat",
+    "open",
+    "read",
+    "readv",
+    "write",
+    "writev",
+    "pwrite64",
+    "lseek",
+    "close",
+    "fstat",
+    "newfstatat",
+    "stat",
+    "statx",
+    "fcntl",
+    "dup",
+    "fsync",
+    "fdatasync",
+    "ftruncate",
+    "unlink",
+    "unlinkat",
+    "flock",
+    "getdents64",
+};
+
+static enum mg_status confine(struct mg_error *error)
+{
+    return mg_confine_syscalls(allowed_syscalls, MG_ARRAY_LEN(allowed_syscalls), error);
+}
+
+/* reload takes over what can change while running: the log level. */
+static void reload(void *arg)
+{
+    const struct options *options = arg;
+    struct signer_config config;
+    struct mg_error error;
+    if (signer_config_load(&config, options->config, &error) != MG_OK) {
+        mg_log_error("not reloaded: %s", error.text);
+        return;
+    }
+    mg_log_set_level(config.log_level);
+    mg_log_info("reloaded the log level; other changes of the signer's settings need a restart");
+}
+
+/* serve opens everything, gives up what is not needed any more, and runs until a signal. */
+static enum mg_status serve(struct options *options, const struct signer_config *config, struct mg_error *error)
+{
+    struct signer *signer = NULL;
+    enum mg_status status = signer_open(&signer, config, error);
+    if (status == MG_OK) {
+        status = mg_confine_capabilities(NULL, 0, error); /* threads inherit this, so before them */
+    }
+    if (status == MG_OK) {
+        status = signer_start(signer, error);
+    }
+    if (status == MG_OK) {
+        status = confine(error); /* in all threads, before the first connection is accepted */
+    }
+    if (status == MG_OK) {
+        signer_run(signer, reload, options);
+        mg_log_info("stopping");
+    }
+    signer_free(signer);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct signer_config config;
+    struct mg_error error = {""};
+    int code = parse_options(argc, argv, &options);
+    if (code >= 0) {
+        return code;
+    }
+    if (options.journal != NULL) {
+        return journal_verify(options.journal, stdout, &error) == MG_OK ? 0 : fail(&error);
+    }
+    if (signer_config_load(&config, options.config, &error) != MG_OK) {
+        return fail(&error);
+    }
+    if (options.check) {
+        printf("%s: OK\n", options.config);
+        return 0;
+    }
+    mg_log_init("mintgate-signer", config.log_level);
+    block_signals();
+    if (mg_confine_no_dumps(&error) != MG_OK) {
+        return fail(&error);
+    }
+    prepare_secure_heap();
+    return serve(&options, &config, &error) == MG_OK ? 0 : fail(&error);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hsm/request_queue.h"
+
+#include <stdlib.h>
+
+struct line {
+    struct leaf_request *first, *last;
+};
+
+struct request_queue {
+    struct leaf_request *pool;
+    size_t capacity;
+    size_t num_touched;        /* of the pool: what lies behind was never used, so that its memory stays untouched */
+    struct leaf_request *free; /* released ones */
+    size_t num_in_use, num_waiting;
+    struct line lines[WIRE_SIGNER_MAX_ISSUERS];
+    size_t next_line; /* whose turn it is */
+};
+
+enum mg_status request_queue_new(struct request_queue **out, size_t capacity, struct mg_error *error)
+{
+    struct request_queue *queue = calloc(1, sizeof(*queue));
+    struct leaf_request *pool = calloc(capacity, sizeof(*pool));
+    if (queue == NULL || pool == NULL) {
+        free(queue);
+        free(pool);
+        return mg_error_set(error, MG_MEMORY, "no memory for a queue of %zu requests", capacity);
+    }
+    queue->pool = pool;
+    queue->capacity = capacity;
+    *out = queue;
+    return MG_OK;
+}
+
+void request_queue_free(struct request_queue *queue)
+{
+    if (queue != NULL) {
+        free(queue->pool);
+        free(queue);
+    }
+}
+
+struct leaf_request *request_queue_get(struct request_queue *queue)
+{
+    struct leaf_request *request = queue->free;
+    if (request != NULL) {
+        queue->free = request->next;
+    } else if (queue->num_touched < queue->capacity) {
+        request = &queue->pool[queue->num_touched++];
+    } else {
+        return NULL;
+    }
+    queue->num_in_use++;
+    return request;
+}
+
+void request_queue_release(struct request_queue *queue, struct leaf_request *request)
+{
+    request->next = queue->free;
+    queue->free = request;
+    queue->num_in_use--;
+}
+
+void request_queue_put(struct request_queue *queue, struct leaf_request *request)
+{
+    struct line *line = &queue->lines[request->issuer->index];
+    request->next = NULL;
+    if (line->last != NULL) {
+        line->last->next = request;
+    } else {
+        line->first = request;
+    }
+    line->last = request;
+    queue->num_waiting++;
+}
+
+static size_t take_from(struct line *line, struct leaf_request **out)
+{
+    size_t turn = line->first->issuer->facts.key_type->turn, count = 0;
+    while (count < turn && line->first != NULL) {
+        out[count++] = line->first;
+        line->first = line->first->next;
+    }
+    if (line->first == NULL) {
+        line->last = NULL;
+    }
+    return count;
+}
+
+size_t request_queue_take(struct request_queue *queue, struct leaf_request **out)
+{
+    if (queue->num_waiting == 0) {
+        return 0;
+    }
+    while (queue->lines[queue->next_line].first == NULL) {
+        queue->next_line = (queue->next_line + 1) % WIRE_SIGNER_MAX_ISSUERS;
+    }
+    size_t count = take_from(&queue->lines[queue->next_line], out);
+    queue->next_line = (queue->next_line + 1) % WIRE_SIGNER_MAX_ISSUERS;
+    queue->num_waiting -= count;
+    return count;
+}
+
+size_t request_queue_waiting(const struct request_queue *queue)
+{
+    return queue->num_waiting;
+}
+
+size_t request_queue_in_use(const struct request_queue *queue)
+{
+    return queue->num_in_use;
+}

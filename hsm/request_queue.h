@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests that wait to be signed: a bounded pool, and in it one line per issuer. Issuers take turns, so that a slow
+ * key never keeps the requests of a fast one waiting for longer than one turn. One thread.
+ */
+#ifndef MINTGATE_HSM_REQUEST_QUEUE_H
+#define MINTGATE_HSM_REQUEST_QUEUE_H
+
+#include "hsm/leaf_signer.h"
+
+struct request_queue;
+
+/* request_queue_new makes a queue of |capacity| requests, all memory at once (touched as it is used). */
+MG_MUST_USE enum mg_status request_queue_new(struct request_queue **out, size_t capacity, struct mg_error *error);
+void request_queue_free(struct request_queue *queue);
+
+/* request_queue_get takes a request from the pool, NULL when it is empty; request_queue_release gives it back. */
+struct leaf_request *request_queue_get(struct request_queue *queue);
+void request_queue_release(struct request_queue *queue, struct leaf_request *request);
+
+/* request_queue_put appends |request|, taken from the pool, to the line of its issuer. */
+void request_queue_put(struct request_queue *queue, struct leaf_request *request);
+
+/* request_queue_take takes the next issuer's turn: its oldest requests, at most as many as its key type's turn, into
+ * |out|, which has room for BACKEND_MAX_BATCH. Returns how many: 0 when nothing waits. */
+size_t request_queue_take(struct request_queue *queue, struct leaf_request **out);
+
+/* request_queue_waiting returns how many are in the lines. */
+size_t request_queue_waiting(const struct request_queue *queue);
+/* request_queue_in_use returns how many are out of the pool: waiting, or taken and not yet released. */
+size_t request_queue_in_use(const struct request_queue *queue);
+
+#endif

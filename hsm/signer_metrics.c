@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hsm/signer_metrics.h"
+
+#include <stdio.h>
+
+#define MAX_LOOPS 64
+
+/* Counters of the signing threads, added up. */
+
+static uint64_t sum_at(const struct signer_metrics *metrics, size_t offset)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < metrics->num_loops; i++) {
+        const char *counters = (const char *)metrics->loops[i];
+        sum += mg_counter_get((const struct mg_counter *)(const void *)(counters + offset));
+    }
+    return sum;
+}
+
+static void render_results(const struct signer_metrics *metrics, struct mg_buffer *out)
+{
+    static const char name[] = "mintgate_hsm_results_total";
+    char label[64];
+    mg_metrics_family(out, name, "counter", "Signature requests answered, by status.");
+    for (int status = 0; status < WIRE_SIGN_NUM_STATUSES; status++) {
+        snprintf(label, sizeof(label), "status=\"%s\"", wire_sign_status_name((enum wire_sign_status)status));
+        size_t offset = offsetof(struct signing_counters, results) + (size_t)status * sizeof(struct mg_counter);
+        mg_metrics_sample(out, name, label, sum_at(metrics, offset));
+    }
+}
+
+static void render_loops(const struct signer_metrics *metrics, struct mg_buffer *out)
+{
+    static const struct {
+        const char *name, *type, *labels, *help; /* no help: a further sample of the family before */
+        size_t offset;
+    } rows[] = {
+#define AT(field) offsetof(struct signing_counters, field)
+        {"mintgate_hsm_busy_total", "counter", "reason=\"full\"", "Requests answered busy, by reason.", AT(busy_full)},
+        {"mintgate_hsm_busy_total", "counter", "reason=\"expired\"", NULL, AT(busy_expired)},
+        {"mintgate_hsm_abandoned_requests_total", "counter", "", "Requests whose connection went before their answer.",
+         AT(abandoned)},
+        {"mintgate_hsm_packets_total", "counter", "", "Packets from engines.", AT(packets)},
+        {"mintgate_hsm_invalid_packets_total", "counter", "", "Packets that closed their connection.",
+         AT(invalid_packets)},
+        {"mintgate_hsm_connections_total", "counter", "", "Connections of engines accepted.", AT(connections)},
+        {"mintgate_hsm_refused_connections_total", "counter", "reason=\"too_many\"", "Connections refused, by reason.",
+         AT(refused_connections)},
+    };
+    for (size_t i = 0; i < MG_ARRAY_LEN(rows); i++) {
+        if (rows[i].help != NULL) {
+            mg_metrics_family(out, rows[i].name, rows[i].type, rows[i].help);
+        }
+        mg_metrics_sample(out, rows[i].name, rows[i].labels, sum_at(metrics, rows[i].offset));
+    }
+    mg_metrics_sample(out, "mintgate_hsm_refused_connections_total", "reason=\"peer\"",
+                      mg_counter_get(metrics->refused_peers));
+    static const struct {
+        const char *name, *type, *help;
+        size_t offset;
+    } others[] = {
+        {"mintgate_hsm_slow_peers_total", "counter", "Connections closed because their results were not read.",
+         AT(slow_peers)},
+        {"mintgate_hsm_connections", "gauge", "Connections of engines now.", AT(connections_now)},
+        {"mintgate_hsm_queue_requests", "gauge", "Requests waiting to be signed now.", AT(waiting_now)},
+#undef AT
+    };
+    for (size_t i = 0; i < MG_ARRAY_LEN(others); i++) {
+        mg_metrics_family(out, others[i].name, others[i].type, others[i].help);
+        mg_metrics_sample(out, others[i].name, "", sum_at(metrics, others[i].offset));
+    }
+}
+
+static void render_histograms(const struct signer_metrics *metrics, struct mg_buffer *out)
+{
+    const struct histogram *batches[MAX_LOOPS], *waits[MAX_LOOPS];
+    size_t count = metrics->num_loops < MAX_LOOPS ? metrics->num_loops : MAX_LOOPS;
+    for (size_t i = 0; i < count; i++) {
+        batches[i] = &metrics->loops[i]->batch_sizes;
+        waits[i] = &metrics->loops[i]->waits;
+    }
+    mg_metrics_family(out, "mintgate_hsm_batch_requests", "histogram", "Requests signed in one turn of an issuer.");
+    histogram_render(out, "mintgate_hsm_batch_requests", &signing_batch_shape, batches, count);
+    mg_metrics_family(out, "mintgate_hsm_queue_wait_seconds", "histogram", "Time from receipt to signing.");
+    histogram_render(out, "mintgate_hsm_queue_wait_seconds", &signing_wait_shape, waits, count);
+}
+
+static void render_journal(const struct journal *journal, struct mg_buffer *out)
+{
+    const struct journal_counters *counters = journal_counters(journal);
+    const struct {
+        const char *name, *help;
+        const struct mg_counter *counter;
+    } rows[] = {
+        {"mintgate_hsm_journal_records_total", "Certificates recorded in the issuance journal.", &counters->records},
+        {"mintgate_hsm_journal_batches_total", "Batches written to it.", &counters->batches},
+        {"mintgate_hsm_journal_bytes_total", "Bytes written to it.", &counters->bytes},
+        {"mintgate_hsm_journal_files_total", "Files of it begun.", &counters->files},
+        {"mintgate_hsm_journal_write_errors_total", "Batches that it could not take, and that were not signed.",
+         &counters->write_errors},
+        {"mintgate_hsm_journal_sync_errors_total", "Failed syncs, after which nothing is signed.",
+         &counters->sync_errors},
+    };
+    for (size_t i = 0; i < MG_ARRAY_LEN(rows); i++) {
+        mg_metrics_family(out, rows[i].name, "counter", rows[i].help);
+        mg_metrics_sample(out, rows[i].name, "", mg_counter_get(rows[i].counter));
+    }
+    mg_metrics_family(out, "mintgate_hsm_journal_writable", "gauge", "1 while the issuance journal can be written.");
+    mg_metrics_sample(out, "mintgate_hsm_journal_writable", "", journal_is_writable(journal) ? 1 : 0);
+}
+
+static void render_issuers(const struct issuer_set *issuers, struct mg_buffer *out)
+{
+    static const char name[] = "mintgate_hsm_issuer_not_after_seconds";
+    mg_metrics_family(out, name, "gauge", "End of each minting issuer's validity, seconds since 1970.");
+    for (size_t i = 0; i < issuers->num_issuers; i++) {
+        const struct issuer *issuer = &issuers->issuers[i];
+        char id[2 * sizeof(issuer->key_id.bytes) + 1], label[128];
+        journal_hex(id, issuer->key_id.bytes, sizeof(issuer->key_id.bytes));
+        snprintf(label, sizeof(label), "issuer=\"%s\",role=\"%s\",type=\"%s\"", id,
+                 issuer->facts.role == WIRE_ISSUER_UNTRUST ? "untrust" : "default", issuer->facts.key_type->name);
+        mg_metrics_sample(out, name, label, (uint64_t)issuer->facts.not_after);
+    }
+}
+
+void signer_metrics_render(const struct signer_metrics *metrics, struct mg_buffer *out)
+{
+    render_results(metrics, out);
+    render_loops(metrics, out);
+    render_histograms(metrics, out);
+    render_journal(metrics->journal, out);
+    render_issuers(metrics->issuers, out);
+    mg_metrics_family(out, "mintgate_hsm_lanes", "gauge", "1 if batches are signed eight at a time by crypto_mb.");
+    mg_metrics_sample(out, "mintgate_hsm_lanes", "", metrics->uses_lanes ? 1 : 0);
+}

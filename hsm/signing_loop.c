@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hsm/signing_loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "hsm/connection.h"
+#include "hsm/request_queue.h"
+
+#define MAX_EVENTS 64
+/* Packets read from one connection before the others get their chance and what is queued gets its turn. */
+#define MAX_PACKETS_A_ROUND 8
+
+/* struct packet keeps the bytes that requests borrow from, until the last of them is done. */
+struct packet {
+    size_t num_users;
+    size_t len;
+    uint8_t bytes[];
+};
+
+enum message_kind { MESSAGE_ADD, MESSAGE_DRAIN };
+
+/* What other threads tell this one, through a pipe: small enough to be written and read whole (pipe(7)). */
+struct message {
+    enum message_kind kind;
+    int fd;
+};
+
+struct signing_loop {
+    const struct issuer_set *issuers;
+    struct leaf_signer *signer;
+    struct request_queue *queue;
+    struct connection *connections; /* open ones */
+    struct connection *closed;      /* freed when their requests are done */
+    struct connection *dirty;
+    size_t num_connections;
+    int epoll_fd;
+    int inbox_read, inbox_write;
+    bool is_draining;
+    uint64_t drain_deadline_ns;
+    uint64_t now_ns;         /* of this round */
+    int64_t now_us;          /* likewise, since 1970 */
+    int64_t last_log_second; /* refusals and failures are logged once a second */
+    pthread_t thread;
+    struct signing_counters counters;
+    struct wire_sign_request requests[WIRE_SIGNER_MAX_BATCH];
+    uint8_t receive_buffer[WIRE_SIGNER_MAX_PACKET];
+};
+
+const struct histogram_shape signing_batch_shape = {.bounds = {1, 2, 4, 8, 16, 24, 32, 64}, .unit = 1};
+const struct histogram_shape signing_wait_shape = {
+    .bounds = {20000, 100000, 500000, 2000000, 10000000, 50000000, 250000000, 1000000000}, .unit = 1e-9};
+
+/* log_sometimes logs what a peer could otherwise fill the log with. */
+static void log_sometimes(struct signing_loop *loop, enum mg_log_level level, const char *what, const char *why)
+{
+    int64_t second = loop->now_us / 1000000;
+    if (second != loop->last_log_second) {
+        loop->last_log_second = second;
+        mg_log(level, "%s: %s", what, why);
+    }
+}
+
+/* Packets */
+
+static struct packet *packet_new(struct mg_slice bytes)
+{
+    struct packet *packet = malloc(sizeof(*packet) + bytes.len);
+    if (packet != NULL) {
+        packet->num_users = 1;
+        packet->len = bytes.len;
+        memcpy(packet->bytes, bytes.data, bytes.len);
+    }
+    return packet;
+}
+
+static void packet_release(struct packet *packet)
+{
+    if (--packet->num_users == 0) {
+        free(packet);
+    }
+}
+
+/* Connections */
+
+static void unlink_connection(struct signing_loop *loop, struct connection *connection)
+{
+    if (connection->previous != NULL) {
+        connection->previous->next = connection->next;
+    } else {
+        loop->connections = connection->next;
+    }
+    if (connection->next != NULL) {
+        connection->next->previous = connection->previous;
+    }
+    loop->num_connections--;
+}
+
+/* close_connection ends a connection; its struct goes when its last request is done, at the end of a round. */
+static void close_connection(struct signing_loop *loop, struct connection *connection)
+{
+    if (connection->fd < 0) {
+        return;
+    }
+    connection_close(connection); /* which takes it out of the epoll set */
+    unlink_connection(loop, connection);
+    connection->next = loop->closed;
+    loop->closed = connection;
+}
+
+/* close_broken is for a peer that breaks the protocol. */
+static void close_broken(struct signing_loop *loop, struct connection *connection, const char *why)
+{
+    mg_counter_add(&loop->counters.invalid_packets, 1);
+    log_sometimes(loop, MG_LOG_WARNING, "closed an engine's connection", why);
+    close_connection(loop, connection);
+}
+
+/* close_after_send is for what connection_send and its like return. */
+static void close_after_send(struct signing_loop *loop, struct connection *connection, enum mg_status status)
+{
+    if (status == MG_LIMIT) {
+        mg_counter_add(&loop->counters.slow_peers, 1);
+        log_sometimes(loop, MG_LOG_WARNING, "closed an engine's connection", "it does not read its results");
+    }
+    close_connection(loop, connection);
+}
+
+static void free_closed(struct signing_loop *loop)
+{
+    for (struct connection **link = &loop->closed; *link != NULL;) {
+        struct connection *connection = *link;
+        if (connection->num_requests == 0 && !connection->is_dirty) {
+            *link = connection->next;
+            connection_free(connection);
+        } else {
+            link = &connection->next;
+        }
+    }
+}
+
+/* set_events tells epoll what |connection| waits for. */
+static bool set_events(const struct signing_loop *loop, struct connection *connection, int operation)
+{
+    struct epoll_event event = {.data.ptr = connection};
+    event.events = (loop->is_draining ? 0u : EPOLLIN) | (connection->waits_to_write ? EPOLLOUT : 0u);
+    return epoll_ctl(loop->epoll_fd, operation, connection->fd, &event) == 0;
+}
+
+static void add_connection(struct signing_loop *loop, int fd)
+{
+    if (loop->num_connections >= SIGNING_LOOP_MAX_CONNECTIONS || loop->is_draining) {
+        mg_counter_add(&loop->counters.refused_connections, 1);
+        close(fd);
+        return;
+    }
+    struct connection *connection = connection_new(fd, loop);
+    if (connection == NULL) {
+        return;
+    }
+    if (!set_events(loop, connection, EPOLL_CTL_ADD)) {
+        connection_free(connection);
+        return;
+    }
+    connection->next = loop->connections;
+    if (loop->connections != NULL) {
+        loop->connections->previous = connection;
+    }
+    loop->connections = connection;
+    loop->num_connections++;
+    mg_counter_add(&loop->counters.connections, 1);
+}
+
+/* Results */
+
+static void answer(struct signing_loop *loop, struct connection *connection, const struct wire_sign_result *result)
+{
+    mg_counter_add(&loop->counters.results[result->status], 1);
+    if (connection->fd < 0) {
+        mg_counter_add(&loop->counters.abandoned, 1);
+        return;
+    }
+    enum mg_status status = connection_add_result(connection, result);
+    if (status != MG_OK) {
+        close_after_send(loop, connection, status);
+    } else if (!connection->is_dirty) {
+        connection->is_dirty = true;
+        connection->next_dirty = loop->dirty;
+        loop->dirty = connection;
+    }
+}
+
+/* finish answers a queued request and lets go of it. */
+static void finish(struct signing_loop *loop, struct leaf_request *request, enum wire_sign_status status)
+{
+    struct wire_sign_result result = {.id = request->id, .status = status};
+    if (status == WIRE_SIGN_OK) {
+        result.signature = mg_slice_of(request->job.signature, request->job.signature_len);
+    }
+    request->connection->num_requests--;
+    answer(loop, request->connection, &result);
+    packet_release(request->packet);
+    request_queue_release(loop->queue, request);
+}
+
+/* on_job_done is the backend's word that a signature is made, or is not. */
+static void on_job_done(struct backend_job *job)
+{
+    struct leaf_request *request = MG_CONTAINER_OF(job, struct leaf_request, job);
+    finish(request->connection->owner, request, job->signature_len > 0 ? WIRE_SIGN_OK : WIRE_SIGN_FAILED);
+}
+
+/* flush_dirty sends what this round has put together, and has epoll tell when the rest of a backlog can follow. */
+static void flush_dirty(struct signing_loop *loop)
+{
+    while (loop->dirty != NULL) {
+        struct connection *connection = loop->dirty;
+        loop->dirty = connection->next_dirty;
+        connection->is_dirty = false;
+        if (connection->fd < 0) {
+            continue;
+        }
+        enum mg_status status = connection_flush(connection);
+        bool waits = connection->backlog > 0;
+        if (status == MG_OK && waits != connection->waits_to_write) {
+            connection->waits_to_write = waits;
+            status = set_events(loop, connection, EPOLL_CTL_MOD) ? MG_OK : MG_IO;
+        }
+        if (status != MG_OK) {
+            close_after_send(loop, connection, status);
+        }
+    }
+}
+
+/* Requests */
+
+/* admit judges one request and queues it; what it returns other than WIRE_SIGN_OK is the answer. */
+static enum wire_sign_status admit(struct signing_loop *loop, struct connection *connection, struct packet *packet,
+                                   const struct wire_sign_request *wire)
+{
+    const struct issuer *issuer = issuer_set_find0(loop->issuers, &wire->key_id);
+    struct mg_error error = {""};
+    if (issuer == NULL) {
+        return WIRE_SIGN_UNKNOWN_KEY;
+    }
+    struct leaf_request *request = request_queue_get(loop->queue);
+    if (request == NULL) {
+        mg_counter_add(&loop->counters.busy_full, 1);
+        return WIRE_SIGN_BUSY;
+    }
+    enum wire_sign_status status =
+        leaf_signer_admit(loop->signer, issuer, wire->tbs, loop->now_us / 1000000, request, &error);
+    if (status != WIRE_SIGN_OK) {
+        request_queue_release(loop->queue, request);
+        log_sometimes(loop, MG_LOG_WARNING, "refused to sign", error.text);
+        return status;
+    }
+    request->job.done = on_job_done;
+    request->id = wire->id;
+    request->received_ns = loop->now_ns;
+    request->deadline_ns = wire->timeout_ms == 0 ? 0 : loop->now_ns + wire->timeout_ms * MG_NS_PER_MS;
+    request->connection = connection;
+    request->packet = packet;
+    packet->num_users++;
+    connection->num_requests++;
+    request_queue_put(loop->queue, request);
+    return WIRE_SIGN_OK;
+}
+
+static void handle_sign(struct signing_loop *loop, struct connection *connection, struct mg_slice bytes)
+{
+    struct mg_error error;
+    size_t num_requests;
+    struct packet *packet = packet_new(bytes);
+    if (packet == NULL) {
+        close_connection(loop, connection);
+        return;
+    }
+    bytes.data = packet->bytes;
+    if (wire_signer_decode_sign(bytes, loop->requests, &num_requests, &error) != MG_OK) {
+        close_broken(loop, connection, error.text);
+        num_requests = 0;
+    }
+    for (size_t i = 0; i < num_requests; i++) {
+        enum wire_sign_status status = admit(loop, connection, packet, &loop->requests[i]);
+        if (status != WIRE_SIGN_OK) {
+            answer(loop, connection, &(struct wire_sign_result){.id = loop->requests[i].id, .status = status});
+        }
+    }
+    packet_release(packet);
+}
+
+static void handle_hello(struct signing_loop *loop, struct connection *connection, struct mg_slice packet)
+{
+    struct mg_error error;
+    uint16_t version;
+    if (wire_signer_decode_hello(packet, &version, &error) != MG_OK) {
+        close_broken(loop, connection, error.text);
+        return;
+    }
+    if (version != WIRE_SIGNER_VERSION) {
+        close_broken(loop, connection, "it speaks another version of the protocol");
+        return;
+    }
+    connection->has_greeted = true;
+    enum mg_status status = connection_send(connection, mg_buffer_slice(&loop->issuers->packet));
+    if (status != MG_OK) {
+        close_after_send(loop, connection, status);
+    }
+}
+
+/* handle_packet knows two packets: HELLO, first and once, and then SIGN. */
+static void handle_packet(struct signing_loop *loop, struct connection *connection, struct mg_slice packet)
+{
+    enum wire_signer_type type;
+    mg_counter_add(&loop->counters.packets, 1);
+    bool is_known = wire_signer_type_of(packet, &type) == MG_OK;
+    if (is_known && type == WIRE_SIGNER_HELLO && !connection->has_greeted) {
+        handle_hello(loop, connection, packet);
+    } else if (is_known && type == WIRE_SIGNER_SIGN && connection->has_greeted) {
+        handle_sign(loop, connection, packet);
+    } else {
+        close_broken(loop, connection, "it sent a packet out of place or of an unknown type");
+    }
+}
+
+static void read_packets(struct signing_loop *loop, struct connection *connection)
+{
+    for (int i = 0; i < MAX_PACKETS_A_ROUND && connection->fd >= 0; i++) {
+        struct mg_slice packet;
+        switch (connection_receive(connection, loop->receive_buffer, &packet)) {
+        case MG_OK:
+            handle_packet(loop, connection, packet);
+            break;
+        case MG_AGAIN:
+            return;
+        case MG_INVALID:
+            close_broken(loop, connection, "it sent a packet over the limit");
+            return;
+        default:
+            close_connection(loop, connection);
+            return;
+        }
+    }
+}
+
+/* Signing */
+
+/* drop_late answers the requests of a turn that nobody waits for any more, and keeps the rest in place. */
+static size_t drop_late(struct signing_loop *loop, struct leaf_request **turn, size_t count)
+{
+    uint64_t now_ns = mg_clock_monotonic_ns();
+    size_t num_kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool is_late = turn[i]->deadline_ns != 0 && now_ns > turn[i]->deadline_ns;
+        histogram_add(&loop->counters.waits, &signing_wait_shape, now_ns - turn[i]->received_ns);
+        if (is_late) {
+            mg_counter_add(&loop->counters.busy_expired, 1);
+        }
+        if (is_late || turn[i]->connection->fd < 0) {
+            finish(loop, turn[i], WIRE_SIGN_BUSY);
+        } else {
+            turn[num_kept++] = turn[i];
+        }
+    }
+    return num_kept;
+}
+
+static void sign_turn(struct signing_loop *loop)
+{
+    struct leaf_request *turn[BACKEND_MAX_BATCH];
+    struct mg_error error;
+    size_t count = request_queue_take(loop->queue, turn);
+    count = drop_late(loop, turn, count);
+    if (count == 0) {
+        return;
+    }
+    histogram_add(&loop->counters.batch_sizes, &signing_batch_shape, count);
+    if (leaf_signer_sign(loop->signer, turn, count, loop->now_us, &error) != MG_OK) {
+        log_sometimes(loop, MG_LOG_ERROR, "signing has stopped", error.text);
+    }
+}
+
+/* The thread */
+
+static void start_draining(struct signing_loop *loop)
+{
+    loop->is_draining = true;
+    loop->drain_deadline_ns = loop->now_ns + SIGNING_LOOP_DRAIN_NS;
+    for (struct connection *connection = loop->connections; connection != NULL; connection = connection->next) {
+        (void)set_events(loop, connection, EPOLL_CTL_MOD); /* where it fails, what is read is thrown away */
+    }
+}
+
+static void read_inbox(struct signing_loop *loop)
+{
+    struct message message;
+    while (read(loop->inbox_read, &message, sizeof(message)) == (ssize_t)sizeof(message)) {
+        switch (message.kind) {
+        case MESSAGE_ADD:
+            add_connection(loop, message.fd);
+            break;
+        case MESSAGE_DRAIN:
+            start_draining(loop);
+            break;
+        }
+    }
+}
+
+static void handle_event(struct signing_loop *loop, const struct epoll_event *event)
+{
+    struct connection *connection = event->data.ptr;
+    if (connection == NULL) {
+        read_inbox(loop);
+        return;
+    }
+    if (connection->fd >= 0 && (event->events & EPOLLOUT) != 0) {
+        enum mg_status status = connection_send_backlog(connection);
+        if (status != MG_OK) {
+            close_after_send(loop, connection, status);
+        } else if (connection->backlog == 0) {
+            connection->waits_to_write = false;
+            (void)set_events(loop, connection, EPOLL_CTL_MOD);
+        }
+    }
+    if (connection->fd >= 0 && !loop->is_draining && (event->events & EPOLLIN) != 0) {
+        read_packets(loop, connection);
+    }
+    if (connection->fd >= 0 && (event->events & (EPOLLHUP | EPOLLERR)) != 0 && (event->events & EPOLLIN) == 0) {
+        close_connection(loop, connection);
+    }
+}
+
+static bool has_backlog(const struct signing_loop *loop)
+{
+    for (const struct connection *connection = loop->connections; connection != NULL; connection = connection->next) {
+        if (connection->backlog > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_finished(const struct signing_loop *loop)
+{
+    return loop->is_draining && request_queue_in_use(loop->queue) == 0 &&
+           (!has_backlog(loop) || loop->now_ns > loop->drain_deadline_ns);
+}
+
+/* timeout_ms: at once while there is something to sign, else when something happens. */
+static int timeout_ms(const struct signing_loop *loop)
+{
+    if (request_queue_waiting(loop->queue) > 0) {
+        return 0;
+    }
+    return loop->is_draining ? 50 : -1;
+}
+
+static void run_round(struct signing_loop *loop)
+{
+    struct epoll_event events[MAX_EVENTS];
+    int count = epoll_wait(loop->epoll_fd, events, MAX_EVENTS, timeout_ms(loop));
+    loop->now_ns = mg_clock_monotonic_ns();
+    loop->now_us = mg_clock_wall_us();
+    for (int i = 0; i < count; i++) {
+        handle_event(loop, &events[i]);
+    }
+    sign_turn(loop);
+    flush_dirty(loop);
+    free_closed(loop);
+    atomic_store_explicit(&loop->counters.connections_now.value, loop->num_connections, memory_order_relaxed);
+    atomic_store_explicit(&loop->counters.waiting_now.value, request_queue_waiting(loop->queue), memory_order_relaxed);
+}
+
+static void *run(void *arg)
+{
+    struct signing_loop *loop = arg;
+    while (!is_finished(loop)) {
+        run_round(loop);
+    }
+    while (loop->connections != NULL) {
+        close_connection(loop, loop->connections);
+    }
+    free_closed(loop);
+    return NULL;
+}
+
+static void free_loop(struct signing_loop *loop)
+{
+    int descriptors[] = {loop->epoll_fd, loop->inbox_read, loop->inbox_write};
+    for (size_t i = 0; i < MG_ARRAY_LEN(descriptors); i++) {
+        if (descriptors[i] >= 0) {
+            close(descriptors[i]);
+        }
+    }
+    leaf_signer_free(loop->signer);
+    request_queue_free(loop->queue);
+    free(loop);
+}
+
+static enum mg_status open_descriptors(struct signing_loop *loop, struct mg_error *error)
+{
+    int inbox[2];
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (loop->epoll_fd < 0 || pipe2(inbox, O_CLOEXEC | O_NONBLOCK) != 0) {
+        return mg_error_errno(error, "cannot prepare a signing thread");
+    }
+    loop->inbox_read = inbox[0];
+    loop->inbox_write = inbox[1];
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->inbox_read, &event) != 0) {
+        return mg_error_errno(error, "cannot prepare a signing thread");
+    }
+    return MG_OK;
+}
+
+enum mg_status signing_loop_start(struct signing_loop **out, const struct signing_loop_config *config,
+                                  struct mg_error *error)
+{
+    struct signing_loop *loop = calloc(1, sizeof(*loop));
+    if (loop == NULL) {
+        return mg_error_set(error, MG_MEMORY, "no memory for a signing thread");
+    }
+    loop->epoll_fd = loop->inbox_read = loop->inbox_write = -1;
+    loop->issuers = config->issuers;
+    enum mg_status status = open_descriptors(loop, error);
+    if (status == MG_OK) {
+        status = leaf_signer_new(&loop->signer, &config->signer, error);
+    }
+    if (status == MG_OK) {
+        status = request_queue_new(&loop->queue, config->queue, error);
+    }
+    if (status == MG_OK && pthread_create(&loop->thread, NULL, run, loop) != 0) {
+        status = mg_error_set(error, MG_IO, "cannot start a signing thread");
+    }
+    if (status != MG_OK) {
+        free_loop(loop);
+        return status;
+    }
+    *out = loop;
+    return MG_OK;
+}
+
+static bool tell(const struct signing_loop *loop, enum message_kind kind, int fd)
+{
+    struct message message = {.kind = kind, .fd = fd};
+    return write(loop->inbox_write, &message, sizeof(message)) == (ssize_t)sizeof(message);
+}
+
+void signing_loop_add(struct signing_loop *loop, int fd)
+{
+    if (!tell(loop, MESSAGE_ADD, fd)) {
+        close(fd); /* thousands of connections wait to be added already */
+    }
+}
+
+void signing_loop_drain(struct signing_loop *loop)
+{
+    while (!tell(loop, MESSAGE_DRAIN, -1)) {
+        usleep(1000); /* the pipe is full of connections, which the thread is taking out */
+    }
+}
+
+void signing_loop_join(struct signing_loop *loop)
+{
+    pthread_join(loop->thread, NULL);
+    free_loop(loop);
+}
+
+const struct signing_counters *signing_loop_counters(const struct signing_loop *loop)
+{
+    return &loop->counters;
+}

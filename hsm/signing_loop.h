@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A signing thread. It reads what its connections have sent, judges and queues it, signs one issuer's turn, sends the
+ * results, and begins again: a batch is what has queued up while the last one ran, so that batching adds no delay to a
+ * lone request. It owns its connections and its queue, and shares with other threads only what is read-only, and the
+ * journal.
+ */
+#ifndef MINTGATE_HSM_SIGNING_LOOP_H
+#define MINTGATE_HSM_SIGNING_LOOP_H
+
+#include "hsm/histogram.h"
+#include "hsm/leaf_signer.h"
+
+/* Connections of one thread; each session thread of an engine has one. */
+#define SIGNING_LOOP_MAX_CONNECTIONS 256
+/* How long a draining thread waits for peers that do not take their results. */
+#define SIGNING_LOOP_DRAIN_NS (UINT64_C(3) * 1000000000)
+
+struct signing_loop;
+
+struct signing_loop_config {
+    struct leaf_signer_config signer;
+    const struct issuer_set *issuers;
+    size_t queue; /* requests that may wait in this thread */
+};
+
+/* What a thread counts. Signing thread: rw, metrics: ro. */
+struct signing_counters {
+    struct mg_counter results[WIRE_SIGN_NUM_STATUSES];
+    struct mg_counter busy_full, busy_expired; /* why WIRE_SIGN_BUSY */
+    struct mg_counter abandoned;               /* requests whose connection went before they were done */
+    struct mg_counter packets, invalid_packets;
+    struct mg_counter connections, refused_connections, slow_peers;
+    struct mg_counter connections_now, waiting_now; /* gauges */
+    struct histogram batch_sizes;                   /* requests in a turn */
+    struct histogram waits;                         /* nanoseconds in the queue */
+};
+
+extern const struct histogram_shape signing_batch_shape, signing_wait_shape;
+
+/* signing_loop_start starts a thread; what |config| points to outlives it. */
+MG_MUST_USE enum mg_status signing_loop_start(struct signing_loop **out, const struct signing_loop_config *config,
+                                              struct mg_error *error);
+
+/* signing_loop_add hands over |fd|, a connected non-blocking SEQPACKET socket whose peer may ask for signatures. Any
+ * thread. */
+void signing_loop_add(struct signing_loop *loop, int fd);
+
+/* signing_loop_drain makes the thread read no more, sign what is queued, send what the peers take within
+ * SIGNING_LOOP_DRAIN_NS, and end. Any thread; once. */
+void signing_loop_drain(struct signing_loop *loop);
+
+/* signing_loop_join waits for a drained thread to end, and frees it. */
+void signing_loop_join(struct signing_loop *loop);
+
+const struct signing_counters *signing_loop_counters(const struct signing_loop *loop);
+
+#endif
