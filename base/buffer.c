@@ -89,7 +89,7 @@ void mg_buffer_append_text(struct mg_buffer *buffer, const char *text)
 
 void mg_buffer_append_format(struct mg_buffer *buffer, const char *format, ...)
 {
-    char text[1024];
+    char text[MG_BUFFER_MAX_FORMAT + 1];
     va_list args;
     va_start(args, format);
     int len = vsnprintf(text, sizeof(text), format, args);

@@ -43,6 +43,10 @@ struct mg_slice mg_buffer_slice(const struct mg_buffer *buffer);
 void mg_buffer_append(struct mg_buffer *buffer, const void *data, size_t len);
 void mg_buffer_append_slice(struct mg_buffer *buffer, struct mg_slice slice);
 void mg_buffer_append_text(struct mg_buffer *buffer, const char *text);
+
+/* mg_buffer_append_format appends formatted text of at most MG_BUFFER_MAX_FORMAT bytes; a longer one marks the buffer
+ * as failed. No terminator is written. */
+#define MG_BUFFER_MAX_FORMAT 1023
 void mg_buffer_append_format(struct mg_buffer *buffer, const char *format, ...) MG_PRINTF(2, 3);
 
 /* Big-endian integers, and a slice behind its length in as many bytes as the name says. A slice too long for its

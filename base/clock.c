@@ -32,12 +32,17 @@ int64_t mg_clock_wall_us(void)
 
 void mg_clock_format_us(char out[MG_CLOCK_TEXT_LEN], int64_t wall_us)
 {
+    int us = (int)(wall_us % 1000000);
     time_t seconds = (time_t)(wall_us / 1000000);
+    if (us < 0) { /* before 1970, where the division rounded up */
+        us += 1000000;
+        seconds--;
+    }
     struct tm tm;
     gmtime_r(&seconds, &tm);
     char date[sizeof("2026-11-21T09:41:00")];
     if (strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) == 0) {
         date[0] = '\0'; /* a year beyond four digits */
     }
-    snprintf(out, MG_CLOCK_TEXT_LEN, "%s.%06dZ", date, (int)(wall_us % 1000000));
+    snprintf(out, MG_CLOCK_TEXT_LEN, "%s.%06dZ", date, us);
 }

@@ -20,7 +20,8 @@ int64_t mg_clock_wall_seconds(void);
 int64_t mg_clock_wall_us(void);
 
 #define MG_CLOCK_TEXT_LEN sizeof("2026-11-21T09:41:00.123456Z")
-/* mg_clock_format_us writes |wall_us| as RFC 3339 text in UTC with microseconds, NUL-terminated. */
+/* mg_clock_format_us writes |wall_us| as RFC 3339 text in UTC with microseconds, NUL-terminated. Of a year
+ * beyond 9999 only the fraction is written. */
 void mg_clock_format_us(char out[MG_CLOCK_TEXT_LEN], int64_t wall_us);
 
 #endif

@@ -35,9 +35,9 @@ static enum mg_status read_descriptor(int fd, const char *path, struct mg_buffer
     return status;
 }
 
-static enum mg_status open_for_reading(const char *path, int *fd, struct mg_error *error)
+static enum mg_status open_for_reading(const char *path, int flags, int *fd, struct mg_error *error)
 {
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    *fd = open(path, O_RDONLY | O_CLOEXEC | flags);
     if (*fd >= 0) {
         return MG_OK;
     }
@@ -49,7 +49,7 @@ static enum mg_status open_for_reading(const char *path, int *fd, struct mg_erro
 enum mg_status mg_file_read(const char *path, struct mg_buffer *out, struct mg_error *error)
 {
     int fd;
-    enum mg_status status = open_for_reading(path, &fd, error);
+    enum mg_status status = open_for_reading(path, 0, &fd, error);
     if (status == MG_OK) {
         status = read_descriptor(fd, path, out, error);
         close(fd);
@@ -60,7 +60,8 @@ enum mg_status mg_file_read(const char *path, struct mg_buffer *out, struct mg_e
 enum mg_status mg_file_read_secret(const char *path, struct mg_buffer *out, struct mg_error *error)
 {
     int fd;
-    enum mg_status status = open_for_reading(path, &fd, error);
+    /* Opening a pipe would wait for a writer; to a regular file O_NONBLOCK is nothing. */
+    enum mg_status status = open_for_reading(path, O_NONBLOCK, &fd, error);
     if (status != MG_OK) {
         return status;
     }

@@ -8,7 +8,8 @@
 #include "base/buffer.h"
 #include "base/status.h"
 
-/* mg_file_read appends the content of |path| to |out|, whose limit bounds it. MG_NOT_FOUND, MG_LIMIT, MG_IO. */
+/* mg_file_read appends the content of |path| to |out|, whose limit bounds it. MG_NOT_FOUND, MG_LIMIT, MG_IO: |out| then
+ * holds what was read so far. */
 MG_MUST_USE enum mg_status mg_file_read(const char *path, struct mg_buffer *out, struct mg_error *error);
 
 /* mg_file_read_secret is mg_file_read for a file that holds a secret: refused with MG_DENIED unless it is a regular
@@ -20,8 +21,8 @@ MG_MUST_USE enum mg_status mg_file_read_secret(const char *path, struct mg_buffe
 MG_MUST_USE enum mg_status mg_file_write_atomic(const char *path, struct mg_slice content, mode_t mode,
                                                 struct mg_error *error);
 
-/* mg_file_make_directory creates |path| with |mode| if it is missing (its parent must exist) and checks that it is a
- * directory. */
+/* mg_file_make_directory creates |path| with |mode|, less the umask, if it is missing (its parent must exist) and
+ * checks that it is a directory; one that exists keeps its mode. */
 MG_MUST_USE enum mg_status mg_file_make_directory(const char *path, mode_t mode, struct mg_error *error);
 
 #endif

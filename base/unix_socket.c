@@ -54,6 +54,9 @@ enum mg_status mg_unix_listen(const char *path, int type, mode_t mode, int *out_
         close(probe);
         return mg_error_set(error, MG_EXISTS, "%s: another process listens there", path);
     }
+    if (status != MG_NOT_FOUND) {
+        return status; /* perhaps a listener whose queue is full, or of another type: not ours to remove */
+    }
     struct stat st;
     if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
         unlink(path);

@@ -9,8 +9,9 @@
 #include "base/status.h"
 
 /* mg_unix_listen binds a socket of |type| (SOCK_STREAM or SOCK_SEQPACKET) at |path| with |mode| and listens. A stale
- * socket left by a dead process is replaced; one that answers is MG_EXISTS. The descriptor is close-on-exec and
- * non-blocking; the caller closes it and unlinks |path|. */
+ * socket left by a dead process is replaced; one that answers is MG_EXISTS, and MG_IO one that cannot be tried. The
+ * descriptor is close-on-exec and non-blocking; the caller closes it and unlinks |path|. Changes the process's umask
+ * for a moment: before there are other threads. */
 MG_MUST_USE enum mg_status mg_unix_listen(const char *path, int type, mode_t mode, int *out_fd, struct mg_error *error);
 
 /* mg_unix_connect connects to |path|: MG_NOT_FOUND when nobody listens there. Non-blocking, close-on-exec. */

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "base/metrics.h"
+
+static void assert_text(const struct mg_buffer *out, const char *expected)
+{
+    assert_true(mg_buffer_ok(out));
+    assert_int_equal(out->len, strlen(expected));
+    assert_memory_equal(out->data, expected, out->len);
+}
+
+static void test_a_counter_counts_up_from_its_zero_state(void **state)
+{
+    (void)state;
+    struct mg_counter counter = {0};
+    assert_int_equal(mg_counter_get(&counter), 0);
+    mg_counter_add(&counter, 1);
+    mg_counter_add(&counter, UINT64_C(1) << 40);
+    assert_int_equal(mg_counter_get(&counter), (UINT64_C(1) << 40) + 1);
+}
+
+static void test_a_family_and_its_samples(void **state)
+{
+    (void)state;
+    struct mg_buffer out;
+    mg_buffer_init(&out, 1000);
+    mg_metrics_family(&out, "mintgate_things_total", "counter", "Things seen.");
+    mg_metrics_sample(&out, "mintgate_things_total", "", 7);
+    mg_metrics_sample(&out, "mintgate_things_total", "kind=\"a\"", UINT64_MAX);
+    mg_metrics_sample_seconds(&out, "mintgate_wait_seconds", "kind=\"b\"", 0.25);
+    assert_text(&out, "# HELP mintgate_things_total Things seen.\n"
+                      "# TYPE mintgate_things_total counter\n"
+                      "mintgate_things_total 7\n"
+                      "mintgate_things_total{kind=\"a\"} 18446744073709551615\n"
+                      "mintgate_wait_seconds{kind=\"b\"} 0.25\n");
+    mg_buffer_free(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_counter_counts_up_from_its_zero_state),
+        cmocka_unit_test(test_a_family_and_its_samples),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
