@@ -18,7 +18,7 @@ import typing
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("MINTGATE_BUILD", ROOT / "build" / "main")).resolve()
+BUILD = pathlib.Path(os.environ.get("MINTGATE_BUILD", ROOT / "build/plain")).resolve()
 ZLINT = pathlib.Path(os.environ.get("MINTGATE_ZLINT", ROOT / "build/deps/zlint/usr/bin/zlint")).resolve()
 UNTRUSTED = "untrust"
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"

@@ -251,6 +251,23 @@ static void test_an_issuer_outside_its_validity_is_refused(void **state)
     assert_refused(&fixture, "certificate 1 of the chain expired");
 }
 
+static void test_an_issuer_at_its_limits_is_accepted(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct issuer *issuer;
+    fixture_init(&fixture);
+    fixture.spec.not_before = CERTS_NOW;
+    fixture.spec.not_after = CERTS_NOW;
+    fixture.root_spec.path_len = 1;
+    assert_int_equal(make(&fixture, &issuer, NULL), MG_OK);
+    issuer_unref(issuer);
+    const struct issuer_options odd = {.crl_url = "http://a/!~"};
+    assert_int_equal(issuer_new(&issuer, &fixture.wire, 1, &odd, CERTS_NOW, NULL), MG_OK);
+    issuer_unref(issuer);
+    fixture_free(&fixture);
+}
+
 static void test_a_key_of_another_type_is_refused(void **state)
 {
     (void)state;
@@ -329,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_an_issuer_without_key_id_is_refused),
         cmocka_unit_test(test_who_may_not_issue_is_refused),
         cmocka_unit_test(test_an_issuer_outside_its_validity_is_refused),
+        cmocka_unit_test(test_an_issuer_at_its_limits_is_accepted),
         cmocka_unit_test(test_a_key_of_another_type_is_refused),
         cmocka_unit_test(test_a_chain_that_does_not_link_is_refused),
         cmocka_unit_test(test_chains_of_no_or_bad_certificates_are_refused),

@@ -137,6 +137,8 @@ static void test_ip_literals_are_told_apart(void **state)
     assert_sni_refused("fe80::1%eth0", DNS_NAME_IP_LITERAL);
     assert_sni_refused("::ffff:192.0.2.1", DNS_NAME_IP_LITERAL);
     assert_sni_refused("2001:db8::g", DNS_NAME_BAD_CHARACTER);
+    assert_sni_refused("[2001:db8::1", DNS_NAME_BAD_CHARACTER);
+    assert_sni_refused("2001:db8::1]", DNS_NAME_BAD_CHARACTER);
     assert_sni_refused("[]", DNS_NAME_BAD_CHARACTER);
     assert_sni("1.0xg", "1.0xg");
 }

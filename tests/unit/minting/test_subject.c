@@ -104,7 +104,8 @@ static void test_string_types_by_attribute(void **state)
 static void test_alphabets(void **state)
 {
     (void)state;
-    assert_true(fit_text(ORGANIZATION, CBS_ASN1_PRINTABLESTRING, "Az09 '()+,-./:=?"));
+    assert_true(fit_text(DESCRIPTION, CBS_ASN1_PRINTABLESTRING,
+                         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?"));
     static const char bad[] = "*@_&!\"#$%;<>[\\]^`{|}~";
     for (size_t i = 0; bad[i] != '\0'; i++) {
         assert_false(fit(ORGANIZATION, CBS_ASN1_PRINTABLESTRING, bad + i, 1));
@@ -179,6 +180,10 @@ static void test_odd_structure_is_not_fit(void **state)
                        "a"));
     assert_true(CHECK("\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x81\x04\x0c\x01"
                       "a"));
+    /* an attribute without a value, and one with something behind it */
+    assert_false(CHECK("\x30\x09\x31\x07\x30\x05\x06\x03\x55\x04\x03"));
+    assert_false(CHECK("\x30\x0e\x31\x0c\x30\x0a\x06\x03\x55\x04\x03\x0c\x01"
+                       "a\x05\x00"));
     assert_false(CHECK("\x31\x00"));
     assert_false(CHECK(""));
 }
