@@ -12,12 +12,12 @@ start_time()
     [[ ${fields[0]} != [ZX] ]] && echo "${fields[19]}"
 }
 
-# process_pid NAME: the id of the running process; fails if it does not run.
+# process_pid NAME: the id of the running process; fails if it does not run. One that ended at once has no start time.
 process_pid()
 {
     local pid start
     read -r pid start 2> /dev/null < "$run_dir/$1.pid" || return 1
-    [[ $(start_time "$pid") == "$start" ]] && echo "$pid"
+    [[ -n $start && $(start_time "$pid") == "$start" ]] && echo "$pid"
 }
 
 # start_process NAME NAMESPACE COMMAND...: NAMESPACE '' is this one.

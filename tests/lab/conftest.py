@@ -14,7 +14,8 @@ BUILD = pathlib.Path(os.environ.get("MG_BUILD", ROOT / "build/plain")).resolve()
 
 def run(*command, check=True, **options):
     """Runs a command; its output is in the error of a failed one."""
-    result = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120, **options)
+    result = subprocess.run([str(word) for word in command], capture_output=True, text=True, errors="replace", timeout=120,
+                            **options)
     if check and result.returncode != 0:
         raise AssertionError(f"{command} exited with {result.returncode}\n{result.stdout}\n{result.stderr}")
     return result
@@ -72,3 +73,5 @@ def lab(tmp_path_factory):
         yield made
     finally:
         made.command("down")
+    for log in (made.directory / "log").glob("*.log"):
+        assert "Sanitizer" not in log.read_text(errors="replace"), f"{log}: a sanitizer complained"
