@@ -46,7 +46,7 @@ signer_socket=$lab_dir/signer-engine.sock
 signer_metrics_socket=$lab_dir/signer-metrics.sock
 session_log=$lab_dir/sessions.jsonl
 client_roots=$lab_dir/client-roots.pem # all that a client must trust, Mintgate's root first
-mintgate_root=$lab_dir/mintgate-root.pem
+mintgate_root=$lab_dir/signer/root.pem
 
 lab_processes=(engine signer nginx origin dnsmasq)
 vlan_processes=(vlan-client vlan-server)
