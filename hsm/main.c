@@ -119,6 +119,8 @@ static const char *const allowed_syscalls[] = {
     "getrandom",
     "gettid",
     "getpid",
+    "geteuid", /* of a peer and us */
+    "prctl",   /* threads name themselves */
     /* time and waiting */
     "clock_gettime",
     "clock_nanosleep",
