@@ -56,10 +56,33 @@ static bool parse_ipv4(struct packet *out, struct ip_header *header, struct mg_s
     return true;
 }
 
+/* read_fragment_header reads a Fragment header (RFC 8200 section 4.5). Where one stands inside another, the outer one
+ * says what the packet is a fragment of: an atomic one inside makes no packet of it. */
+static bool read_fragment_header(struct ip_header *header)
+{
+    uint8_t reserved;
+    uint16_t offset_more;
+    uint32_t id;
+    if (!mg_slice_u8(&header->rest, &header->protocol) || !mg_slice_u8(&header->rest, &reserved) ||
+        !mg_slice_u16(&header->rest, &offset_more) || !mg_slice_u32(&header->rest, &id)) {
+        return false;
+    }
+    bool first = (offset_more & 0xfff8) == 0;
+    if (!header->is_fragment) {
+        /* RFC 6946: a fragment that is the whole packet is treated as a packet. */
+        header->is_fragment = (offset_more & 0xfff9) != 0;
+        header->fragment_first = first;
+        header->fragment_id = id;
+    } else if (!first) {
+        header->fragment_first = false;
+    }
+    return true;
+}
+
 /* skip_extensions walks the extension headers to the transport header. */
 static bool skip_extensions(struct ip_header *header)
 {
-    for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
+    for (int i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
         struct mg_slice *rest = &header->rest, body;
         uint8_t next, len;
         switch (header->protocol) {
@@ -79,22 +102,14 @@ static bool skip_extensions(struct ip_header *header)
             }
             header->protocol = next;
             break;
-        case IPPROTO_FRAGMENT: {
-            uint8_t reserved;
-            uint16_t offset_more;
-            if (!mg_slice_u8(rest, &next) || !mg_slice_u8(rest, &reserved) || !mg_slice_u16(rest, &offset_more) ||
-                !mg_slice_u32(rest, &header->fragment_id)) {
+        case IPPROTO_FRAGMENT:
+            if (!read_fragment_header(header)) {
                 return false;
             }
-            header->protocol = next;
-            /* RFC 6946: a fragment that is the whole packet is treated as a packet. */
-            header->is_fragment = (offset_more & 0xfff9) != 0;
-            header->fragment_first = (offset_more & 0xfff8) == 0;
             if (header->is_fragment && !header->fragment_first) {
                 return true; /* what follows is not a header */
             }
             break;
-        }
         default:
             return true;
         }

@@ -48,13 +48,6 @@ static void set_text(json_t *object, const char *key, const char *text)
     }
 }
 
-static void set_hex16(json_t *object, const char *key, uint16_t value)
-{
-    char text[8];
-    snprintf(text, sizeof(text), "0x%04x", value);
-    set_text(object, key, text);
-}
-
 static void set_endpoint(json_t *object, const char *key, const struct flow_key *flow, const uint8_t *address,
                          uint16_t port)
 {
@@ -77,22 +70,14 @@ static void set_vlan(json_t *object, const struct flow_key *flow)
     set(object, "vlan", tags);
 }
 
-static void set_tls(json_t *object, const char *side, const struct session_tls *tls)
+static void set_tls(json_t *object, const struct session_record *record)
 {
-    static const struct {
-        const char *suffix;
-        size_t offset;
-    } parts[] = {{"version", offsetof(struct session_tls, version)},
-                 {"cipher", offsetof(struct session_tls, cipher)},
-                 {"group", offsetof(struct session_tls, group)}};
-    for (size_t i = 0; i < MG_ARRAY_LEN(parts); i++) {
-        uint16_t value = *(const uint16_t *)((const char *)tls + parts[i].offset);
-        if (value != 0) {
-            char key[32];
-            snprintf(key, sizeof(key), "%s_%s", side, parts[i].suffix);
-            set_hex16(object, key, value);
-        }
-    }
+    set_text(object, "client_version", record->client_tls.version);
+    set_text(object, "client_cipher", record->client_tls.cipher);
+    set_text(object, "client_group", record->client_tls.group);
+    set_text(object, "server_version", record->server_tls.version);
+    set_text(object, "server_cipher", record->server_tls.cipher);
+    set_text(object, "server_group", record->server_tls.group);
 }
 
 static void set_certificates(json_t *object, const struct session_record *record)
@@ -113,7 +98,7 @@ static void set_certificates(json_t *object, const struct session_record *record
 
 static void set_course(json_t *object, const struct session_record *record)
 {
-    if (record->client_tls.version != 0) {
+    if (record->client_tls.version != NULL) {
         set(object, "resumed", json_boolean(record->resumed));
     }
     if (record->client_alert >= 0) {
@@ -153,8 +138,7 @@ void session_record_write(struct mg_buffer *out, const struct session_record *re
     set_text(object, "action", record->action);
     set_text(object, "reason", record->reason);
     set_text(object, "rule", record->rule);
-    set_tls(object, "client", &record->client_tls);
-    set_tls(object, "server", &record->server_tls);
+    set_tls(object, record);
     set_text(object, "alpn", record->alpn);
     set_certificates(object, record);
     set_course(object, record);

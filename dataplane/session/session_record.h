@@ -30,10 +30,11 @@ enum session_stage {
 };
 const char *session_stage_name(enum session_stage stage);
 
+/* Static names, as OpenSSL's and IANA's; NULL: no handshake came about. */
 struct session_tls {
-    uint16_t version; /* 0: no handshake came about */
-    uint16_t cipher;
-    uint16_t group;
+    const char *version;
+    const char *cipher;
+    const char *group;
 };
 
 struct session_record {

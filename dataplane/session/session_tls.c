@@ -11,9 +11,9 @@ void session_note_tls(struct session_tls *out, const SSL *ssl)
 {
     const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
     *out = (struct session_tls){
-        .version = (uint16_t)SSL_version(ssl),
-        .cipher = cipher == NULL ? 0 : SSL_CIPHER_get_protocol_id(cipher),
-        .group = SSL_get_curve_id(ssl),
+        .version = SSL_get_version(ssl),
+        .cipher = cipher == NULL ? NULL : SSL_CIPHER_standard_name(cipher),
+        .group = SSL_get_curve_name(SSL_get_curve_id(ssl)),
     };
 }
 
