@@ -47,7 +47,12 @@ start_signer()
     wait_ready signer 10 test -S "$signer_socket"
 }
 
-engine_ready() { curl -sf --max-time 1 --unix-socket "$metrics_socket" http://localhost/metrics; }
+# engine_ready: it forwards packets, and the signer has told it its issuers.
+engine_ready()
+{
+    curl -sf --max-time 1 --unix-socket "$metrics_socket" http://localhost/metrics |
+        grep '^mintgate_issuer_generation [1-9]'
+}
 
 start_engine()
 {
