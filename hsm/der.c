@@ -1,63 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hsm/der.h"
 
-#define HIGH_TAG_NUMBER 0x1f
-
-/* take_length reads a definite length in its shortest form (X.690 sections 8.1.3 and 10.1). Four octets of length are
- * more than any packet holds. */
-static bool take_length(struct mg_slice *in, size_t *out)
+bool der_long_length(struct mg_slice *in, uint8_t first, size_t *len)
 {
-    uint8_t first;
-    if (!mg_slice_u8(in, &first)) {
-        return false;
-    }
-    if (first < 0x80) {
-        *out = first;
-        return true;
-    }
     size_t num_octets = first & 0x7f;
-    uint64_t len;
-    if (num_octets < 1 || num_octets > 4 || !mg_slice_u64_of(in, num_octets, &len)) {
+    uint64_t value;
+    if (num_octets < 1 || num_octets > 4 || !mg_slice_u64_of(in, num_octets, &value)) {
         return false;
     }
     uint64_t least = num_octets == 1 ? 0x80 : UINT64_C(1) << (8 * (num_octets - 1));
-    if (len < least) {
+    if (value < least) {
         return false;
     }
-    *out = (size_t)len;
+    *len = (size_t)value;
     return true;
-}
-
-bool der_any(struct mg_slice *in, uint8_t *tag, struct mg_slice *content, struct mg_slice *whole)
-{
-    struct mg_slice rest = *in;
-    size_t len;
-    if (!mg_slice_u8(&rest, tag) || (*tag & HIGH_TAG_NUMBER) == HIGH_TAG_NUMBER || !take_length(&rest, &len) ||
-        !mg_slice_take(&rest, content, len)) {
-        return false;
-    }
-    if (whole != NULL) {
-        *whole = mg_slice_of(in->data, in->len - rest.len);
-    }
-    *in = rest;
-    return true;
-}
-
-bool der_get_whole(struct mg_slice *in, uint8_t tag, struct mg_slice *content, struct mg_slice *whole)
-{
-    uint8_t found;
-    return der_next_is(*in, tag) && der_any(in, &found, content, whole);
-}
-
-bool der_get(struct mg_slice *in, uint8_t tag, struct mg_slice *content)
-{
-    return der_get_whole(in, tag, content, NULL);
-}
-
-bool der_next_is(struct mg_slice in, uint8_t tag)
-{
-    uint8_t found;
-    return mg_slice_u8(&in, &found) && found == tag;
 }
 
 bool der_boolean(struct mg_slice *in, bool *value)
@@ -128,13 +84,18 @@ bool der_named_bits(struct mg_slice *in, uint8_t *bits)
 
 /* Time */
 
+static bool is_digit(uint8_t octet)
+{
+    return octet >= '0' && octet <= '9';
+}
+
 static bool take_two_digits(struct mg_slice *in, int *value)
 {
-    uint8_t tens, ones;
-    if (!mg_slice_u8(in, &tens) || !mg_slice_u8(in, &ones) || tens < '0' || tens > '9' || ones < '0' || ones > '9') {
+    struct mg_slice two;
+    if (!mg_slice_take(in, &two, 2) || !is_digit(two.data[0]) || !is_digit(two.data[1])) {
         return false;
     }
-    *value = (tens - '0') * 10 + (ones - '0');
+    *value = (two.data[0] - '0') * 10 + (two.data[1] - '0');
     return true;
 }
 

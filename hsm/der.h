@@ -25,15 +25,55 @@
 #define DER_CONTEXT(number) (0x80 | (number))
 #define DER_CONTEXT_CONSTRUCTED(number) (0xa0 | (number))
 
-/* der_any takes an element of any tag: its content, and its whole encoding where |whole| is not NULL. */
-MG_MUST_USE bool der_any(struct mg_slice *in, uint8_t *tag, struct mg_slice *content, struct mg_slice *whole);
+#define DER_HIGH_TAG_NUMBER 0x1f
 
-/* der_get takes the content of an element that must have |tag|; der_get_whole its whole encoding too. */
-MG_MUST_USE bool der_get(struct mg_slice *in, uint8_t tag, struct mg_slice *content);
-MG_MUST_USE bool der_get_whole(struct mg_slice *in, uint8_t tag, struct mg_slice *content, struct mg_slice *whole);
+/* der_long_length takes the rest of a length whose first octet is |first|, at least 0x80: definite and in its shortest
+ * form (X.690 sections 8.1.3 and 10.1). Four octets of length are more than any packet holds. */
+MG_MUST_USE bool der_long_length(struct mg_slice *in, uint8_t first, size_t *len);
+
+/* The readers that everything else is made of are here for the compiler's sake: a certificate has a hundred elements.
+ *
+ * der_any takes an element of any tag: its content, and its whole encoding where |whole| is not NULL. */
+static inline MG_MUST_USE bool der_any(struct mg_slice *in, uint8_t *tag, struct mg_slice *content,
+                                       struct mg_slice *whole)
+{
+    struct mg_slice rest = *in, head;
+    if (!mg_slice_take(&rest, &head, 2) || (head.data[0] & DER_HIGH_TAG_NUMBER) == DER_HIGH_TAG_NUMBER) {
+        return false;
+    }
+    *tag = head.data[0];
+    size_t len = head.data[1];
+    if (len >= 0x80 && !der_long_length(&rest, head.data[1], &len)) {
+        return false;
+    }
+    if (!mg_slice_take(&rest, content, len)) {
+        return false;
+    }
+    if (whole != NULL) {
+        *whole = mg_slice_of(in->data, in->len - rest.len);
+    }
+    *in = rest;
+    return true;
+}
 
 /* der_next_is tells whether an element with |tag| comes next. */
-bool der_next_is(struct mg_slice in, uint8_t tag);
+static inline bool der_next_is(struct mg_slice in, uint8_t tag)
+{
+    return in.len > 0 && in.data[0] == tag;
+}
+
+/* der_get takes the content of an element that must have |tag|; der_get_whole its whole encoding too. */
+static inline MG_MUST_USE bool der_get_whole(struct mg_slice *in, uint8_t tag, struct mg_slice *content,
+                                             struct mg_slice *whole)
+{
+    uint8_t found;
+    return der_next_is(*in, tag) && der_any(in, &found, content, whole);
+}
+
+static inline MG_MUST_USE bool der_get(struct mg_slice *in, uint8_t tag, struct mg_slice *content)
+{
+    return der_get_whole(in, tag, content, NULL);
+}
 
 /* der_boolean takes a BOOLEAN: 0x00 or 0xff (X.690 section 11.1). */
 MG_MUST_USE bool der_boolean(struct mg_slice *in, bool *value);

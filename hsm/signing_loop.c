@@ -573,6 +573,11 @@ void signing_loop_join(struct signing_loop *loop)
     free_loop(loop);
 }
 
+bool signing_loop_cpu_clock(const struct signing_loop *loop, clockid_t *out)
+{
+    return pthread_getcpuclockid(loop->thread, out) == 0;
+}
+
 const struct signing_counters *signing_loop_counters(const struct signing_loop *loop)
 {
     return &loop->counters;

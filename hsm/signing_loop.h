@@ -8,6 +8,8 @@
 #ifndef MINTGATE_HSM_SIGNING_LOOP_H
 #define MINTGATE_HSM_SIGNING_LOOP_H
 
+#include <time.h>
+
 #include "hsm/histogram.h"
 #include "hsm/leaf_signer.h"
 
@@ -52,6 +54,9 @@ void signing_loop_drain(struct signing_loop *loop);
 
 /* signing_loop_join waits for a drained thread to end, and frees it. */
 void signing_loop_join(struct signing_loop *loop);
+
+/* signing_loop_cpu_clock sets *out to the clock of the thread's CPU time. */
+MG_MUST_USE bool signing_loop_cpu_clock(const struct signing_loop *loop, clockid_t *out);
 
 const struct signing_counters *signing_loop_counters(const struct signing_loop *loop);
 

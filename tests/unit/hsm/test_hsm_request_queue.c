@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "hsm/histogram.h"
+#include "hsm/request_queue.h"
+
+static struct issuer issuers[3];
+
+static void make_issuers(void)
+{
+    static const enum wire_key_type types[] = {WIRE_KEY_EC_P256, WIRE_KEY_RSA_4096, WIRE_KEY_EC_P256};
+    for (size_t i = 0; i < MG_ARRAY_LEN(issuers); i++) {
+        issuers[i].index = i;
+        issuers[i].facts.key_type = key_type_get0(types[i]);
+    }
+}
+
+static void put(struct request_queue *queue, size_t issuer, uint64_t id)
+{
+    struct leaf_request *request = request_queue_get(queue);
+    assert_non_null(request);
+    request->issuer = &issuers[issuer];
+    request->id = id;
+    request_queue_put(queue, request);
+}
+
+static void release_all(struct request_queue *queue, struct leaf_request **turn, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        request_queue_release(queue, turn[i]);
+    }
+}
+
+static void test_a_full_queue_gives_no_request(void **state)
+{
+    (void)state;
+    struct request_queue *queue;
+    struct leaf_request *taken[5];
+    assert_int_equal(request_queue_new(&queue, 5, NULL), MG_OK);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < 5; i++) {
+            taken[i] = request_queue_get(queue);
+            assert_non_null(taken[i]);
+            for (size_t j = 0; j < i; j++) {
+                assert_ptr_not_equal(taken[i], taken[j]);
+            }
+        }
+        assert_int_equal(request_queue_in_use(queue), 5);
+        assert_null(request_queue_get(queue));
+        release_all(queue, taken, 5);
+        assert_int_equal(request_queue_in_use(queue), 0);
+    }
+    request_queue_free(queue);
+}
+
+static void test_requests_of_one_issuer_keep_their_order(void **state)
+{
+    (void)state;
+    struct request_queue *queue;
+    struct leaf_request *turn[BACKEND_MAX_BATCH];
+    assert_int_equal(request_queue_new(&queue, 200, NULL), MG_OK);
+    assert_int_equal(request_queue_take(queue, turn), 0);
+    for (uint64_t id = 0; id < 150; id++) {
+        put(queue, 0, id);
+    }
+    uint64_t next = 0;
+    static const size_t expected[] = {64, 64, 22, 0};
+    for (size_t i = 0; i < MG_ARRAY_LEN(expected); i++) {
+        size_t count = request_queue_take(queue, turn);
+        assert_int_equal(count, expected[i]);
+        for (size_t j = 0; j < count; j++) {
+            assert_int_equal(turn[j]->id, next++);
+        }
+        release_all(queue, turn, count);
+    }
+    assert_int_equal(request_queue_waiting(queue), 0);
+    request_queue_free(queue);
+}
+
+static void test_issuers_take_turns(void **state)
+{
+    (void)state;
+    struct request_queue *queue;
+    struct leaf_request *turn[BACKEND_MAX_BATCH];
+    assert_int_equal(request_queue_new(&queue, 1000, NULL), MG_OK);
+    for (uint64_t id = 0; id < 100; id++) {
+        put(queue, 1, id); /* the slow key came first, with many */
+    }
+    put(queue, 0, 1000);
+    put(queue, 2, 2000);
+    static const struct {
+        size_t issuer, count;
+    } expected[] = {{0, 1}, {1, 8}, {2, 1}, {1, 8}, {1, 8}};
+    for (size_t i = 0; i < MG_ARRAY_LEN(expected); i++) {
+        size_t count = request_queue_take(queue, turn);
+        assert_int_equal(count, expected[i].count);
+        assert_int_equal(turn[0]->issuer->index, expected[i].issuer);
+        release_all(queue, turn, count);
+    }
+    assert_int_equal(request_queue_waiting(queue), 100 - 24);
+    request_queue_free(queue);
+}
+
+static void test_every_turn_fits_a_batch(void **state)
+{
+    (void)state;
+    for (int type = WIRE_KEY_EC_P256; type <= WIRE_KEY_RSA_4096; type++) {
+        size_t turn = key_type_get0((enum wire_key_type)type)->turn;
+        assert_true(turn >= 8 && turn <= BACKEND_MAX_BATCH && turn % 8 == 0);
+    }
+}
+
+static void test_histograms_count_by_bound(void **state)
+{
+    (void)state;
+    static const struct histogram_shape shape = {.bounds = {1, 2, 4, 8, 16, 32, 64, 128}, .unit = 0.5};
+    struct histogram one = {.sum = {0}}, other = {.sum = {0}};
+    static const uint64_t values[] = {0, 1, 2, 3, 128, 129, 1000};
+    for (size_t i = 0; i < MG_ARRAY_LEN(values); i++) {
+        histogram_add(&one, &shape, values[i]);
+    }
+    histogram_add(&other, &shape, 4);
+    const struct histogram *both[] = {&one, &other};
+    struct mg_buffer out;
+    mg_buffer_init(&out, 8192);
+    histogram_render(&out, "h", &shape, both, 2);
+    mg_buffer_append_u8(&out, 0);
+    assert_string_equal((const char *)out.data, "h_bucket{le=\"0.5\"} 2\n"
+                                                "h_bucket{le=\"1\"} 3\n"
+                                                "h_bucket{le=\"2\"} 5\n"
+                                                "h_bucket{le=\"4\"} 5\n"
+                                                "h_bucket{le=\"8\"} 5\n"
+                                                "h_bucket{le=\"16\"} 5\n"
+                                                "h_bucket{le=\"32\"} 5\n"
+                                                "h_bucket{le=\"64\"} 6\n"
+                                                "h_bucket{le=\"+Inf\"} 8\n"
+                                                "h_sum 633.5\n"
+                                                "h_count 8\n");
+    mg_buffer_free(&out);
+}
+
+int main(void)
+{
+    make_issuers();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_full_queue_gives_no_request),
+        cmocka_unit_test(test_requests_of_one_issuer_keep_their_order),
+        cmocka_unit_test(test_issuers_take_turns),
+        cmocka_unit_test(test_every_turn_fits_a_batch),
+        cmocka_unit_test(test_histograms_count_by_bound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
