@@ -36,32 +36,30 @@ static bool next_option(struct mg_slice *in, uint8_t *kind, struct mg_slice *bod
     return true;
 }
 
+/* take_option notes one option. TCP stacks pass over one whose length is not that of its RFC: noting it would be to
+ * believe something negotiated that is not. */
+static void take_option(struct tcp_options *out, uint8_t kind, struct mg_slice body)
+{
+    uint8_t scale = 0;
+    if (kind == KIND_MSS && body.len == 2) {
+        out->has_mss = mg_slice_u16(&body, &out->mss);
+    } else if (kind == KIND_WINDOW_SCALE && body.len == 1) {
+        out->has_window_scale = mg_slice_u8(&body, &scale);
+        out->window_scale = scale < MAX_WINDOW_SCALE ? scale : MAX_WINDOW_SCALE;
+    } else if (kind == KIND_SACK_PERMITTED && body.len == 0) {
+        out->has_sack_permitted = true;
+    } else if (kind == KIND_TIMESTAMP && body.len == 8) {
+        out->has_timestamp = mg_slice_u32(&body, &out->timestamp_value) && mg_slice_u32(&body, &out->timestamp_echo);
+    }
+}
+
 void tcp_options_parse(struct tcp_options *out, struct mg_slice options)
 {
     *out = (struct tcp_options){0};
     struct mg_slice body, whole;
     uint8_t kind;
     while (next_option(&options, &kind, &body, &whole)) {
-        switch (kind) {
-        case KIND_MSS:
-            out->has_mss = mg_slice_u16(&body, &out->mss);
-            break;
-        case KIND_WINDOW_SCALE:
-            out->has_window_scale = mg_slice_u8(&body, &out->window_scale);
-            if (out->window_scale > MAX_WINDOW_SCALE) {
-                out->window_scale = MAX_WINDOW_SCALE;
-            }
-            break;
-        case KIND_SACK_PERMITTED:
-            out->has_sack_permitted = true;
-            break;
-        case KIND_TIMESTAMP:
-            out->has_timestamp =
-                mg_slice_u32(&body, &out->timestamp_value) && mg_slice_u32(&body, &out->timestamp_echo);
-            break;
-        default:
-            break;
-        }
+        take_option(out, kind, body);
     }
 }
 
@@ -88,6 +86,9 @@ bool tcp_syn_neutralize(uint8_t *frame, const struct packet *packet, size_t *out
     uint8_t *tcp = ip + packet->tcp_offset;
     size_t tcp_len = packet->ip.len - packet->tcp_offset - packet->payload.len;
     bool changed = false;
+    if (!checksum_tcp_ok(ip, packet->tcp_offset, packet->ip.len - packet->tcp_offset)) {
+        return false;
+    }
 
     struct mg_slice rest = packet->options, body, whole;
     uint8_t kind;

@@ -50,6 +50,8 @@ static void test_copying_takes_exactly_that_many_bytes(void **state)
     assert_false(mg_slice_copy(&in, out, 2));
     assert_memory_equal(out, ((const uint8_t[]){1, 2, 0xee, 0xee}), 4);
     assert_slice(in, bytes + 2, 1);
+    assert_true(mg_slice_copy(&in, out, 1));
+    assert_int_equal(out[0], 3);
 }
 
 static void test_an_empty_slice_needs_no_memory(void **state)
@@ -138,6 +140,7 @@ static void test_equal_compares_length_and_bytes(void **state)
     assert_false(mg_slice_equal(mg_slice_of_text("abc"), mg_slice_of_text("abd")));
     assert_false(mg_slice_equal(mg_slice_of_text("abc"), mg_slice_of_text("ab")));
     assert_false(mg_slice_equal(mg_slice_of_text(""), mg_slice_of_text("a")));
+    assert_false(mg_slice_equal(mg_slice_of_text("b"), mg_slice_of_text("a")));
 }
 
 int main(void)
