@@ -77,6 +77,7 @@ struct flow {
     bool first_data;    /* the client has sent a byte that counts as the beginning of TLS */
     bool retransmitted; /* a held segment came again: decide in the session */
     bool finished;      /* the session has let go of both sockets */
+    bool ended;         /* and both halves are closed */
     uint8_t session_thread;
     struct flow_end end[2];      /* by enum side */
     struct flow_half half[2];    /* by enum side; ADOPTED */

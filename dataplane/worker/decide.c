@@ -439,6 +439,7 @@ void decide_answer(struct worker *worker, const struct takeover_answer *answer)
     case TAKEOVER_FINISHED:
         flow->finished = true;
         track_set_state(worker, flow, FLOW_ADOPTED);
+        track_ended(worker, flow);
         break;
     }
 }

@@ -9,10 +9,14 @@
 
 /* ---- what is known about the halves ---- */
 
+/* half_closed tells whether the half's socket is gone, or will have nothing more to say. A socket that the session has
+ * let go of is destroyed as soon as its FIN is acknowledged, because there is no TIME_WAIT here; the endpoint's own FIN
+ * may come later, and is then answered here. */
 static bool half_closed(const struct flow *flow, enum side side)
 {
     const struct flow_half *half = &flow->half[side];
-    return half->dead || (half->fin_sent && half->fin_acked && flow->end[side].fin_sent && half->peer_fin_acked);
+    bool both_ended = flow->end[side].fin_sent && half->peer_fin_acked;
+    return half->dead || (half->fin_sent && half->fin_acked && (flow->finished || both_ended));
 }
 
 bool steer_halves_closed(const struct flow *flow)
@@ -77,7 +81,7 @@ void steer_flush(struct worker *worker)
  * reset (RFC 9293 section 3.6.1: a retransmitted FIN is acknowledged). */
 static void answer_late(struct worker *worker, struct flow *flow, const struct packet *packet, enum side side)
 {
-    if (packet_sequence_len(packet) == 0 || (packet->tcp_flags & TCP_RST) != 0 || flow->half[side].dead) {
+    if (packet_sequence_len(packet) == 0 || (packet->tcp_flags & (TCP_RST | TCP_SYN)) != 0 || flow->half[side].dead) {
         return;
     }
     struct segment segment;
@@ -102,6 +106,9 @@ void steer_to_stack(struct worker *worker, struct flow *flow, struct rte_mbuf *m
         return;
     }
     note_from_endpoint(flow, packet, side);
+    if (flow->finished) {
+        track_ended(worker, flow);
+    }
     if (!gro_add(&worker->gro, packet)) {
         steer_flush(worker);
         gro_add(&worker->gro, packet); /* an empty one takes any packet */
@@ -177,6 +184,9 @@ static void take_from_stack(struct worker *worker, struct mg_slice ip, struct tu
     }
     note_from_socket(flow, &packet, to);
     flow->last_packet_ns = worker->now_ns;
+    if (flow->finished) {
+        track_ended(worker, flow);
+    }
     send_cut(worker, flow, to, &packet, offload);
 }
 

@@ -5,7 +5,7 @@
 
 /* How long the ends of finished flows are remembered. */
 #define BLOCKED_TIMEOUT_NS (UINT64_C(10) * 1000000000)
-#define ENDED_TIMEOUT_NS (UINT64_C(10) * 1000000000)
+#define ENDED_TIMEOUT_NS (UINT64_C(5) * 1000000000)
 /* A session has let go, but its sockets may still be sending: as long as the kernel tries. */
 #define FINISHED_TIMEOUT_NS (UINT64_C(60) * 1000000000)
 
@@ -69,6 +69,14 @@ static void start_timer(struct worker *worker, struct flow *flow)
         wheel_stop(&worker->wheel, &flow->timer);
     } else {
         wheel_start(&worker->wheel, &flow->timer, flow->last_packet_ns + timeout);
+    }
+}
+
+void track_ended(struct worker *worker, struct flow *flow)
+{
+    if (!flow->ended && steer_halves_closed(flow)) {
+        flow->ended = true;
+        start_timer(worker, flow);
     }
 }
 

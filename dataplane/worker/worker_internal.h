@@ -111,6 +111,8 @@ void track_policy_flow(struct policy_flow *out, const struct flow_key *key);
 /* track_remove forgets a flow and what is held of it. */
 void track_remove(struct worker *worker, struct flow *flow);
 void track_set_state(struct worker *worker, struct flow *flow, enum flow_state state);
+/* track_ended shortens the time that a finished flow is remembered once both its halves are closed. */
+void track_ended(struct worker *worker, struct flow *flow);
 void track_timer(struct wheel_timer *timer, void *worker);
 
 /* ---- decide.c ---- */
