@@ -178,13 +178,14 @@ TLS_CLIENT = """
 import socket, ssl, sys
 context = ssl.create_default_context(cafile=sys.argv[2])
 raw = socket.create_connection((sys.argv[1], 443), timeout=20)
-tls = context.wrap_socket(raw, server_hostname="www.good.lab.test", suppress_ragged_eofs=False)
+tls = context.wrap_socket(raw, server_hostname=sys.argv[3], suppress_ragged_eofs=False)
 """
 
 
-def tls_client(lab, script):
-    """Runs Python in the client's namespace, with |tls| connected to www.good.lab.test."""
-    return lab.client("/usr/bin/python3", "-c", TLS_CLIENT + script, lab.env["SERVER_IP4"], lab.env["ROOT_PEM"]).stdout
+def tls_client(lab, script, name="www.good.lab.test"):
+    """Runs Python in the client's namespace, with |tls| connected to |name|."""
+    return lab.client("/usr/bin/python3", "-c", TLS_CLIENT + script, lab.env["SERVER_IP4"], lab.env["ROOT_PEM"],
+                      name).stdout
 
 
 def test_half_close_is_answered_after_the_clients_end(lab):
@@ -224,6 +225,19 @@ print(text.decode().splitlines()[-1])
                         f"/dev/null --x509cafile {lab.env['ROOT_PEM']} -p 443 --sni-hostname www.good.lab.test "
                         f"--verify-hostname www.good.lab.test {lab.env['SERVER_IP4']}", check=False)
     assert "you finished with close_notify" in result.stdout, result.stdout + result.stderr
+
+
+def test_the_end_of_an_idle_client_reaches_nginx(lab):
+    """A FIN alone, which nginx answers with its own at once: through the origin's relay and back."""
+    script = """
+raw = socket.socket(fileno=tls.detach())
+raw.settimeout(20)
+raw.shutdown(socket.SHUT_WR)
+while raw.recv(1000):  # tickets, perhaps an alert
+    pass
+print("ended")
+"""
+    assert tls_client(lab, script, name="rsa.lab.test") == "ended\n"
 
 
 def test_slow_answers_come_when_asked(lab):
