@@ -21,9 +21,9 @@ static const uint8_t sha256_with_rsa[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x
 static const struct key_type types[] = {
     {WIRE_KEY_EC_P256, "EC_P256", SLICE_OF(ecdsa_with_sha256), "SHA256", 32, "P-256", 256, 2 + 2 * (2 + 33), 64},
     {WIRE_KEY_EC_P384, "EC_P384", SLICE_OF(ecdsa_with_sha384), "SHA384", 48, "P-384", 384, 2 + 2 * (2 + 49), 32},
-    {WIRE_KEY_RSA_2048, "RSA_2048", SLICE_OF(sha256_with_rsa), "SHA256", 32, NULL, 2048, 256, 16},
-    {WIRE_KEY_RSA_3072, "RSA_3072", SLICE_OF(sha256_with_rsa), "SHA256", 32, NULL, 3072, 384, 8},
-    {WIRE_KEY_RSA_4096, "RSA_4096", SLICE_OF(sha256_with_rsa), "SHA256", 32, NULL, 4096, 512, 8},
+    {WIRE_KEY_RSA_2048, "RSA_2K", SLICE_OF(sha256_with_rsa), "SHA256", 32, NULL, 2048, 256, 16},
+    {WIRE_KEY_RSA_3072, "RSA_3K", SLICE_OF(sha256_with_rsa), "SHA256", 32, NULL, 3072, 384, 8},
+    {WIRE_KEY_RSA_4096, "RSA_4K", SLICE_OF(sha256_with_rsa), "SHA256", 32, NULL, 4096, 512, 8},
 };
 
 const struct key_type *key_type_get0(enum wire_key_type type)
