@@ -90,11 +90,60 @@ enum mg_status mg_confine_thread(struct mg_error *error)
     return drop(call_here, 0, error);
 }
 
-enum mg_status mg_confine_syscalls(const char *const *allowed, size_t num_allowed, struct mg_error *error)
+#ifndef UNDER_SANITIZER
+/* What every program of ours goes on calling: memory, threads, time, waiting, descriptors that are open, the log. */
+static const char *const common_syscalls[] = {
+    "brk",          "mmap",
+    "munmap",       "mremap",
+    "mprotect",     "madvise",
+    "futex",        "rt_sigprocmask",
+    "rt_sigreturn", "rt_sigaction",
+    "sigaltstack",  "restart_syscall",
+    "sched_yield",  "set_robust_list",
+    "rseq",         "exit",
+    "exit_group",   "getrandom",
+    "gettid",       "getpid",
+    "geteuid",      "tgkill",
+    "prctl",        "clock_gettime",
+    "gettimeofday", "clock_nanosleep",
+    "nanosleep",    "epoll_wait",
+    "epoll_pwait",  "epoll_pwait2",
+    "epoll_ctl",    "poll",
+    "ppoll",        "select",
+    "pselect6",     "eventfd2",
+    "read",         "readv",
+    "write",        "writev",
+    "close",        "fstat",
+    "lseek",        "fcntl",
+    "accept4",      "accept",
+    "getsockopt",   "setsockopt",
+    "getsockname",  "getpeername",
+    "recvfrom",     "recvmsg",
+    "sendto",       "sendmsg",
+    "shutdown",     "rt_sigtimedwait",
+};
+
+static enum mg_status add_rules(scmp_filter_ctx filter, uint32_t action, const char *const *names, size_t num_names,
+                                struct mg_error *error)
+{
+    for (size_t i = 0; i < num_names; i++) {
+        int number = seccomp_syscall_resolve_name(names[i]);
+        if (number == __NR_SCMP_ERROR) {
+            continue; /* a name that this library does not know yet cannot be called by it either */
+        }
+        int result = seccomp_rule_add(filter, action, number, 0);
+        if (result != 0) {
+            return mg_error_set(error, MG_INTERNAL, "seccomp rule for %s: error %d", names[i], result);
+        }
+    }
+    return MG_OK;
+}
+#endif
+
+enum mg_status mg_confine_syscalls(const struct mg_confine_calls *calls, struct mg_error *error)
 {
 #ifdef UNDER_SANITIZER
-    (void)allowed;
-    (void)num_allowed;
+    (void)calls;
     (void)error;
     return MG_OK;
 #else
@@ -102,16 +151,12 @@ enum mg_status mg_confine_syscalls(const char *const *allowed, size_t num_allowe
     if (filter == NULL) {
         return mg_error_set(error, MG_MEMORY, "cannot make a seccomp filter");
     }
-    enum mg_status status = MG_OK;
-    for (size_t i = 0; i < num_allowed && status == MG_OK; i++) {
-        int number = seccomp_syscall_resolve_name(allowed[i]);
-        if (number == __NR_SCMP_ERROR) {
-            continue; /* a name that this library does not know yet cannot be called by it either */
-        }
-        int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
-        if (result != 0) {
-            status = mg_error_set(error, MG_INTERNAL, "seccomp rule for %s: error %d", allowed[i], result);
-        }
+    enum mg_status status = add_rules(filter, SCMP_ACT_ALLOW, common_syscalls, MG_ARRAY_LEN(common_syscalls), error);
+    if (status == MG_OK) {
+        status = add_rules(filter, SCMP_ACT_ALLOW, calls->allowed, calls->num_allowed, error);
+    }
+    if (status == MG_OK) {
+        status = add_rules(filter, SCMP_ACT_ERRNO(EPERM), calls->refused, calls->num_refused, error);
     }
     if (status == MG_OK) {
         (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);

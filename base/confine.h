@@ -23,8 +23,16 @@ MG_MUST_USE enum mg_status mg_confine_capabilities(const int *keep, size_t num_k
  * threads of shared libraries, which libpsx does not see. */
 MG_MUST_USE enum mg_status mg_confine_thread(struct mg_error *error);
 
-/* mg_confine_syscalls kills the process at any system call that is not in |allowed| (names), in all threads. A process
- * under a sanitizer is left alone, since the sanitizer makes calls of its own. */
-MG_MUST_USE enum mg_status mg_confine_syscalls(const char *const *allowed, size_t num_allowed, struct mg_error *error);
+/* The system calls that a program goes on making beside those that every program needs (confine.c), by name. */
+struct mg_confine_calls {
+    const char *const *allowed;
+    size_t num_allowed;
+    const char *const *refused; /* fail with EPERM: libraries try them and can do without */
+    size_t num_refused;
+};
+
+/* mg_confine_syscalls kills the process at any other system call, in any thread. A process under a sanitizer is left
+ * alone, since the sanitizer makes calls of its own. */
+MG_MUST_USE enum mg_status mg_confine_syscalls(const struct mg_confine_calls *calls, struct mg_error *error);
 
 #endif

@@ -98,84 +98,15 @@ static void prepare_secure_heap(void)
     }
 }
 
-/* What remains to be called once everything is open and every thread runs. */
-static const char *const allowed_syscalls[] = {
-    /* memory and threads */
-    "brk",
-    "mmap",
-    "munmap",
-    "mremap",
-    "mprotect",
-    "madvise",
-    "futex",
-    "rt_sigprocmask",
-    "rt_sigreturn",
-    "restart_syscall",
-    "sched_yield",
-    "set_robust_list",
-    "rseq",
-    "exit",
-    "exit_group",
-    "getrandom",
-    "gettid",
-    "getpid",
-    "geteuid", /* of a peer and us */
-    "prctl",   /* threads name themselves */
-    /* time and waiting */
-    "clock_gettime",
-    "clock_nanosleep",
-    "nanosleep",
-    "gettimeofday",
-    "epoll_wait",
-    "epoll_pwait",
-    "epoll_pwait2",
-    "epoll_ctl",
-    "poll",
-    "ppoll",
-    "select",
-    "pselect6",
-    /* connections */
-    "accept4",
-    "accept",
-    "getsockopt",
-    "setsockopt",
-    "getsockname",
-    "getpeername",
-    "recvfrom",
-    "recvmsg",
-    "sendto",
-    "sendmsg",
-    "shutdown",
-    "eventfd2",
-    "ioctl",
-    /* the journal, the configuration at SIGHUP, the log */
-    "openat",
-    "open",
-    "read",
-    "readv",
-    "write",
-    "writev",
-    "pwrite64",
-    "lseek",
-    "close",
-    "fstat",
-    "newfstatat",
-    "stat",
-    "statx",
-    "fcntl",
-    "dup",
-    "fsync",
-    "fdatasync",
-    "ftruncate",
-    "unlink",
-    "unlinkat",
-    "flock",
-    "getdents64",
-};
-
+/* What remains to be called once everything is open and every thread runs: the journal, the configuration at SIGHUP. */
 static enum mg_status confine(struct mg_error *error)
 {
-    return mg_confine_syscalls(allowed_syscalls, MG_ARRAY_LEN(allowed_syscalls), error);
+    static const char *const allowed[] = {
+        "openat",    "open",      "newfstatat", "stat",     "statx", "pwrite64",   "dup",   "fsync",
+        "fdatasync", "ftruncate", "unlink",     "unlinkat", "flock", "getdents64", "ioctl",
+    };
+    const struct mg_confine_calls calls = {.allowed = allowed, .num_allowed = MG_ARRAY_LEN(allowed)};
+    return mg_confine_syscalls(&calls, error);
 }
 
 /* reload takes over what can change while running: the log level. */

@@ -252,6 +252,26 @@ static enum mg_status start_privileged(struct engine *engine, struct mg_error *e
     return status;
 }
 
+static enum mg_status confine(struct mg_error *error)
+{
+    static const char *const allowed[] = {
+        "socket",        "bind",       "connect", /* adoption; the signer's socket */
+        "openat",        "newfstatat", "statx",
+        "unlink",        "getdents64", /* reload, the session log; sockets at the end */
+        "epoll_create1", "ioctl",      "sched_getaffinity",
+        "ftruncate",     "flock",
+    };
+    /* The XDP library looks after its programs at the end; the kernel does that too when the process is gone. */
+    static const char *const refused[] = {"bpf", "statfs", "mount", "umount2", "mkdir", "mkdirat"};
+    const struct mg_confine_calls calls = {
+        .allowed = allowed,
+        .num_allowed = MG_ARRAY_LEN(allowed),
+        .refused = refused,
+        .num_refused = MG_ARRAY_LEN(refused),
+    };
+    return mg_confine_syscalls(&calls, error);
+}
+
 static enum mg_status drop_privileges(struct mg_error *error)
 {
     static const int keep[] = {CAP_NET_ADMIN, CAP_NET_BIND_SERVICE};
@@ -286,6 +306,9 @@ enum mg_status engine_start(struct engine **out, struct config *config, struct m
     }
     if (status == MG_OK) {
         status = start_metrics(engine, error);
+    }
+    if (status == MG_OK) {
+        status = confine(error);
     }
     if (status != MG_OK) {
         return status; /* the process ends: nothing is worth undoing */

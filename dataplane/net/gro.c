@@ -6,14 +6,46 @@
 #include "dataplane/net/checksum.h"
 
 #define IPV4_TOTAL_LEN 2
+#define IPV4_FRAGMENT 6
+#define IPV4_CHECKSUM 10
 #define IPV6_PAYLOAD_LEN 4
 #define IPV6_HEADER_LEN 40
+#define TCP_SEQ 4
+#define TCP_ACKNOWLEDGEMENT 8
 #define TCP_FLAGS 13
+#define TCP_WINDOW 14
+#define TCP_CHECKSUM 16
+#define TCP_URGENT 18
+#define TCP_HEADER_LEN 20
 #define MAX_MERGED_LEN 65535
 
-static bool same_bytes(const uint8_t *a, const uint8_t *b, size_t len)
+/* same tells whether the bytes from |start| up to |end| of both packets are the same. */
+static bool same(const struct packet *a, const struct packet *b, size_t start, size_t end)
 {
-    return memcmp(a, b, len) == 0;
+    return memcmp(a->ip.data + start, b->ip.data + start, end - start) == 0;
+}
+
+/* same_ip_header: in everything but length, id and checksum. */
+static bool same_ip_header(const struct packet *a, const struct packet *b)
+{
+    if (a->is_ipv6 != b->is_ipv6 || a->tcp_offset != b->tcp_offset) {
+        return false;
+    }
+    if (a->is_ipv6) {
+        return same(a, b, 0, IPV6_PAYLOAD_LEN) && same(a, b, IPV6_PAYLOAD_LEN + 2, a->tcp_offset);
+    }
+    return same(a, b, 0, IPV4_TOTAL_LEN) && same(a, b, IPV4_FRAGMENT, IPV4_CHECKSUM) &&
+           same(a, b, IPV4_CHECKSUM + 2, a->tcp_offset);
+}
+
+/* same_tcp_header: in everything but sequence number, flags and checksum. The data offset comes before the options,
+ * so that they are compared only where they are equally long. */
+static bool same_tcp_header(const struct packet *a, const struct packet *b)
+{
+    size_t tcp = a->tcp_offset;
+    return same(a, b, tcp, tcp + TCP_SEQ) && same(a, b, tcp + TCP_ACKNOWLEDGEMENT, tcp + TCP_FLAGS) &&
+           same(a, b, tcp + TCP_WINDOW, tcp + TCP_CHECKSUM) &&
+           same(a, b, tcp + TCP_URGENT, tcp + TCP_HEADER_LEN + a->options.len);
 }
 
 static bool plain(const struct packet *packet)
@@ -27,21 +59,14 @@ static bool checksum_ok(const struct packet *packet)
     return checksum_tcp_ok(packet->ip.data, packet->tcp_offset, packet->ip.len - packet->tcp_offset);
 }
 
-/* continues tells whether |packet| can be joined to what is there: everything in its headers but lengths, id, flags
- * and checksums is the same. */
+/* continues tells whether |packet| can be joined to what is there. */
 static bool continues(const struct gro *gro, const struct packet *packet)
 {
     const struct packet *first = &gro->first;
-    size_t address_len = packet_address_len(packet);
-    return !gro->closed && gro->num_segments < GRO_MAX_SEGMENTS && plain(packet) && packet->is_ipv6 == first->is_ipv6 &&
-           packet->tcp_offset == first->tcp_offset && packet->seq == gro->next_seq && packet->ack == first->ack &&
-           packet->window == first->window && packet->source_port == first->source_port &&
-           packet->destination_port == first->destination_port && packet->options.len == first->options.len &&
+    return !gro->closed && gro->num_segments < GRO_MAX_SEGMENTS && plain(packet) && packet->seq == gro->next_seq &&
            packet->payload.len <= first->payload.len &&
            gro->header_len + gro->payload_len + packet->payload.len <= MAX_MERGED_LEN &&
-           same_bytes(packet->source, first->source, address_len) &&
-           same_bytes(packet->destination, first->destination, address_len) &&
-           same_bytes(packet->options.data, first->options.data, packet->options.len) && checksum_ok(packet);
+           same_ip_header(first, packet) && same_tcp_header(first, packet) && checksum_ok(packet);
 }
 
 static struct iovec part_of(struct mg_slice slice)

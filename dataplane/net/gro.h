@@ -28,12 +28,14 @@ struct gro {
     struct iovec parts[GRO_MAX_SEGMENTS + 2]; /* virtio header, headers, payloads */
 };
 
-/* gro_add takes |packet| in if it continues what is there (or if nothing is there): same flow and direction, next
- * sequence number, same acknowledgement, window and options, nothing but ACK and PSH, a right checksum. False: write
- * what is there first. The packet's bytes stay in place until gro_write. */
+/* gro_add takes |packet| in if nothing is there, or if it continues what is there: the next sequence number, nothing
+ * but ACK and PSH, a right checksum, and headers that differ in nothing but lengths, ids and checksums, so that nothing
+ * is lost that they say (a CE mark, a timestamp). False: write what is there first. The packet's bytes stay in place
+ * until gro_write. */
 bool gro_add(struct gro *gro, const struct packet *packet);
 
-/* gro_write gives what was collected to the kernel and empties |gro|. */
+/* gro_write gives what was collected to the kernel and empties |gro|, also where it fails. MG_AGAIN: the device's queue
+ * is full, and the packet is lost as on a full wire; MG_IO. */
 MG_MUST_USE enum mg_status gro_write(struct gro *gro, int tun_fd);
 
 static inline bool gro_empty(const struct gro *gro)
