@@ -50,7 +50,7 @@ static bool same_tcp_header(const struct packet *a, const struct packet *b)
 
 static bool plain(const struct packet *packet)
 {
-    return (packet->tcp_flags & ~(TCP_ACK | TCP_PSH)) == 0 && packet->payload.len > 0 &&
+    return (packet->tcp_flags & ~TCP_PSH) == TCP_ACK && packet->payload.len > 0 &&
            packet->ip.len - packet->payload.len <= GRO_MAX_HEADER;
 }
 
