@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT, Lab, run
+from labkit import ROOT, Lab, run
 
 
 def namespaces(prefix):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BUILD
+from labkit import BUILD
 
 INTERMEDIATE = "Lab Origin Intermediate"
 

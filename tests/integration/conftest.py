@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine and the signer in a lab of the tests' own."""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from labkit import MintgateLab  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """Mintgate in the wire, up for the whole session. A test that changes the configuration puts it back."""
+    made = MintgateLab(f"mgi{os.getpid()}-", tmp_path_factory.mktemp("lab"))
+    try:
+        made.command("up")
+        yield made
+    finally:
+        made.command("down")
+    for log in (made.directory / "log").glob("*.log"):
+        text = log.read_text(errors="replace")
+        assert "Sanitizer" not in text, f"{log}: a sanitizer complained"
