@@ -8,7 +8,10 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -249,7 +252,49 @@ static void test_a_directory_is_made_once_and_must_be_one(void **state)
     assert_int_equal(mg_file_make_directory(temp_path("a/b"), 0700, &error), MG_IO);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, temp_dir_make, temp_dir_remove)
+static void test_a_disk_that_is_full_leaves_the_old_content(void **state)
+{
+    (void)state;
+    static uint8_t content[LONG_LEN];
+    const char *path = temp_path("file");
+    assert_int_equal(mg_file_write_atomic(path, mg_slice_of_text("old"), 0644, &error), MG_OK);
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){.rlim_cur = LONG_LEN - 1, .rlim_max = before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    enum mg_status status = mg_file_write_atomic(path, mg_slice_of(content, LONG_LEN), 0644, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(status, MG_IO);
+    assert_non_null(strstr(error.text, "cannot write"));
+    assert_content(path, mg_slice_of_text("old"));
+    assert_int_equal(num_entries(), 1);
+}
+
+/* Each test ends with as many descriptors open as it began with. */
+static unsigned descriptors_before;
+
+static unsigned num_descriptors(void)
+{
+    unsigned num = 0;
+    for (int fd = 0; fd < 1024; fd++) {
+        num += fcntl(fd, F_GETFD) >= 0;
+    }
+    return num;
+}
+
+static int begin(void **state)
+{
+    descriptors_before = num_descriptors();
+    return temp_dir_make(state);
+}
+
+static int end(void **state)
+{
+    return num_descriptors() == descriptors_before ? temp_dir_remove(state) : -1;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
@@ -265,6 +310,7 @@ int main(void)
         TEST(test_a_reader_of_the_old_file_keeps_it),
         TEST(test_writing_does_not_follow_a_link_in_its_way),
         TEST(test_what_cannot_be_written_leaves_the_old_content),
+        TEST(test_a_disk_that_is_full_leaves_the_old_content),
         TEST(test_a_path_without_a_directory_is_of_the_working_directory),
         TEST(test_a_directory_is_made_once_and_must_be_one),
     };
