@@ -129,7 +129,8 @@ struct flow_handle flow_handle_of(const struct flow_table *table, const struct f
 struct flow *flow_by_handle(struct flow_table *table, struct flow_handle handle)
 {
     struct flow *flow = &table->flows[handle.index];
-    return flow->generation == handle.generation ? flow : NULL;
+    bool taken = flow->generation % 2 == 1;
+    return taken && flow->generation == handle.generation ? flow : NULL;
 }
 
 uint32_t flow_count(const struct flow_table *table)

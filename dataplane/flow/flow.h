@@ -71,7 +71,7 @@ struct flow_half {
 struct flow {
     struct flow_key key;
     uint64_t hash;
-    uint32_t generation; /* of this place in the table */
+    uint32_t generation; /* of this place in the table: counts up when it is taken (odd) and given free (even) */
     enum flow_state state;
     bool stack_key;     /* also in the table under its key for the stack */
     bool first_data;    /* the client has sent a byte that counts as the beginning of TLS */
@@ -99,7 +99,8 @@ struct flow_handle {
 
 struct flow_table;
 
-/* flow_table_new allocates everything for |capacity| flows; EAL is up. |name| is unique in the process. */
+/* flow_table_new allocates everything for |capacity| flows, at least one, each with both its keys; EAL is up. |name| is
+ * unique in the process. */
 MG_MUST_USE enum mg_status flow_table_new(struct flow_table **out, const char *name, uint32_t capacity);
 void flow_table_free(struct flow_table *table);
 
@@ -111,7 +112,8 @@ void flow_key_of(struct flow_key *out, const struct packet *packet, enum side si
 
 struct flow *flow_find(struct flow_table *table, const struct flow_key *key, uint64_t hash);
 
-/* flow_add makes a flow for |key|, in its zero state but for key, hash and generation. NULL: the table is full. */
+/* flow_add makes a flow for |key|, which is not in the table, in its zero state but for key, hash and generation. NULL:
+ * the table is full. */
 struct flow *flow_add(struct flow_table *table, const struct flow_key *key, uint64_t hash);
 
 /* flow_add_stack_key also enters |flow| under FLOW_VLAN_STACK. False: another flow with the same addresses and ports,

@@ -297,9 +297,13 @@ static void test_ipv4_fragments(void **state)
     static const struct {
         uint16_t fragment;
         bool first;
-    } cases[] = {{MORE_FRAGMENTS, true}, {MORE_FRAGMENTS | 1, false},
-                 {185, false},           {MORE_FRAGMENTS | 185, false},
-                 {0x1fff, false},        {MORE_FRAGMENTS | DONT_FRAGMENT, true}};
+    } cases[] = {{1, false},
+                 {MORE_FRAGMENTS, true},
+                 {MORE_FRAGMENTS | 1, false},
+                 {185, false},
+                 {MORE_FRAGMENTS | 185, false},
+                 {0x1fff, false},
+                 {MORE_FRAGMENTS | DONT_FRAGMENT, true}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         parse_tcp(&(struct frame_ip){.id = 0xbeef, .fragment = cases[i].fragment}, &sample);
         assert_fragment(0xbeef, cases[i].first, cases[i].first);
