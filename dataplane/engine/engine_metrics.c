@@ -41,19 +41,19 @@ static void write_gauges(const struct dataplane *dataplane, struct mg_buffer *ou
     for (unsigned i = 0; i < dataplane->num_session_threads; i++) {
         sessions += session_thread_count(dataplane->session_threads[i]);
     }
-    gauge(out, "mintgate_flows", "TCP flows remembered now.", flows);
-    gauge(out, "mintgate_sessions", "Taken-over flows now.", sessions);
-    gauge(out, "mintgate_learned_bypasses", "Servers bypassed for a while because they cannot be intercepted.",
-          learned_count(dataplane->learned));
-    gauge(out, "mintgate_policy_generation", "How often the policy was loaded.",
+    gauge(out, "mintgate_dataplane_flows", "TCP flows remembered now.", flows);
+    gauge(out, "mintgate_dataplane_sessions", "Taken-over flows now.", sessions);
+    gauge(out, "mintgate_dataplane_learned_bypasses",
+          "Servers bypassed for a while because they cannot be intercepted.", learned_count(dataplane->learned));
+    gauge(out, "mintgate_dataplane_policy_generation", "How often the policy was loaded.",
           policy_generation(mg_rcu_load(&dataplane->policy)));
     const struct issuer *issuer = issuers_get0(dataplane->issuers, WIRE_ISSUER_DEFAULT);
-    gauge(out, "mintgate_issuer_generation", "Generation of the forward-trust issuer; 0: none yet.",
+    gauge(out, "mintgate_minting_issuer_generation", "Generation of the forward-trust issuer; 0: none yet.",
           issuer == NULL ? 0 : issuer->generation);
-    gauge(out, "mintgate_issuer_not_after_seconds", "End of its validity, seconds since 1970.",
+    gauge(out, "mintgate_minting_issuer_not_after_seconds", "End of its validity, seconds since 1970.",
           issuer == NULL ? 0 : (uint64_t)issuer->not_after);
-    mg_metrics_family(out, "mintgate_rcu_stall_seconds", "gauge", "Age of the oldest unfinished grace period.");
-    mg_metrics_sample_seconds(out, "mintgate_rcu_stall_seconds", "", (double)mg_rcu_stall_ns() / 1e9);
+    mg_metrics_family(out, "mintgate_cache_rcu_stall_seconds", "gauge", "Age of the oldest unfinished grace period.");
+    mg_metrics_sample_seconds(out, "mintgate_cache_rcu_stall_seconds", "", (double)mg_rcu_stall_ns() / 1e9);
 }
 
 static void write_cache(const char *prefix, const char *what, const struct cache_stats *stats, struct mg_buffer *out)
@@ -90,7 +90,7 @@ static void write_caches(const struct dataplane *dataplane, struct mg_buffer *ou
     cache_stats(dataplane->leaves, &stats);
     write_cache("mintgate_cache", "minted certificates", &stats, out);
     chain_memory_stats(dataplane->chains, &stats);
-    write_cache("mintgate_chain_memory", "verified server chains", &stats, out);
+    write_cache("mintgate_dataplane_chain_memory", "verified server chains", &stats, out);
 }
 
 static void write_minting(const struct dataplane *dataplane, struct mg_buffer *out)

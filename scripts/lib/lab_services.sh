@@ -51,7 +51,7 @@ start_signer()
 engine_ready()
 {
     curl -sf --max-time 1 --unix-socket "$metrics_socket" http://localhost/metrics |
-        grep '^mintgate_issuer_generation [1-9]'
+        grep '^mintgate_minting_issuer_generation [1-9]'
 }
 
 start_engine()
