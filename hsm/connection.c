@@ -81,7 +81,7 @@ static enum mg_status send_now(const struct connection *connection, struct mg_sl
             return MG_OK;
         }
         if (errno != EINTR) {
-            return errno == EAGAIN || errno == ENOBUFS ? MG_AGAIN : MG_IO;
+            return errno == EAGAIN ? MG_AGAIN : MG_IO;
         }
     }
 }

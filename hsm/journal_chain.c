@@ -311,7 +311,7 @@ static enum journal_line read_batch(struct journal_reader *reader, struct mg_sli
     if (!take_text(&in, "{\"batch\":") || !take_number(&in, &batch) || batch != position.batch + 1 ||
         !take_text(&in, ",\"records\":") || !take_number(&in, &num_records) || num_records != reader->num_records ||
         EVP_DigestFinal_ex(reader->records, records_hash, NULL) != 1 ||
-        !advance(reader->sha256, &position, batch, num_records, records_hash) || !take_chain(&in, &position) ||
+        !advance(reader->sha256, &position, batch, reader->num_records, records_hash) || !take_chain(&in, &position) ||
         !start_batch(reader)) {
         return JOURNAL_LINE_BROKEN;
     }

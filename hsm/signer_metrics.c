@@ -29,47 +29,42 @@ static void render_results(const struct signer_metrics *metrics, struct mg_buffe
     }
 }
 
+#define AT(field) offsetof(struct signing_counters, field)
+
+static void render_reasons(const struct signer_metrics *metrics, struct mg_buffer *out)
+{
+    static const char busy[] = "mintgate_hsm_busy_total", refused[] = "mintgate_hsm_refused_connections_total";
+    mg_metrics_family(out, busy, "counter", "Requests answered busy, by reason.");
+    mg_metrics_sample(out, busy, "reason=\"full\"", sum_at(metrics, AT(busy_full)));
+    mg_metrics_sample(out, busy, "reason=\"expired\"", sum_at(metrics, AT(busy_expired)));
+    mg_metrics_family(out, refused, "counter", "Connections refused, by reason.");
+    mg_metrics_sample(out, refused, "reason=\"too_many\"", sum_at(metrics, AT(refused_connections)));
+    mg_metrics_sample(out, refused, "reason=\"peer\"", mg_counter_get(metrics->refused_peers));
+}
+
 static void render_loops(const struct signer_metrics *metrics, struct mg_buffer *out)
 {
     static const struct {
-        const char *name, *type, *labels, *help; /* no help: a further sample of the family before */
-        size_t offset;
-    } rows[] = {
-#define AT(field) offsetof(struct signing_counters, field)
-        {"mintgate_hsm_busy_total", "counter", "reason=\"full\"", "Requests answered busy, by reason.", AT(busy_full)},
-        {"mintgate_hsm_busy_total", "counter", "reason=\"expired\"", NULL, AT(busy_expired)},
-        {"mintgate_hsm_abandoned_requests_total", "counter", "", "Requests whose connection went before their answer.",
-         AT(abandoned)},
-        {"mintgate_hsm_packets_total", "counter", "", "Packets from engines.", AT(packets)},
-        {"mintgate_hsm_invalid_packets_total", "counter", "", "Packets that closed their connection.",
-         AT(invalid_packets)},
-        {"mintgate_hsm_connections_total", "counter", "", "Connections of engines accepted.", AT(connections)},
-        {"mintgate_hsm_refused_connections_total", "counter", "reason=\"too_many\"", "Connections refused, by reason.",
-         AT(refused_connections)},
-    };
-    for (size_t i = 0; i < MG_ARRAY_LEN(rows); i++) {
-        if (rows[i].help != NULL) {
-            mg_metrics_family(out, rows[i].name, rows[i].type, rows[i].help);
-        }
-        mg_metrics_sample(out, rows[i].name, rows[i].labels, sum_at(metrics, rows[i].offset));
-    }
-    mg_metrics_sample(out, "mintgate_hsm_refused_connections_total", "reason=\"peer\"",
-                      mg_counter_get(metrics->refused_peers));
-    static const struct {
         const char *name, *type, *help;
         size_t offset;
-    } others[] = {
+    } rows[] = {
+        {"mintgate_hsm_abandoned_requests_total", "counter", "Requests whose connection went before their answer.",
+         AT(abandoned)},
+        {"mintgate_hsm_packets_total", "counter", "Packets from engines.", AT(packets)},
+        {"mintgate_hsm_invalid_packets_total", "counter", "Packets that closed their connection.", AT(invalid_packets)},
+        {"mintgate_hsm_connections_total", "counter", "Connections of engines accepted.", AT(connections)},
         {"mintgate_hsm_slow_peers_total", "counter", "Connections closed because their results were not read.",
          AT(slow_peers)},
         {"mintgate_hsm_connections", "gauge", "Connections of engines now.", AT(connections_now)},
         {"mintgate_hsm_queue_requests", "gauge", "Requests waiting to be signed now.", AT(waiting_now)},
-#undef AT
     };
-    for (size_t i = 0; i < MG_ARRAY_LEN(others); i++) {
-        mg_metrics_family(out, others[i].name, others[i].type, others[i].help);
-        mg_metrics_sample(out, others[i].name, "", sum_at(metrics, others[i].offset));
+    for (size_t i = 0; i < MG_ARRAY_LEN(rows); i++) {
+        mg_metrics_family(out, rows[i].name, rows[i].type, rows[i].help);
+        mg_metrics_sample(out, rows[i].name, "", sum_at(metrics, rows[i].offset));
     }
 }
+
+#undef AT
 
 static void render_histograms(const struct signer_metrics *metrics, struct mg_buffer *out)
 {
@@ -126,6 +121,7 @@ static void render_issuers(const struct issuer_set *issuers, struct mg_buffer *o
 void signer_metrics_render(const struct signer_metrics *metrics, struct mg_buffer *out)
 {
     render_results(metrics, out);
+    render_reasons(metrics, out);
     render_loops(metrics, out);
     render_histograms(metrics, out);
     render_journal(metrics->journal, out);

@@ -94,10 +94,12 @@ static void test_a_peer_that_reads_late_gets_everything_in_order(void **state)
     while (connection->backlog < CONNECTION_MAX_BACKLOG / 2) {
         assert_int_equal(add(&id, WIRE_SIGNER_MAX_BATCH), MG_OK);
     }
+    assert_true(read_results(&seen) > 0); /* the socket has room, but what came before goes first */
+    assert_int_equal(add(&id, WIRE_SIGNER_MAX_BATCH), MG_OK);
     assert_int_equal(connection_flush(connection), MG_OK);
     while (seen < id) {
-        assert_true(read_results(&seen) > 0);
         assert_int_equal(connection_send_backlog(connection), MG_OK);
+        assert_true(read_results(&seen) > 0);
     }
     assert_int_equal(connection->backlog, 0);
 }

@@ -252,6 +252,29 @@ static void test_any_changed_byte_is_noticed(void **state)
     }
 }
 
+/* "batch":01 says the same as "batch":1, but it is not what was written. */
+static void test_a_number_spelled_otherwise_is_noticed(void **state)
+{
+    (void)state;
+    static const char *const numbers[] = {"{\"batch\":", "\"records\":", "\"file\":"};
+    make_journal(NEVER_ROTATE, 2);
+    for (size_t i = 0; i < MG_ARRAY_LEN(numbers); i++) {
+        struct mg_buffer changed;
+        mg_buffer_init(&changed, 1 << 20);
+        read_content(file_path(1));
+        const uint8_t *place = memmem(content.data, content.len, numbers[i], strlen(numbers[i]));
+        size_t before = (size_t)(place - content.data) + strlen(numbers[i]);
+        mg_buffer_append(&changed, content.data, before);
+        mg_buffer_append_text(&changed, "0");
+        mg_buffer_append(&changed, content.data + before, content.len - before);
+        write_content(file_path(1), mg_buffer_slice(&changed));
+        assert_int_equal(verify(), MG_INVALID);
+        write_content(file_path(1), mg_buffer_slice(&content));
+        assert_int_equal(verify(), MG_OK);
+        mg_buffer_free(&changed);
+    }
+}
+
 /* line_at returns line |index| of |content|. */
 static struct mg_slice line_at(size_t index)
 {
@@ -462,7 +485,7 @@ static int free_content(void **state)
 
 int main(void)
 {
-    mg_log_init("test", (enum mg_log_level) - 1); /* breaks are made on purpose here */
+    mg_log_init("test", MG_LOG_ERROR); /* warnings are provoked here on purpose */
     const struct CMUnitTest tests[] = {
         JOURNAL_TEST(test_a_record_is_one_line_of_json),
         JOURNAL_TEST(test_the_chain_is_as_defined),
@@ -472,6 +495,7 @@ int main(void)
         JOURNAL_TEST(test_a_full_file_is_followed_by_another),
         JOURNAL_TEST(test_the_oldest_files_may_be_archived_away),
         JOURNAL_TEST(test_any_changed_byte_is_noticed),
+        JOURNAL_TEST(test_a_number_spelled_otherwise_is_noticed),
         JOURNAL_TEST(test_lines_removed_moved_or_repeated_are_noticed),
         JOURNAL_TEST(test_an_unfinished_write_is_cut_off_at_the_start),
         JOURNAL_TEST(test_a_file_left_without_its_header_is_removed_at_the_start),

@@ -224,7 +224,7 @@ static void test_the_program_signs_with_every_key_type(void **state)
         const char *type, *crypto_mb;
         size_t count;
     } rows[] = {{"EC_P256", "auto", 2000}, {"EC_P256", "off", 500}, {"EC_P384", "auto", 200},
-                {"RSA_2K", "auto", 200}, {"RSA_3K", "off", 20}, {"RSA_4K", "auto", 40}};
+                {"RSA_2K", "auto", 200},   {"RSA_3K", "off", 20},   {"RSA_4K", "auto", 40}};
     for (size_t i = 0; i < MG_ARRAY_LEN(rows); i++) {
         temp_dir_make(NULL);
         key_type = rows[i].type;

@@ -287,17 +287,25 @@ static void test_a_tbs_of_forbidden_length_is_refused(void **state)
     }
 }
 
+/* Well-formed in all else: three certificates that are each allowed, and together are not. */
 static void test_a_packet_over_the_limit_is_refused(void **state)
 {
+    static const uint8_t certificate[WIRE_SIGNER_MAX_PACKET / 3];
     struct mg_buffer *packet = *state;
-    static const uint8_t zeros[4096];
-    wire_signer_begin_sign(packet);
-    mg_buffer_free(packet);
-    mg_buffer_init(packet, 2 * WIRE_SIGNER_MAX_PACKET);
-    mg_buffer_append_u8(packet, WIRE_SIGNER_HELLO);
-    while (packet->len <= WIRE_SIGNER_MAX_PACKET) {
-        mg_buffer_append(packet, zeros, sizeof(zeros));
+    struct wire_issuers issuers = {.num_issuers = 1};
+    issuers.issuers[0] =
+        (struct wire_issuer){.role = WIRE_ISSUER_DEFAULT, .key_type = WIRE_KEY_EC_P256, .num_chain = 3};
+    for (size_t i = 0; i < 3; i++) {
+        issuers.issuers[0].chain[i] = mg_slice_of(certificate, sizeof(certificate) - 10);
     }
+    mg_buffer_init(packet, 2 * WIRE_SIGNER_MAX_PACKET);
+    wire_signer_encode_issuers(packet, &issuers);
+    assert_int_equal(decode_any(mg_buffer_slice(packet)), MG_OK);
+    mg_buffer_clear(packet);
+    issuers.issuers[0].chain[0].len = sizeof(certificate);
+    issuers.issuers[0].chain[1].len = sizeof(certificate);
+    wire_signer_encode_issuers(packet, &issuers);
+    assert_true(mg_buffer_ok(packet) && packet->len > WIRE_SIGNER_MAX_PACKET);
     assert_int_equal(decode_any(mg_buffer_slice(packet)), MG_INVALID);
 }
 
