@@ -344,6 +344,7 @@ static void advance_client(struct session *session)
         return;
     }
     session_note_tls(&session->record.client_tls, client->ssl);
+    session_note_protocol(session);
     session->record.resumed = SSL_session_reused(client->ssl) != 0;
     if (session->record.resumed) {
         count(&session->thread->counters, COUNT_RESUMED);
@@ -352,7 +353,7 @@ static void advance_client(struct session *session)
     count(&session->thread->counters, COUNT_SESSION_INTERCEPTED);
     drop_handshake(session);
     session->record.action = "intercept";
-    session->record.reason = "rule";
+    session->record.reason = session->verdict == TRUST_OK ? "rule" : trust_verdict_name(session->verdict);
     session->state = SESSION_RELAY;
     session->last_byte_ns = session->thread->now_ns;
     set_deadline(session, session->last_byte_ns + session->thread->dataplane->config->sessions.idle_timeout_ns);

@@ -165,6 +165,8 @@ void session_watch_writes(struct session_half *half);
 
 extern const struct tls_callbacks session_tls_callbacks;
 void session_note_tls(struct session_tls *out, const SSL *ssl);
+/* session_note_protocol notes the application protocol that the client was given: one of the configured ones. */
+void session_note_protocol(struct session *session);
 
 /* ---- session_leaf.c ---- */
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/err.h>
@@ -15,6 +16,15 @@ void session_note_tls(struct session_tls *out, const SSL *ssl)
         .cipher = cipher == NULL ? NULL : SSL_CIPHER_standard_name(cipher),
         .group = SSL_get_curve_name(SSL_get_curve_id(ssl)),
     };
+}
+
+void session_note_protocol(struct session *session)
+{
+    const uint8_t *protocol;
+    unsigned len;
+    SSL_get0_alpn_selected(session->half[SIDE_CLIENT].ssl, &protocol, &len);
+    snprintf(session->record.alpn, sizeof(session->record.alpn), "%.*s", (int)len,
+             len > 0 ? (const char *)protocol : "");
 }
 
 /* ---- the server's chain ---- */

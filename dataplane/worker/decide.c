@@ -300,13 +300,34 @@ static void judge(struct worker *worker, struct flow *flow, CBS stream)
     }
 }
 
+/* new_bytes returns what of a segment belongs to the client's stream, and its place there. A keep-alive carries a byte
+ * of garbage from before it (RFC 9293 section 3.8.4). */
+static struct mg_slice new_bytes(const struct flow *flow, const struct packet *packet, uint32_t *offset)
+{
+    uint32_t first = flow->end[SIDE_CLIENT].isn + 1;
+    struct mg_slice bytes = packet->payload, before;
+    uint32_t seq = packet->seq;
+    if (seq_before(seq, first)) {
+        if (!mg_slice_take(&bytes, &before, first - seq)) {
+            bytes.len = 0;
+        }
+        seq = first;
+    }
+    *offset = seq - first;
+    return bytes;
+}
+
 /* gather puts a segment into the flow's stream and judges what is there. */
 static void gather(struct worker *worker, struct flow *flow, const struct packet *packet)
 {
     const struct config_policy *settings = policy_settings(worker->policy);
     struct hello_stream *stream = &flow->hello->stream;
-    uint32_t offset = packet->seq - (flow->end[SIDE_CLIENT].isn + 1);
-    switch (hello_stream_add(stream, offset, packet->payload.data, packet->payload.len)) {
+    uint32_t offset;
+    struct mg_slice bytes = new_bytes(flow, packet, &offset);
+    if (bytes.len == 0) {
+        return;
+    }
+    switch (hello_stream_add(stream, offset, bytes.data, bytes.len)) {
     case HELLO_STREAM_OK:
         break;
     case HELLO_STREAM_CONFLICT:
@@ -366,34 +387,30 @@ void decide_first(struct worker *worker, struct flow *flow, struct rte_mbuf *mbu
         judge(worker, flow, stream); /* in place: most ClientHellos are in one segment */
     }
     if (flow->state == FLOW_HOLDING) {
-        if (!start_gathering(worker, flow)) {
-            table_full(worker, flow);
-        } else if (packet->payload.len > 0) {
+        if (start_gathering(worker, flow)) {
             gather(worker, flow, packet);
+        } else {
+            table_full(worker, flow);
         }
     }
 }
 
 void decide_more(struct worker *worker, struct flow *flow, struct rte_mbuf *mbuf, const struct packet *packet)
 {
-    struct flow_end *client = &flow->end[SIDE_CLIENT];
-    uint32_t after = packet->seq + packet_sequence_len(packet);
-    bool sent_again = packet->payload.len > 0 &&
-                      hello_stream_has(&flow->hello->stream, packet->seq - (client->isn + 1), packet->payload.len);
+    uint32_t offset;
+    struct mg_slice bytes = new_bytes(flow, packet, &offset);
+    bool sent_again = bytes.len > 0 && hello_stream_has(&flow->hello->stream, offset, bytes.len);
     if (worker->num_held >= worker->max_held) {
         rte_pktmbuf_free(mbuf);
         table_full(worker, flow);
         return;
-    }
-    if (seq_before(client->next_seq, after)) {
-        client->next_seq = after;
     }
     decide_hold(worker, flow, mbuf);
     if (sent_again || flow->num_held > MAX_HELD_PER_FLOW) {
         /* The client waits for an acknowledgement, which only a socket can give: two lost segments would stop it for
          * good. The session decides. */
         take_over(worker, flow, NULL, NULL);
-    } else if (packet->payload.len > 0) {
+    } else {
         gather(worker, flow, packet);
     }
 }

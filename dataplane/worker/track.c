@@ -296,7 +296,9 @@ static void before_data(struct worker *worker, struct flow *flow, struct rte_mbu
         output_forward(worker, mbuf, side);
         return;
     }
-    bool has_content = packet->payload.len > 0 || (packet->tcp_flags & TCP_FIN) != 0;
+    /* A keep-alive sends nothing new, though it may carry a byte. */
+    bool has_content = packet_sequence_len(packet) > 0 &&
+                       seq_before(flow->end[side].isn + 1, packet->seq + packet_sequence_len(packet));
     if (side == SIDE_CLIENT && flow->state == FLOW_OPEN && has_content) {
         note_packet(flow, packet, side);
         decide_first(worker, flow, mbuf, packet);
@@ -323,6 +325,7 @@ static void while_holding(struct worker *worker, struct flow *flow, struct rte_m
         return;
     }
     if (side == SIDE_CLIENT) {
+        note_packet(flow, packet, side);
         decide_more(worker, flow, mbuf, packet);
         return;
     }
