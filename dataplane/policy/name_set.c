@@ -47,22 +47,41 @@ static bool parent(struct mg_slice *name)
     return dot != NULL && mg_slice_take(name, &label, (size_t)(dot - name->data) + 1);
 }
 
-/* canonical_copy turns one name of the configuration into canonical form, on the heap. */
-static enum mg_status canonical_copy(const char *name, char **out, struct mg_error *error)
+static bool is_ascii(const char *text)
 {
-    char *ascii = NULL;
-    int result = idn2_to_ascii_8z(name, &ascii, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
-    if (result != IDN2_OK) {
-        return mg_error_set(error, MG_INVALID, "'%s' is no host name: %s", name, idn2_strerror(result));
+    while (*text != '\0' && (unsigned char)*text <= 0x7f) {
+        text++;
     }
+    return *text == '\0';
+}
+
+/* copy_ascii puts the canonical form of |ascii| on the heap; errors call it |name|. */
+static enum mg_status copy_ascii(const char *ascii, const char *name, char **out, struct mg_error *error)
+{
     struct dns_name canonical;
     enum dns_name_verdict verdict = dns_name_from_sni(&canonical, mg_slice_of_text(ascii));
-    idn2_free(ascii);
     if (verdict != DNS_NAME_OK) {
         return mg_error_set(error, MG_INVALID, "'%s' is no host name: %s", name, dns_name_verdict_name(verdict));
     }
     *out = strdup(canonical.text);
     return *out == NULL ? MG_MEMORY : MG_OK;
+}
+
+/* canonical_copy turns one name of the configuration into canonical form, on the heap. ASCII does not go through IDNA,
+ * which refuses names that no registry gives out but that servers have, such as "r3---sn-4g5.example". */
+static enum mg_status canonical_copy(const char *name, char **out, struct mg_error *error)
+{
+    if (is_ascii(name)) {
+        return copy_ascii(name, name, out, error);
+    }
+    char *ascii = NULL;
+    int result = idn2_to_ascii_8z(name, &ascii, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
+    if (result != IDN2_OK) {
+        return mg_error_set(error, MG_INVALID, "'%s' is no host name: %s", name, idn2_strerror(result));
+    }
+    enum mg_status status = copy_ascii(ascii, name, out, error);
+    idn2_free(ascii);
+    return status;
 }
 
 static enum mg_status add_pattern(struct name_set *set, const char *pattern, struct mg_error *error)

@@ -18,8 +18,9 @@ struct name_set {
     bool any;  /* no condition at all */
 };
 
-/* name_set_build takes the patterns of a rule: "name", "*.suffix", "none". Unicode is turned into A-labels (RFC 5891).
- * MG_INVALID: the text of |error| names the pattern. On any error |out| is in its zero state. */
+/* name_set_build takes the patterns of a rule: "name", "*.suffix", "none". Unicode is turned into A-labels (RFC 5891);
+ * ASCII is taken as it is (minting/names.h). MG_INVALID: the text of |error| names the pattern. On any error |out| is
+ * in its zero state. */
 MG_MUST_USE enum mg_status name_set_build(struct name_set *out, const struct config_strings *patterns,
                                           struct mg_error *error);
 void name_set_clear(struct name_set *set);
