@@ -12,10 +12,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = pathlib.Path(os.environ.get("MG_BUILD", ROOT / "build/plain")).resolve()
 
 
-def run(*command, check=True, **options):
+def run(*command, check=True, timeout=120, **options):
     """Runs a command; its output is in the error of a failed one."""
-    result = subprocess.run([str(word) for word in command], capture_output=True, text=True, errors="replace", timeout=120,
-                            **options)
+    result = subprocess.run([str(word) for word in command], capture_output=True, text=True, errors="replace",
+                            timeout=timeout, **options)
     if check and result.returncode != 0:
         raise AssertionError(f"{command} exited with {result.returncode}\n{result.stdout}\n{result.stderr}")
     return result
@@ -53,12 +53,12 @@ class Lab:
         """The origin's counters."""
         return json.loads(self.curl(f"http://{self.env['SERVER_IP4']}/stats").stdout)
 
-    def loadgen(self, *words, connect=None, cafile=None):
+    def loadgen(self, *words, connect=None, cafile=None, **options):
         """Runs the load generator: its report, and its exit status as "status"."""
         target = connect or f"{self.env['SERVER_IP4']}:443"
         result = self.client(
             BUILD / "bench/mintgate-loadgen", "--connect", target, "--cafile", cafile or self.env["ROOT_PEM"],
-            "--json", "-", *words, check=False,
+            "--json", "-", *words, check=False, **options,
         )
         assert result.returncode in (0, 1), result.stderr
         return dict(json.loads(result.stdout), status=result.returncode)
