@@ -32,23 +32,29 @@ static bool keep_name(void *arg, enum mimic_name_kind kind, struct mg_slice name
     return kind != MIMIC_NAME_DNS || policy_same_for(question->policy, &question->flow, name, CONFIG_ACTION_INTERCEPT);
 }
 
-/* decide_names decides what names the leaf carries: for a bad server nothing that it does not say itself. */
+/* decide_names decides what names the leaf carries: for a bad server nothing that it does not say itself. Where it says
+ * none for us to use, the leaf, which nobody trusts, has the subject's host name or the address that was dialled. */
 static void decide_names(struct session *session, struct leaf_names *out)
 {
     struct name_question question = {.policy = mg_rcu_load(&session->thread->dataplane->policy)};
     session_policy_flow(session, &question.flow);
+    struct mg_slice address = mg_slice_of(question.flow.server, question.flow.is_ipv6 ? 16 : 4);
+    leaf_names_keep *keep = policy_names_matter(question.policy, &question.flow) ? keep_name : NULL;
     enum mimic_name_kind kind = MIMIC_NAME_DNS;
     struct mg_slice required = {0};
     if (session->verdict == TRUST_OK) {
         required = hello_info_sni(&session->hello);
-        struct mg_slice address = mg_slice_of(question.flow.server, question.flow.is_ipv6 ? 16 : 4);
         if (required.len == 0 && mimic_covers_ip(session->mimic, address)) {
             kind = MIMIC_NAME_IP;
             required = address;
         }
     }
-    bool matter = policy_names_matter(question.policy, &question.flow);
-    leaf_names_decide(out, session->mimic, kind, required, matter ? keep_name : NULL, &question);
+    leaf_names_decide(out, session->mimic, kind, required, keep, &question);
+    if (leaf_names_count(out) == 0 && session->verdict != TRUST_OK) {
+        bool has_subject = session->mimic->subject_name.len > 0 && !out->drops_subject;
+        leaf_names_decide(out, session->mimic, has_subject ? MIMIC_NAME_DNS : MIMIC_NAME_IP,
+                          has_subject ? session->mimic->subject_name : address, keep, &question);
+    }
 }
 
 static enum leaf_key_type key_type_for(const struct session *session)
@@ -60,6 +66,21 @@ static enum leaf_key_type key_type_for(const struct session *session)
 
 /* ---- minting ---- */
 
+/* usable_until returns when a leaf is to leave the cache. One that mimics an expired certificate has no end to spare.
+ */
+static int64_t usable_until(const struct leaf *leaf, int64_t now, int64_t lifetime_seconds)
+{
+    int64_t end = now + lifetime_seconds;
+    if (leaf->not_after <= now) {
+        return end;
+    }
+    int64_t last = leaf->not_after - LAST_SECONDS;
+    if (last <= now) {
+        last = leaf->not_after;
+    }
+    return end < last ? end : last;
+}
+
 static void mint_done_publish(void *arg, const struct mint_outcome *outcome)
 {
     struct leaf_order *order = arg;
@@ -67,10 +88,8 @@ static void mint_done_publish(void *arg, const struct mint_outcome *outcome)
     const struct config_cache *config = &thread->dataplane->config->cache;
     int64_t now = mg_clock_wall_seconds();
     if (outcome->result == MINT_OK) {
-        int64_t expires = now + (int64_t)config->lifetime_seconds;
-        int64_t last = outcome->leaf->not_after - LAST_SECONDS;
         cache_publish(order->pending, &outcome->leaf->value, leaf_memory(outcome->leaf),
-                      expires < last ? expires : last);
+                      usable_until(outcome->leaf, now, (int64_t)config->lifetime_seconds));
     } else {
         if (outcome->result == MINT_REFUSED) {
             mg_log_warning("the signer refused a leaf: %s", wire_sign_status_name(outcome->refusal));
