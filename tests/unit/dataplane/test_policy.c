@@ -64,20 +64,20 @@ static void test_without_rules_the_default_decides_for_all(void **state)
         assert_int_equal(verdict.rule, POLICY_NO_RULE);
         assert_string_equal(verdict.rule_name, "default");
         assert_int_equal(verdict.block_with, CONFIG_BLOCK_RESET);
-        assert_int_equal(policy_may_intercept(policy, &flow), action == CONFIG_ACTION_INTERCEPT);
-        assert_int_equal(policy_may_intercept_addresses(policy, &flow), action == CONFIG_ACTION_INTERCEPT);
+        assert_int_equal(policy_may_touch(policy, &flow), action != CONFIG_ACTION_BYPASS);
+        assert_int_equal(policy_may_touch_addresses(policy, &flow), action != CONFIG_ACTION_BYPASS);
         assert_false(policy_names_matter(policy, &flow));
         assert_int_equal(policy_generation(policy), GENERATION);
         policy_free(policy);
     }
 }
 
-static void test_an_empty_configuration_intercepts_nothing(void **state)
+static void test_an_empty_configuration_touches_nothing(void **state)
 {
     (void)state;
     struct policy *policy = new_policy("");
     struct policy_flow flow = flow_of("10.0.0.1", "192.0.2.1", 443);
-    assert_false(policy_may_intercept(policy, &flow));
+    assert_false(policy_may_touch(policy, &flow));
     assert_string_equal(rule_of(policy, flow, "a.example"), "default");
     policy_free(policy);
 }
@@ -196,11 +196,11 @@ static void test_the_first_rule_that_matches_wins(void **state)
 
 /* ---- what a flow may become ---- */
 
-static bool may_intercept(const char *yaml, uint16_t port)
+static bool may_touch(const char *yaml, uint16_t port)
 {
     struct policy *policy = new_policy(yaml);
     struct policy_flow flow = flow_of("10.0.0.1", "192.0.2.1", port);
-    bool may = policy_may_intercept(policy, &flow);
+    bool may = policy_may_touch(policy, &flow);
     policy_free(policy);
     return may;
 }
@@ -208,24 +208,28 @@ static bool may_intercept(const char *yaml, uint16_t port)
 #define BYPASS_ALL "    - {name: bypass, action: bypass}\n"
 #define BYPASS_NAME "    - {name: bypass, sni: a.example, action: bypass}\n"
 #define BLOCK_PORT "    - {name: port, port: 443, action: block}\n"
+#define BLOCK_NAME "    - {name: block, sni: b.example, action: block}\n"
 #define INTERCEPT_NAME "    - {name: name, sni: b.example, action: intercept}\n"
 #define INTERCEPT_OTHER "    - {name: other, client: 10.9.0.0/16, action: intercept}\n"
 #define RULES "policy:\n  rules:\n"
 #define BUT_INTERCEPT "policy:\n  default: intercept\n  rules:\n"
 
-static void test_a_flow_is_watched_if_any_name_could_have_it_intercepted(void **state)
+static void test_a_flow_is_watched_if_any_name_could_have_it_intercepted_or_blocked(void **state)
 {
     (void)state;
-    assert_true(may_intercept(RULES INTERCEPT_NAME, 443));
-    assert_true(may_intercept(RULES BYPASS_NAME INTERCEPT_NAME, 443));
-    assert_true(may_intercept(RULES INTERCEPT_NAME BYPASS_ALL, 443));
-    assert_false(may_intercept(RULES BYPASS_ALL INTERCEPT_NAME, 443));
-    assert_false(may_intercept(RULES BLOCK_PORT INTERCEPT_NAME, 443));
-    assert_true(may_intercept(RULES BLOCK_PORT INTERCEPT_NAME, 444));
-    assert_false(may_intercept(RULES INTERCEPT_OTHER, 443));
-    assert_true(may_intercept(BUT_INTERCEPT BYPASS_NAME, 443));
-    assert_false(may_intercept(BUT_INTERCEPT BYPASS_ALL, 443));
-    assert_false(may_intercept(BUT_INTERCEPT BLOCK_PORT, 443));
+    assert_true(may_touch(RULES INTERCEPT_NAME, 443));
+    assert_true(may_touch(RULES BYPASS_NAME INTERCEPT_NAME, 443));
+    assert_true(may_touch(RULES INTERCEPT_NAME BYPASS_ALL, 443));
+    assert_false(may_touch(RULES BYPASS_ALL INTERCEPT_NAME, 443));
+    assert_false(may_touch(RULES BYPASS_ALL BLOCK_PORT, 443));
+    assert_true(may_touch(RULES BLOCK_PORT, 443));
+    assert_false(may_touch(RULES BLOCK_PORT, 444));
+    assert_true(may_touch(RULES BYPASS_NAME BLOCK_NAME, 444));
+    assert_true(may_touch(RULES BLOCK_PORT INTERCEPT_NAME, 444));
+    assert_false(may_touch(RULES INTERCEPT_OTHER, 443));
+    assert_true(may_touch(BUT_INTERCEPT BYPASS_NAME, 443));
+    assert_false(may_touch(BUT_INTERCEPT BYPASS_ALL, 443));
+    assert_true(may_touch("policy: {default: block}\n", 443));
 }
 
 static void test_addresses_are_watched_if_any_port_is(void **state)
@@ -237,22 +241,22 @@ static void test_addresses_are_watched_if_any_port_is(void **state)
                                        "    - {name: two, port: 8443, client: 10.0.0.0/8, action: intercept}\n"
                                        "    - {name: three, client: 10.0.0.0/8, action: bypass}\n"
                                        "    - {name: four, port: 9443, action: intercept}\n"
-                                       "    - {name: five, sni: '*.example', client: 11.0.0.0/8, action: block}\n"
-                                       "    - {name: six, client: 11.0.0.0/8, action: block}\n");
+                                       "    - {name: five, sni: '*.example', client: 11.0.0.0/8, action: bypass}\n"
+                                       "    - {name: six, client: 11.0.0.0/8, action: bypass}\n");
     struct policy_flow flow = flow_of("10.0.0.1", "192.0.2.1", 443);
-    assert_true(policy_may_intercept_addresses(policy, &flow)); /* rule two, on another port */
-    assert_false(policy_may_intercept(policy, &flow));
+    assert_true(policy_may_touch_addresses(policy, &flow)); /* rule two, on another port */
+    assert_false(policy_may_touch(policy, &flow));
     flow = flow_of("11.0.0.1", "192.0.2.1", 443);
-    assert_true(policy_may_intercept_addresses(policy, &flow)); /* rule four */
+    assert_true(policy_may_touch_addresses(policy, &flow)); /* rule four */
     policy_free(policy);
 
     policy = new_policy("policy:\n"
                         "  default: intercept\n"
                         "  rules:\n"
-                        "    - {name: one, client: 10.0.0.0/8, action: block}\n"
+                        "    - {name: one, client: 10.0.0.0/8, action: bypass}\n"
                         "    - {name: two, port: 443, action: bypass}\n");
-    assert_false(policy_may_intercept_addresses(policy, (struct policy_flow[]){flow_of("10.0.0.1", "192.0.2.1", 443)}));
-    assert_true(policy_may_intercept_addresses(policy, (struct policy_flow[]){flow_of("11.0.0.1", "192.0.2.1", 443)}));
+    assert_false(policy_may_touch_addresses(policy, (struct policy_flow[]){flow_of("10.0.0.1", "192.0.2.1", 443)}));
+    assert_true(policy_may_touch_addresses(policy, (struct policy_flow[]){flow_of("11.0.0.1", "192.0.2.1", 443)}));
     policy_free(policy);
 }
 
@@ -552,17 +556,17 @@ static enum config_action naive_decide(const struct config_policy *policy, const
 static void check_sums(const struct config_policy *plain, const struct policy *policy, const struct policy_flow *flow)
 {
     enum config_action actions[NUM_NAMES];
-    bool intercepts = false, differs = false;
+    bool touches = false, differs = false;
     for (size_t i = 0; i < NUM_NAMES; i++) {
         struct policy_verdict verdict;
         actions[i] = naive_decide(plain, flow, universe[i]);
         policy_decide(policy, flow, mg_slice_of_text(universe[i]), &verdict);
         assert_int_equal(verdict.action, actions[i]);
-        intercepts = intercepts || actions[i] == CONFIG_ACTION_INTERCEPT;
+        touches = touches || actions[i] != CONFIG_ACTION_BYPASS;
         differs = differs || actions[i] != actions[0];
     }
-    assert_true(policy_may_intercept(policy, flow) || !intercepts);
-    assert_true(policy_may_intercept_addresses(policy, flow) || !intercepts);
+    assert_true(policy_may_touch(policy, flow) || !touches);
+    assert_true(policy_may_touch_addresses(policy, flow) || !touches);
     assert_true(policy_names_matter(policy, flow) || !differs);
     for (enum config_action action = CONFIG_ACTION_INTERCEPT; action <= CONFIG_ACTION_BLOCK; action++) {
         /* Below x stand a, b and any other; below a.x likewise; below y all are others. */
@@ -592,7 +596,7 @@ static void test_random_policies_decide_as_the_plainest_evaluator_does(void **st
             random_address(client, flow.is_ipv6, &seed);
             random_address(server, flow.is_ipv6, &seed);
             check_sums(&random.config.policy, policy, &flow);
-            may += policy_may_intercept(policy, &flow);
+            may += policy_may_touch(policy, &flow);
             all_below += policy_same_for(policy, &flow, mg_slice_of_text("*.x"), CONFIG_ACTION_INTERCEPT);
         }
         policy_free(policy);
@@ -619,7 +623,7 @@ static void test_without_conditions_on_names_what_may_be_is_what_is_decided(void
         random_address(client, flow.is_ipv6, &seed);
         random_address(server, flow.is_ipv6, &seed);
         enum config_action action = naive_decide(&random.config.policy, &flow, "a.x");
-        assert_int_equal(policy_may_intercept(policy, &flow), action == CONFIG_ACTION_INTERCEPT);
+        assert_int_equal(policy_may_touch(policy, &flow), action != CONFIG_ACTION_BYPASS);
         assert_true(policy_same_for(policy, &flow, mg_slice_of_text("*.x"), action));
         assert_false(policy_names_matter(policy, &flow));
         policy_free(policy);
@@ -630,12 +634,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_without_rules_the_default_decides_for_all),
-        cmocka_unit_test(test_an_empty_configuration_intercepts_nothing),
+        cmocka_unit_test(test_an_empty_configuration_touches_nothing),
         cmocka_unit_test(test_each_condition_alone),
         cmocka_unit_test(test_conditions_of_one_rule_are_all_required),
         cmocka_unit_test(test_prefixes_of_every_length_match_to_the_bit),
         cmocka_unit_test(test_the_first_rule_that_matches_wins),
-        cmocka_unit_test(test_a_flow_is_watched_if_any_name_could_have_it_intercepted),
+        cmocka_unit_test(test_a_flow_is_watched_if_any_name_could_have_it_intercepted_or_blocked),
         cmocka_unit_test(test_addresses_are_watched_if_any_port_is),
         cmocka_unit_test(test_names_whose_verdict_differs_are_told_apart),
         cmocka_unit_test(test_only_rules_that_the_flow_can_meet_count_for_names),
