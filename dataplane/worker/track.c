@@ -15,11 +15,11 @@ void track_policy_flow(struct policy_flow *out, const struct flow_key *key)
         .client = key->client, .server = key->server, .is_ipv6 = key->is_ipv6 != 0, .port = key->server_port};
 }
 
-static bool may_intercept(const struct worker *worker, const struct flow_key *key)
+static bool may_touch(const struct worker *worker, const struct flow_key *key)
 {
     struct policy_flow flow;
     track_policy_flow(&flow, key);
-    return policy_may_intercept(worker->policy, &flow);
+    return policy_may_touch(worker->policy, &flow);
 }
 
 static bool is_syn(const struct packet *packet)
@@ -262,7 +262,7 @@ static void neutralize(struct worker *worker, struct rte_mbuf *mbuf, struct pack
 static void unknown_flow(struct worker *worker, struct rte_mbuf *mbuf, struct packet *packet, enum side side,
                          const struct flow_key *key, uint64_t hash)
 {
-    if (!may_intercept(worker, key) || (packet->tcp_flags & TCP_RST) != 0) {
+    if (!may_touch(worker, key) || (packet->tcp_flags & TCP_RST) != 0) {
         output_forward(worker, mbuf, side);
     } else if (is_syn(packet) && side == SIDE_CLIENT) {
         neutralize(worker, mbuf, packet);
@@ -439,7 +439,7 @@ static enum fragments_way way_of_first(struct worker *worker, const struct packe
     enum config_way_out way = policy_settings(worker->policy)->fragmented;
     if (flow == NULL) {
         /* The beginning of a flow in fragments is judged as one; a flow whose beginning was missed passes. */
-        if (!may_intercept(worker, &key) || policy_settings(worker->policy)->midstream == CONFIG_WAY_OUT_BYPASS) {
+        if (!may_touch(worker, &key) || policy_settings(worker->policy)->midstream == CONFIG_WAY_OUT_BYPASS) {
             return FRAGMENTS_FORWARD;
         }
         count(&worker->counters, COUNT_WAY_OUT_FRAGMENTED);
@@ -497,7 +497,7 @@ void track_fragment(struct worker *worker, struct rte_mbuf *mbuf, const struct p
     flow_key_of(&key, packet, side);
     struct policy_flow flow;
     track_policy_flow(&flow, &key);
-    if (!policy_may_intercept_addresses(worker->policy, &flow)) {
+    if (!policy_may_touch_addresses(worker->policy, &flow)) {
         output_forward(worker, mbuf, side);
         return;
     }
