@@ -280,6 +280,19 @@ static void ended_by_reset(struct worker *worker, struct flow *flow, struct rte_
     track_remove(worker, flow);
 }
 
+/* out_before_data ends the watch of a flow that goes another way than a client's first bytes after a handshake. */
+static void out_before_data(struct worker *worker, struct flow *flow, enum side side)
+{
+    const struct config_policy *settings = policy_settings(worker->policy);
+    if (side == SIDE_SERVER) {
+        /* It speaks first, or ends the connection unasked: not TLS. */
+        decide_way_out(worker, flow, COUNT_WAY_OUT_NOT_TLS, settings->not_tls, "not_tls");
+    } else {
+        /* The answer to its SYN was never seen. */
+        decide_way_out(worker, flow, COUNT_WAY_OUT_MIDSTREAM, settings->midstream, "midstream");
+    }
+}
+
 static void before_data(struct worker *worker, struct flow *flow, struct rte_mbuf *mbuf, const struct packet *packet,
                         enum side side)
 {
@@ -305,9 +318,8 @@ static void before_data(struct worker *worker, struct flow *flow, struct rte_mbu
         return;
     }
     note_packet(flow, packet, side);
-    if (side == SIDE_SERVER && has_content) {
-        /* It speaks first, or ends the connection unasked: not TLS. */
-        decide_way_out(worker, flow, COUNT_WAY_OUT_NOT_TLS, policy_settings(worker->policy)->not_tls, "not_tls");
+    if (has_content) {
+        out_before_data(worker, flow, side);
         if (flow->state == FLOW_BLOCKED) {
             rte_pktmbuf_free(mbuf);
             return;
@@ -438,20 +450,22 @@ static enum fragments_way way_of_first(struct worker *worker, const struct packe
     struct flow *flow = flow_find(worker->flows, &key, hash);
     enum config_way_out way = policy_settings(worker->policy)->fragmented;
     if (flow == NULL) {
-        /* The beginning of a flow in fragments is judged as one; a flow whose beginning was missed passes. */
-        if (!may_touch(worker, &key) || policy_settings(worker->policy)->midstream == CONFIG_WAY_OUT_BYPASS) {
+        if (!may_touch(worker, &key)) {
+            return FRAGMENTS_FORWARD;
+        }
+        /* A handshake in fragments is judged as one, or it would make the flow one whose beginning was missed. */
+        bool opens = (packet->tcp_flags & TCP_SYN) != 0;
+        if (!opens && policy_settings(worker->policy)->midstream == CONFIG_WAY_OUT_BYPASS) {
             return FRAGMENTS_FORWARD;
         }
         count(&worker->counters, COUNT_WAY_OUT_FRAGMENTED);
-        return FRAGMENTS_DROP;
+        return opens && way == CONFIG_WAY_OUT_BYPASS ? FRAGMENTS_FORWARD : FRAGMENTS_DROP;
     }
     switch (flow->state) {
     case FLOW_SYN:
     case FLOW_OPEN:
     case FLOW_HOLDING:
-        if (side == SIDE_SERVER) {
-            return FRAGMENTS_FORWARD;
-        }
+        /* The server's too: its SYN-ACK in fragments would hide the handshake from us. */
         decide_way_out(worker, flow, COUNT_WAY_OUT_FRAGMENTED, way, "fragmented");
         return way == CONFIG_WAY_OUT_BLOCK ? FRAGMENTS_DROP : FRAGMENTS_FORWARD;
     case FLOW_BYPASSED:
