@@ -336,7 +336,9 @@ class Host:
         """The next connection to |port|. Without |answer| its SYN has been noted, and the test sends the SYN-ACK."""
         syn = wait_for(lambda: self.listening[port] and self.listening[port].popleft(), "a SYN")
         connection = Tcp(self, syn.source, syn.source_port, local_port=port, remote_mac=syn.frame[6:12], **how)
-        connection.take(syn)
+        for again in [syn] + [other for other in self.listening[port] if other[:4] == syn[:4]]:
+            connection.take(again)
+        self.listening[port] = collections.deque(o for o in self.listening[port] if o[:4] != syn[:4])
         if answer:
             connection.syn_ack()
         return connection
@@ -386,6 +388,9 @@ class Tcp:
         self.fin_received = False
         self.reset = None  # the RST that came
         self.auto_ack = True
+        self.on_change = None  # called when anything has come
+        self.peer_window = 0  # in bytes, from snd_una
+        self.num_duplicate_acks = 0
         self._early = {}  # seq: segment
         host.connections[(self.remote, self.remote_port, self.local_port)] = self
 
@@ -430,19 +435,22 @@ class Tcp:
         total = transport_checksum(packed(self.local), packed(self.remote), 6, header + payload)
         return header[:16] + struct.pack("!H", total) + header[18:] + payload
 
-    def segment(self, flags=ACK, payload=b"", **fields):
-        """Sends one segment as it is told; nothing is noted."""
-        packet = ip_packet(self.local, self.remote, 6, self.build(flags, payload, **fields))
+    def segment(self, flags=ACK, payload=b"", *, seq=None, **fields):
+        """Sends one segment as it is told: at the end of what was sent so far if |seq| does not say otherwise."""
+        seq = self.snd_nxt if seq is None else seq & 0xFFFFFFFF
+        packet = ip_packet(self.local, self.remote, 6, self.build(flags, payload, seq=seq, **fields))
         self.host.send_ip(packet, self.remote_mac)
+        after = (seq + len(payload) + bool(flags & SYN) + bool(flags & FIN)) & 0xFFFFFFFF
+        if before(self.snd_nxt, after):
+            self.snd_nxt = after
 
     def syn(self, flags=0, payload=b""):
         """Sends the SYN, or sends it again."""
         self.segment(SYN | flags, payload, seq=self.isn, ack=0, options=self.syn_options())
-        self.snd_nxt = (self.isn + 1) & 0xFFFFFFFF
+        self.snd_nxt = (self.isn + 1) & 0xFFFFFFFF  # data in a SYN is sent again
 
     def syn_ack(self, flags=0):
         self.segment(SYN | ACK | flags, seq=self.isn, options=self.syn_options())
-        self.snd_nxt = (self.isn + 1) & 0xFFFFFFFF
 
     def connect(self):
         self.syn()
@@ -461,20 +469,58 @@ class Tcp:
         return min(mss, 1440 if ":" in self.remote else 1460) - (12 if self.negotiated_timestamps else 0)
 
     def at(self, offset, payload, flags=ACK | PSH):
-        """Sends bytes at an offset of the own stream; nothing is noted."""
+        """Sends bytes at an offset of the own stream."""
         self.segment(flags, payload, seq=self.isn + 1 + offset)
 
     def send(self, data, size=None):
         """Sends bytes in order, in segments of |size|."""
         size = size or self.send_mss
         for start in range(0, len(data), size):
-            part = data[start:start + size]
-            self.segment(ACK | PSH, part)
-            self.snd_nxt = (self.snd_nxt + len(part)) & 0xFFFFFFFF
+            self.segment(ACK | PSH, data[start:start + size])
+
+    def transmit(self, data, *, loses=lambda: False, order=None):
+        """Sends bytes as a host does: within the peer's window, again what was lost. |loses|() says of each segment
+        whether it is lost on its way; |order| changes the order of a burst of segments."""
+        start, sent = self.snd_nxt, 0
+        recover = None  # a loss is being repaired until so many bytes are acknowledged
+
+        def send_at(offset):
+            if not loses():
+                self.segment(ACK | PSH, data[offset:offset + self.send_mss], seq=start + offset)
+
+        def send_window(acked):
+            nonlocal sent
+            limit = acked + min(self.peer_window, 64 * self.send_mss)
+            burst = []
+            while sent < len(data) and sent + len(data[sent:sent + self.send_mss]) <= limit:
+                burst.append(sent)
+                sent += len(data[sent:sent + self.send_mss])
+            for offset in order(burst) if order else burst:
+                send_at(offset)
+            self.snd_nxt = (start + sent) & 0xFFFFFFFF
+
+        def wait_ack():
+            """Returns whether anything new was acknowledged, before three duplicates or a timeout said otherwise."""
+            una, self.num_duplicate_acks = self.snd_una, 0
+            end = time.monotonic() + 0.2
+            while self.snd_una == una and self.num_duplicate_acks < 3 and time.monotonic() < end:
+                assert self.reset is None, "the connection was reset"
+                pump(0.01)
+            return self.snd_una != una
+
+        acked = 0
+        while acked < len(data):
+            send_window(acked)
+            advanced = wait_ack()
+            acked = (self.snd_una - start) & 0xFFFFFFFF
+            if recover is not None and acked >= recover:
+                recover = None
+            elif recover is not None or not advanced:
+                recover = recover or sent
+                send_at(acked)
 
     def fin(self):
         self.segment(FIN | ACK)
-        self.snd_nxt = (self.snd_nxt + 1) & 0xFFFFFFFF
 
     def rst(self):
         self.segment(RST | ACK)
@@ -482,12 +528,26 @@ class Tcp:
     # ---- receiving ----
 
     def take(self, segment):
+        """What the host does with each segment of this connection."""
         self.segments.append(segment)
         if segment.flags & RST:
             self.reset = segment
-            return
-        if segment.flags & ACK and before(self.snd_una, segment.ack):
+        else:
+            self._take(segment)
+        if self.on_change is not None:
+            self.on_change()
+
+    def _take_ack(self, segment):
+        advances = before(self.snd_una, segment.ack)
+        self.num_duplicate_acks = 0 if advances or segment.payload else self.num_duplicate_acks + 1
+        if advances:
             self.snd_una = segment.ack
+        both = self.scale is not None and self.peer_syn is not None and self.peer_syn.option(WINDOW_SCALE)
+        self.peer_window = segment.window << (both[0] if both and not segment.flags & SYN else 0)
+
+    def _take(self, segment):
+        if segment.flags & ACK:
+            self._take_ack(segment)
         if segment.flags & SYN:
             if self.peer_syn is None:
                 self.peer_syn = segment
@@ -552,72 +612,89 @@ class Tcp:
 
 
 class Tls:
-    """TLS over a Tcp."""
+    """TLS over a Tcp. It goes on by itself while the test waits for anything: what was said to it is in |plaintext|,
+    |established| and |closed| (close_notify came) tell how far it is, |error| what ended it. With |server_side| it begins
+    at once, else with hello() or handshake()."""
 
     def __init__(self, tcp, context, name=None, *, server_side=False):
         self.tcp = tcp
+        self.plaintext = bytearray()
+        self.established = self.closed = False
+        self.error = None
+        self._begun = server_side
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.object = context.wrap_bio(self._in, self._out, server_side=server_side,
                                        server_hostname=None if server_side else name)
+        tcp.on_change = self.progress
+        self.progress()
 
     def hello(self):
         """The ClientHello's bytes, for the test to send."""
+        self._begun = True
         with contextlib.suppress(ssl.SSLWantReadError):
             self.object.do_handshake()
         return self._out.read()
 
-    def flush(self, size=None):
-        if self._out.pending:
-            self.tcp.send(self._out.read(), size)
-
-    def _fed(self):
-        """Takes what has come; true if that is anything, or the end."""
+    def progress(self):
+        """Does what can be done with what has come."""
+        if not self._begun:
+            return
         if self.tcp.received:
             self._in.write(self.tcp.take_received())
-            return True
-        assert self.tcp.reset is None, "the connection was reset"
-        if self.tcp.fin_received and not self._in.eof:
+        if self.tcp.fin_received:
             self._in.write_eof()
-            return True
-        return False
+        try:
+            if not self.established:
+                self.object.do_handshake()
+                self.established = True
+            while part := self.object.read(65536):
+                self.plaintext += part
+            self.closed = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.closed = True
+        except ssl.SSLError as error:
+            self.error = self.error or error
+        self._flush()
 
-    def _do(self, function, *arguments):
-        while True:
-            try:
-                result = function(*arguments)
-                self.flush()
-                return result
-            except ssl.SSLWantReadError:
-                self.flush()
-                wait_for(self._fed, "more of TLS")
-            except ssl.SSLError:
-                self.flush()
-                raise
+    def _flush(self):
+        if self._out.pending and not self.tcp.reset:
+            self.tcp.send(self._out.read())
+
+    def _until(self, condition, what):
+        wait_for(lambda: condition() or self.error or self.tcp.reset, what)
+        if not condition():
+            raise self.error or ConnectionResetError(what)
 
     def handshake(self):
-        self._do(self.object.do_handshake)
+        if not self._begun:
+            self.tcp.send(self.hello())
+        self._until(lambda: self.established, "the handshake's end")
 
     def write(self, data):
-        self._do(self.object.write, data)
+        """Sends |data| whole, with no regard to the peer's window."""
+        self.object.write(data)
+        self._flush()
+
+    def encrypted(self, data):
+        """What write would send, for the test to send."""
+        self.object.write(data)
+        return self._out.read()
 
     def read(self, num_bytes):
         """Exactly so many bytes."""
-        data = b""
-        while len(data) < num_bytes:
-            part = self._do(self.object.read, num_bytes - len(data))
-            assert part, "the end"
-            data += part
+        self._until(lambda: len(self.plaintext) >= num_bytes, f"{num_bytes} bytes of plaintext")
+        data = bytes(self.plaintext[:num_bytes])
+        del self.plaintext[:num_bytes]
         return data
 
     def read_all(self):
         """Everything until close_notify."""
-        parts = []
-        with contextlib.suppress(ssl.SSLZeroReturnError):
-            while part := self._do(self.object.read, 65536):
-                parts.append(part)
-        return b"".join(parts)
+        self._until(lambda: self.closed, "close_notify")
+        return self.read(len(self.plaintext))
 
     def close_notify(self):
         with contextlib.suppress(ssl.SSLWantReadError):
             self.object.unwrap()
-        self.flush()
+        self._flush()
