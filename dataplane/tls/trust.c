@@ -380,6 +380,11 @@ static STACK_OF(X509) * parse_chain(const STACK_OF(CRYPTO_BUFFER) * chain, X509 
     return NULL;
 }
 
+enum trust_verdict trust_verify_name(const struct mimic *mimic, struct mg_slice name)
+{
+    return name.len == 0 || mimic_covers_dns(mimic, name) ? TRUST_OK : TRUST_WRONG_NAME;
+}
+
 enum trust_verdict trust_verify(const struct trust *trust, const STACK_OF(CRYPTO_BUFFER) * chain,
                                 const struct mimic *mimic, struct mg_slice name, int64_t now, int64_t *valid_until)
 {
@@ -395,8 +400,8 @@ enum trust_verdict trust_verify(const struct trust *trust, const STACK_OF(CRYPTO
     if (is_missing_issuer(error) && add_known(trust, untrusted)) {
         verdict = verify_once(trust, leaf, untrusted, now, num_sent, valid_until, &error);
     }
-    if (verdict == TRUST_OK && name.len > 0 && !mimic_covers_dns(mimic, name)) {
-        verdict = TRUST_WRONG_NAME;
+    if (verdict == TRUST_OK) {
+        verdict = trust_verify_name(mimic, name);
     }
     X509_free(leaf);
     sk_X509_pop_free(untrusted, X509_free);
