@@ -201,8 +201,9 @@ MG_MUST_USE enum mg_status config_parse(struct config **out, const char *path, c
 
 void config_free(struct config *config);
 
-/* config_needs_restart names the first key that differs between |a| and |b| and that a running program cannot take
- * over (schema.c says which); NULL if there is none. The text lives as long as the program. */
+/* config_needs_restart names, as in "sessions.max", the first key that differs between |a| and |b| and that a running
+ * program cannot take over (schema.c says which); NULL if there is none. The text lives until the thread's next call.
+ */
 const char *config_needs_restart(const struct config *a, const struct config *b);
 
 /* config_write_reference appends docs/configuration.md's tables: every key with type, default, bounds, meaning. */

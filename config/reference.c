@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
 #include "config/schema.h"
@@ -36,11 +37,13 @@ static bool values_equal(const struct config_key *key, const struct config *a, c
 
 const char *config_needs_restart(const struct config *a, const struct config *b)
 {
+    static _Thread_local char name[64];
     for (size_t s = 0; s < config_num_sections; s++) {
         for (size_t k = 0; k < config_sections[s].num_keys; k++) {
             const struct config_key *key = &config_sections[s].keys[k];
             if (!key->reload && !values_equal(key, a, b)) {
-                return key->name;
+                snprintf(name, sizeof(name), "%s.%s", config_sections[s].name, key->name);
+                return name;
             }
         }
     }

@@ -127,8 +127,8 @@ static const struct config_key policy_keys[] = {
      "How a flow is blocked where no rule says otherwise: a fatal TLS alert (access_denied), which people see as a "
      "clear error and browsers do not retry, or a TCP reset."},
     {"quic", CONFIG_WORD, AT(policy.quic), "drop", 0, 0, forward_or_drop, true,
-     "UDP to port 443 between addresses that a rule may intercept. Dropped, browsers fall back to TCP; forwarded, they "
-     "pass uninspected."},
+     "UDP to port 443 between addresses that a rule may intercept or block. Dropped, browsers fall back to TCP; "
+     "forwarded, they pass uninspected."},
     {"below_minimum", CONFIG_WORD, AT(policy.below_minimum), "block", 0, 0, ways_out, true,
      "The client offers no TLS version from `tls.min_version` on. Blocked: no current client does, and it would be an "
      "easy way out."},

@@ -127,6 +127,7 @@ def connect(lab, address=None, port=443, source=None, timeout=30):
 def client_context(roots, version=None, alpn=None, ciphers=None):
     """What a client of Python's is ready for; |roots| None: anything, unverified."""
     context = ssl.create_default_context(cafile=roots)
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     if roots is None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

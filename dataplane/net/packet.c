@@ -217,12 +217,14 @@ static void parse_fragment(struct packet *out, const struct ip_header *header)
     if (header->protocol != IPPROTO_TCP) {
         return;
     }
-    struct mg_slice rest = header->rest;
+    struct mg_slice rest = header->rest, sequence;
+    uint16_t offset_flags;
     out->kind = PACKET_TCP_FRAGMENT;
     out->fragment_id = header->fragment_id;
     out->fragment_first = header->fragment_first;
-    if (header->fragment_first) {
-        (void)parse_ports(out, &rest);
+    if (header->fragment_first && parse_ports(out, &rest)) {
+        bool has_flags = mg_slice_take(&rest, &sequence, 8) && mg_slice_u16(&rest, &offset_flags);
+        out->tcp_flags = has_flags ? (uint8_t)offset_flags : TCP_SYN;
     }
 }
 

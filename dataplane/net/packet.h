@@ -61,7 +61,8 @@ struct packet {
     uint32_t ack;
     struct mg_slice options; /* of the TCP header */
     struct mg_slice payload;
-    /* PACKET_TCP_FRAGMENT */
+    /* PACKET_TCP_FRAGMENT; the first one has |tcp_flags| too, a SYN where it is too short to tell (RFC 1858 section 3)
+     */
     uint32_t fragment_id;
     bool fragment_first;
 };

@@ -17,6 +17,8 @@
 
 #define MAX_EAL_ARGUMENTS 64
 #define MEMPOOL_CACHE 256
+/* What a driver may keep of a buffer for itself, in front of the frame: AF_XDP does (XDP_PACKET_HEADROOM). */
+#define DRIVER_ROOM 256
 
 /* ---- what the libraries have to say goes to our log ---- */
 
@@ -158,11 +160,10 @@ enum mg_status ports_start(struct ports *out, const struct config *config, struc
     if (status != MG_OK) {
         return status;
     }
-    size_t room = config->dataplane.mtu + PACKET_MAX_L2;
+    size_t room = config->dataplane.mtu + PACKET_MAX_L2 + DRIVER_ROOM;
     if (room < RTE_MBUF_DEFAULT_DATAROOM) {
         room = RTE_MBUF_DEFAULT_DATAROOM;
     }
-    out->frame_room = (uint16_t)room;
     out->pool = rte_pktmbuf_pool_create("packets", (unsigned)config->dataplane.packet_buffers, MEMPOOL_CACHE, 0,
                                         (uint16_t)(RTE_PKTMBUF_HEADROOM + room), (int)rte_socket_id());
     if (out->pool == NULL) {

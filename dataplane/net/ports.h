@@ -16,7 +16,6 @@ struct ports {
     struct rte_mempool *pool; /* one for both ports: a frame goes from one to the other without a copy */
     uint16_t id[2];           /* by enum side */
     uint16_t num_queues;      /* RX and TX queues of each, one for each worker */
-    uint16_t frame_room;      /* bytes of frame that fit into one packet buffer */
 };
 
 /* ports_eal_start initialises the EAL with the configured arguments. Once per process. */

@@ -163,16 +163,16 @@ static bool flow_matches(const struct rule *rule, const struct policy_flow *flow
     return ports_match(&rule->port, flow->port) && addresses_match(rule, flow);
 }
 
-/* may_intercept walks the rules that |matches| until one decides for every name. */
-static bool may_intercept(const struct policy *policy, const struct policy_flow *flow,
-                          bool (*matches)(const struct rule *rule, const struct policy_flow *flow))
+/* may_touch walks the rules that |matches| until one decides for every name. */
+static bool may_touch(const struct policy *policy, const struct policy_flow *flow,
+                      bool (*matches)(const struct rule *rule, const struct policy_flow *flow))
 {
     for (size_t i = 0; i < policy->num_rules; i++) {
         const struct rule *rule = &policy->rules[i];
         if (!matches(rule, flow)) {
             continue;
         }
-        if (rule->action == CONFIG_ACTION_INTERCEPT) {
+        if (rule->action != CONFIG_ACTION_BYPASS) {
             return true;
         }
         /* Without a condition on names the rule is the last word; for all ports only if it has none on ports too. */
@@ -180,17 +180,17 @@ static bool may_intercept(const struct policy *policy, const struct policy_flow 
             return false;
         }
     }
-    return policy->settings.default_action == CONFIG_ACTION_INTERCEPT;
+    return policy->settings.default_action != CONFIG_ACTION_BYPASS;
 }
 
-bool policy_may_intercept(const struct policy *policy, const struct policy_flow *flow)
+bool policy_may_touch(const struct policy *policy, const struct policy_flow *flow)
 {
-    return may_intercept(policy, flow, flow_matches);
+    return may_touch(policy, flow, flow_matches);
 }
 
-bool policy_may_intercept_addresses(const struct policy *policy, const struct policy_flow *flow)
+bool policy_may_touch_addresses(const struct policy *policy, const struct policy_flow *flow)
 {
-    return may_intercept(policy, flow, addresses_match);
+    return may_touch(policy, flow, addresses_match);
 }
 
 void policy_decide(const struct policy *policy, const struct policy_flow *flow, struct mg_slice sni,

@@ -47,12 +47,12 @@ uint64_t policy_generation(const struct policy *policy);
 /* policy_settings returns the ways out and their times, as configured. */
 const struct config_policy *policy_settings(const struct policy *policy);
 
-/* policy_may_intercept tells whether any name could make this flow intercepted. Where not, the flow need not be
+/* policy_may_touch tells whether any name could make this flow intercepted or blocked. Where not, it need not be
  * watched at all. */
-bool policy_may_intercept(const struct policy *policy, const struct policy_flow *flow);
+bool policy_may_touch(const struct policy *policy, const struct policy_flow *flow);
 
-/* policy_may_intercept_addresses is the same for any port, for QUIC, which would move a flow that is watched. */
-bool policy_may_intercept_addresses(const struct policy *policy, const struct policy_flow *flow);
+/* policy_may_touch_addresses is the same for any port, for QUIC, which would move a flow that is watched. */
+bool policy_may_touch_addresses(const struct policy *policy, const struct policy_flow *flow);
 
 /* policy_decide finds the first rule that matches; |sni| is canonical (minting/names.h), empty where there is none. */
 void policy_decide(const struct policy *policy, const struct policy_flow *flow, struct mg_slice sni,

@@ -279,8 +279,10 @@ static void start_upstream(struct session *session)
 static bool client_gone(struct session *session)
 {
     struct socket_bio *bio = &session->half[SIDE_CLIENT].bio;
-    char byte;
-    if (!bio->hung_up || recv(bio->fd, &byte, 1, MSG_PEEK) >= 0 || errno == EAGAIN || errno == EINTR) {
+    int error = 0;
+    socklen_t len = sizeof(error);
+    /* Reading would not tell: before a reset comes what was received, the ClientHello above all. */
+    if (!bio->hung_up || getsockopt(bio->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error == 0) {
         return false;
     }
     count(&session->thread->counters, COUNT_SESSION_FAILED_CLIENT);
@@ -330,6 +332,17 @@ void session_leaf_ready(struct session *session, struct leaf *leaf)
     session_advance(session);
 }
 
+/* note_plain_alert notes a fatal alert that came in the clear after TLS 1.3 had keys. OpenSSL's clients send one when
+ * they reject the certificate, and BoringSSL takes it for a record that does not decrypt. */
+static void note_plain_alert(struct session *session)
+{
+    static const uint8_t head[] = {21, 3, 3, 0, 2, 2};
+    const uint8_t *last = session->half[SIDE_CLIENT].bio.last;
+    if (session->record.client_alert < 0 && memcmp(last, head, sizeof(head)) == 0) {
+        session->record.client_alert = last[sizeof(head)];
+    }
+}
+
 static void advance_client(struct session *session)
 {
     struct session_half *client = &session->half[SIDE_CLIENT];
@@ -337,6 +350,7 @@ static void advance_client(struct session *session)
     if (result != 1) {
         if (!wants_more(client, result)) {
             ERR_clear_error();
+            note_plain_alert(session);
             session_fail(session, COUNT_SESSION_FAILED_CLIENT,
                          session->record.client_alert >= 0 ? "client_alert" : "client_handshake",
                          SSL_AD_HANDSHAKE_FAILURE);

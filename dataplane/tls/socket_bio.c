@@ -93,6 +93,14 @@ static enum mg_status receive(struct socket_bio *bio, void *out, size_t len, siz
     return MG_OK;
 }
 
+static void note_last(struct socket_bio *bio, const uint8_t *data, size_t len)
+{
+    size_t num_new = len < SOCKET_BIO_LAST ? len : SOCKET_BIO_LAST;
+    size_t num_kept = SOCKET_BIO_LAST - num_new;
+    memmove(bio->last, bio->last + num_new, num_kept);
+    memcpy(bio->last + num_kept, data + len - num_new, num_new);
+}
+
 enum mg_status socket_bio_read(struct socket_bio *bio, void *out, size_t len, size_t *out_len)
 {
     if (bio->buffer == NULL && len >= SOCKET_BIO_BUFFER) {
@@ -115,6 +123,7 @@ enum mg_status socket_bio_read(struct socket_bio *bio, void *out, size_t len, si
     size_t there = bio->end - bio->start;
     *out_len = len < there ? len : there;
     memcpy(out, bio->buffer->bytes + bio->start, *out_len);
+    note_last(bio, bio->buffer->bytes + bio->start, *out_len);
     bio->start += *out_len;
     if (bio->start == bio->end) {
         socket_bio_release(bio);

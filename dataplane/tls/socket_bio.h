@@ -18,6 +18,9 @@
 /* A record of 2^14 bytes with the most that encryption may add (RFC 8446 section 5.2, RFC 5246 section 6.2.3). */
 #define SOCKET_BIO_BUFFER (5 + 16384 + 2048)
 
+/* An alert in the clear (RFC 8446 section 6): as long as that is what a bio remembers of what it read. */
+#define SOCKET_BIO_LAST 7
+
 /* Buffers shared by the sessions of one thread: one has a buffer only while unread bytes are in it. */
 struct socket_buffer {
     struct socket_buffer *next_free;
@@ -36,11 +39,12 @@ struct socket_bio {
     struct socket_buffers *buffers;
     struct socket_buffer *buffer; /* NULL: nothing is read ahead */
     size_t start, end;
-    bool readable;      /* epoll said so, and no read has come back short since */
-    bool hung_up;       /* epoll said that an end or an error is there to be read */
-    bool end_of_file;   /* the peer's FIN was read */
-    bool reset;         /* the connection was reset */
-    bool write_blocked; /* the last write wants to wait for room */
+    uint8_t last[SOCKET_BIO_LAST]; /* the last bytes read through the buffer, the newest at the end */
+    bool readable;                 /* epoll said so, and no read has come back short since */
+    bool hung_up;                  /* epoll said that an end or an error is there to be read */
+    bool end_of_file;              /* the peer's FIN was read */
+    bool reset;                    /* the connection was reset */
+    bool write_blocked;            /* the last write wants to wait for room */
 };
 
 /* socket_bio_init prepares |bio| for |fd|, which stays the caller's. */

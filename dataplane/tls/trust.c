@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "minting/cert.h"
 #include "minting/der_time.h"
 
 #define MAX_PEM_FILE (16 << 20)
@@ -107,30 +108,6 @@ static void learn(struct intermediates *store, X509 *certificate)
     store->num += old == NULL;
     pthread_mutex_unlock(&store->lock);
     X509_free(old);
-}
-
-static bool push_ref(STACK_OF(X509) * stack, X509 *certificate)
-{
-    if (!sk_X509_push(stack, certificate)) {
-        return false;
-    }
-    X509_up_ref(certificate);
-    return true;
-}
-
-/* add_known adds the bundle and what was learned to |untrusted|: as helpers to a root, never as roots. */
-static bool add_known(const struct trust *trust, STACK_OF(X509) * untrusted)
-{
-    bool ok = true;
-    for (size_t i = 0; i < sk_X509_num(trust->bundle) && ok; i++) {
-        ok = push_ref(untrusted, sk_X509_value(trust->bundle, i));
-    }
-    pthread_mutex_lock(&trust->learned->lock);
-    for (size_t i = 0; i < trust->learned->num && ok; i++) {
-        ok = push_ref(untrusted, trust->learned->certificates[i]);
-    }
-    pthread_mutex_unlock(&trust->learned->lock);
-    return ok;
 }
 
 /* ---- the snapshot ---- */
@@ -240,9 +217,23 @@ static bool key_is_strong(X509 *certificate)
            type == EVP_PKEY_ED25519;
 }
 
+/* pss_is_strong judges a signature whose parameters name the hash. */
+static bool pss_is_strong(const X509 *certificate)
+{
+    uint8_t *der = NULL;
+    int len = i2d_X509((X509 *)(uintptr_t)certificate, &der);
+    struct cert cert;
+    bool strong =
+        len > 0 && cert_parse(&cert, cert_cbs_of(der, (size_t)len), NULL) == MG_OK && cert.digest >= CERT_DIGEST_SHA224;
+    OPENSSL_free(der);
+    return strong;
+}
+
 static bool signature_is_strong(const X509 *certificate)
 {
     switch (X509_get_signature_nid(certificate)) {
+    case NID_rsassaPss:
+        return pss_is_strong(certificate);
     case NID_md2WithRSAEncryption:
     case NID_md4WithRSAEncryption:
     case NID_md5WithRSAEncryption:
@@ -298,6 +289,58 @@ static int64_t chain_valid_until(const STACK_OF(X509) * chain)
 
 /* ---- verification ---- */
 
+/* is_valid_at tells whether |certificate| is within its validity. */
+static bool is_valid_at(const X509 *certificate, int64_t now)
+{
+    return posix_time_of(X509_get0_notBefore(certificate)) <= now &&
+           posix_time_of(X509_get0_notAfter(certificate)) >= now;
+}
+
+static bool push_ref(STACK_OF(X509) * stack, X509 *certificate)
+{
+    if (!sk_X509_push(stack, certificate)) {
+        return false;
+    }
+    X509_up_ref(certificate);
+    return true;
+}
+
+/* known_and returns the bundle, what was learned, and |sent|: helpers to a root, never roots. What is known here comes
+ * first, and so wins over a certificate of the same name that leads nowhere; but nothing outdated does. NULL: out of
+ * memory. */
+static STACK_OF(X509) * known_and(const struct trust *trust, const STACK_OF(X509) * sent, int64_t now)
+{
+    STACK_OF(X509) *all = sk_X509_new_null();
+    bool ok = all != NULL;
+    for (size_t i = 0; i < sk_X509_num(trust->bundle) && ok; i++) {
+        X509 *certificate = sk_X509_value(trust->bundle, i);
+        ok = !is_valid_at(certificate, now) || push_ref(all, certificate);
+    }
+    pthread_mutex_lock(&trust->learned->lock);
+    for (size_t i = 0; i < trust->learned->num && ok; i++) {
+        X509 *certificate = trust->learned->certificates[i];
+        ok = !is_valid_at(certificate, now) || push_ref(all, certificate);
+    }
+    pthread_mutex_unlock(&trust->learned->lock);
+    for (size_t i = 0; i < sk_X509_num(sent) && ok; i++) {
+        ok = push_ref(all, sk_X509_value(sent, i));
+    }
+    if (!ok) {
+        sk_X509_pop_free(all, X509_free);
+        return NULL;
+    }
+    return all;
+}
+
+static enum trust_verdict verdict_without_issuer(const X509 *leaf, size_t num_sent)
+{
+    /* The library says "self-signed" only of a certificate that may sign others. */
+    if (X509_NAME_cmp(X509_get_subject_name(leaf), X509_get_issuer_name(leaf)) == 0) {
+        return TRUST_SELF_SIGNED;
+    }
+    return num_sent == 1 ? TRUST_MISSING_INTERMEDIATE : TRUST_UNKNOWN_ISSUER;
+}
+
 static enum trust_verdict verdict_of_error(int error, size_t num_sent, const X509 *leaf)
 {
     switch (error) {
@@ -310,7 +353,7 @@ static enum trust_verdict verdict_of_error(int error, size_t num_sent, const X50
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-        return num_sent == 1 ? TRUST_MISSING_INTERMEDIATE : TRUST_UNKNOWN_ISSUER;
+        return verdict_without_issuer(leaf, num_sent);
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_CERT_UNTRUSTED:
         return TRUST_UNKNOWN_ISSUER;
@@ -322,10 +365,11 @@ static enum trust_verdict verdict_of_error(int error, size_t num_sent, const X50
     }
 }
 
-static bool is_missing_issuer(int error)
+/* ends_nowhere tells whether the path that was found leads to no root: another one may. */
+static bool ends_nowhere(int error)
 {
     return error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT || error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
-           error == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
+           error == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE || error == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN;
 }
 
 /* verify_once runs one verification; on success the chain that was built is judged. */
@@ -397,8 +441,12 @@ enum trust_verdict trust_verify(const struct trust *trust, const STACK_OF(CRYPTO
     size_t num_sent = sk_CRYPTO_BUFFER_num(chain);
     int error;
     enum trust_verdict verdict = verify_once(trust, leaf, untrusted, now, num_sent, valid_until, &error);
-    if (is_missing_issuer(error) && add_known(trust, untrusted)) {
-        verdict = verify_once(trust, leaf, untrusted, now, num_sent, valid_until, &error);
+    if (ends_nowhere(error)) {
+        STACK_OF(X509) *known = known_and(trust, untrusted, now);
+        if (known != NULL) {
+            verdict = verify_once(trust, leaf, known, now, num_sent, valid_until, &error);
+        }
+        sk_X509_pop_free(known, X509_free);
     }
     if (verdict == TRUST_OK) {
         verdict = trust_verify_name(mimic, name);

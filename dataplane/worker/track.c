@@ -15,11 +15,11 @@ void track_policy_flow(struct policy_flow *out, const struct flow_key *key)
         .client = key->client, .server = key->server, .is_ipv6 = key->is_ipv6 != 0, .port = key->server_port};
 }
 
-static bool may_intercept(const struct worker *worker, const struct flow_key *key)
+static bool may_touch(const struct worker *worker, const struct flow_key *key)
 {
     struct policy_flow flow;
     track_policy_flow(&flow, key);
-    return policy_may_intercept(worker->policy, &flow);
+    return policy_may_touch(worker->policy, &flow);
 }
 
 static bool is_syn(const struct packet *packet)
@@ -262,7 +262,7 @@ static void neutralize(struct worker *worker, struct rte_mbuf *mbuf, struct pack
 static void unknown_flow(struct worker *worker, struct rte_mbuf *mbuf, struct packet *packet, enum side side,
                          const struct flow_key *key, uint64_t hash)
 {
-    if (!may_intercept(worker, key) || (packet->tcp_flags & TCP_RST) != 0) {
+    if (!may_touch(worker, key) || (packet->tcp_flags & TCP_RST) != 0) {
         output_forward(worker, mbuf, side);
     } else if (is_syn(packet) && side == SIDE_CLIENT) {
         neutralize(worker, mbuf, packet);
@@ -278,6 +278,19 @@ static void ended_by_reset(struct worker *worker, struct flow *flow, struct rte_
 {
     output_forward(worker, mbuf, side);
     track_remove(worker, flow);
+}
+
+/* out_before_data ends the watch of a flow that goes another way than a client's first bytes after a handshake. */
+static void out_before_data(struct worker *worker, struct flow *flow, enum side side)
+{
+    const struct config_policy *settings = policy_settings(worker->policy);
+    if (side == SIDE_SERVER) {
+        /* It speaks first, or ends the connection unasked: not TLS. */
+        decide_way_out(worker, flow, COUNT_WAY_OUT_NOT_TLS, settings->not_tls, "not_tls");
+    } else {
+        /* The answer to its SYN was never seen. */
+        decide_way_out(worker, flow, COUNT_WAY_OUT_MIDSTREAM, settings->midstream, "midstream");
+    }
 }
 
 static void before_data(struct worker *worker, struct flow *flow, struct rte_mbuf *mbuf, const struct packet *packet,
@@ -305,9 +318,8 @@ static void before_data(struct worker *worker, struct flow *flow, struct rte_mbu
         return;
     }
     note_packet(flow, packet, side);
-    if (side == SIDE_SERVER && has_content) {
-        /* It speaks first, or ends the connection unasked: not TLS. */
-        decide_way_out(worker, flow, COUNT_WAY_OUT_NOT_TLS, policy_settings(worker->policy)->not_tls, "not_tls");
+    if (has_content) {
+        out_before_data(worker, flow, side);
         if (flow->state == FLOW_BLOCKED) {
             rte_pktmbuf_free(mbuf);
             return;
@@ -438,20 +450,22 @@ static enum fragments_way way_of_first(struct worker *worker, const struct packe
     struct flow *flow = flow_find(worker->flows, &key, hash);
     enum config_way_out way = policy_settings(worker->policy)->fragmented;
     if (flow == NULL) {
-        /* The beginning of a flow in fragments is judged as one; a flow whose beginning was missed passes. */
-        if (!may_intercept(worker, &key) || policy_settings(worker->policy)->midstream == CONFIG_WAY_OUT_BYPASS) {
+        if (!may_touch(worker, &key)) {
+            return FRAGMENTS_FORWARD;
+        }
+        /* A handshake in fragments is judged as one, or it would make the flow one whose beginning was missed. */
+        bool opens = (packet->tcp_flags & TCP_SYN) != 0;
+        if (!opens && policy_settings(worker->policy)->midstream == CONFIG_WAY_OUT_BYPASS) {
             return FRAGMENTS_FORWARD;
         }
         count(&worker->counters, COUNT_WAY_OUT_FRAGMENTED);
-        return FRAGMENTS_DROP;
+        return opens && way == CONFIG_WAY_OUT_BYPASS ? FRAGMENTS_FORWARD : FRAGMENTS_DROP;
     }
     switch (flow->state) {
     case FLOW_SYN:
     case FLOW_OPEN:
     case FLOW_HOLDING:
-        if (side == SIDE_SERVER) {
-            return FRAGMENTS_FORWARD;
-        }
+        /* The server's too: its SYN-ACK in fragments would hide the handshake from us. */
         decide_way_out(worker, flow, COUNT_WAY_OUT_FRAGMENTED, way, "fragmented");
         return way == CONFIG_WAY_OUT_BLOCK ? FRAGMENTS_DROP : FRAGMENTS_FORWARD;
     case FLOW_BYPASSED:
@@ -497,7 +511,7 @@ void track_fragment(struct worker *worker, struct rte_mbuf *mbuf, const struct p
     flow_key_of(&key, packet, side);
     struct policy_flow flow;
     track_policy_flow(&flow, &key);
-    if (!policy_may_intercept_addresses(worker->policy, &flow)) {
+    if (!policy_may_touch_addresses(worker->policy, &flow)) {
         output_forward(worker, mbuf, side);
         return;
     }

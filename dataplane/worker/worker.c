@@ -190,7 +190,7 @@ static void handle_udp(struct worker *worker, struct rte_mbuf *mbuf, const struc
     struct policy_flow flow;
     track_policy_flow(&flow, &key);
     if (key.server_port == 443 && policy_settings(worker->policy)->quic == CONFIG_DROP &&
-        policy_may_intercept_addresses(worker->policy, &flow)) {
+        policy_may_touch_addresses(worker->policy, &flow)) {
         count(&worker->counters, COUNT_WAY_OUT_QUIC);
         rte_pktmbuf_free(mbuf);
         return;

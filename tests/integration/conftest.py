@@ -10,6 +10,8 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from labkit import MintgateLab  # noqa: E402
+from rawclient import Host  # noqa: E402
+from wire import Wire  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +26,25 @@ def lab(tmp_path_factory):
     for log in (made.directory / "log").glob("*.log"):
         text = log.read_text(errors="replace")
         assert "Sanitizer" not in text, f"{log}: a sanitizer complained"
+
+
+@pytest.fixture
+def wire(lab):
+    """Both ends of the lab's wire, by hand."""
+    made = Wire(lab)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def raw_client(lab):
+    """A client on the wire whose every segment the test decides."""
+    with Host(lab, "client") as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def raw_server(lab):
+    """A server likewise."""
+    with Host(lab, "server") as host:
+        yield host

@@ -260,7 +260,7 @@ class Host:
                 frame, ancillary, _, _ = self.socket.recvmsg(65536, 64)
             except BlockingIOError:
                 return
-            self._take(_with_tag(frame, ancillary))
+            self._take(with_tag(frame, ancillary))
 
     def _take(self, frame):
         tags, ether_type, payload = split_ethernet(frame)
@@ -342,7 +342,7 @@ class Host:
         return connection
 
 
-def _with_tag(frame, ancillary):
+def with_tag(frame, ancillary):
     """The frame with the outer tag that the kernel took out of it."""
     for level, kind, data in ancillary:
         if level == _SOL_PACKET and kind == _PACKET_AUXDATA:

@@ -173,8 +173,8 @@ static void test_a_change_that_needs_a_restart_is_told(void **state)
     struct config *c = parse("dataplane: {workers: 3}\n");
     struct config *d = parse("dataplane: {workers: 2, eal: [-l, '0']}\n");
     assert_null(config_needs_restart(a, b));
-    assert_string_equal(config_needs_restart(a, c), "workers");
-    assert_string_equal(config_needs_restart(a, d), "eal");
+    assert_string_equal(config_needs_restart(a, c), "dataplane.workers");
+    assert_string_equal(config_needs_restart(a, d), "dataplane.eal");
     config_free(a);
     config_free(b);
     config_free(c);

@@ -381,6 +381,20 @@ static void test_a_first_fragment_may_be_too_short_for_ports(void **state)
     assert_fragment(1, false, false);
 }
 
+static void test_a_first_fragment_tells_its_flags_or_counts_as_a_syn(void **state)
+{
+    (void)state;
+    const struct frame_ip ip = {.protocol = PROTOCOL_TCP, .id = 1, .fragment = MORE_FRAGMENTS};
+    parse_ip(&ip, "9c40 01bb 00000001 00000002 5018");
+    assert_int_equal(packet.tcp_flags, TCP_PSH | TCP_ACK);
+    parse_ip(&ip, "9c40 01bb 00000001 00000002 50");
+    assert_int_equal(packet.tcp_flags, TCP_SYN);
+    parse_ip(&ip, "9c40 01bb");
+    assert_int_equal(packet.tcp_flags, TCP_SYN);
+    parse_ip(&(struct frame_ip){.protocol = PROTOCOL_TCP, .id = 1, .fragment = 9}, "9c40 01bb 00000001 00000002 5018");
+    assert_int_equal(packet.tcp_flags, 0);
+}
+
 static void test_fragments_of_other_protocols_are_not_of_interest(void **state)
 {
     (void)state;
@@ -707,6 +721,7 @@ int main(void)
         TEST(test_an_atomic_ipv6_fragment_is_a_packet),
         TEST(test_a_fragment_in_a_fragment_stays_one),
         TEST(test_a_first_fragment_may_be_too_short_for_ports),
+        TEST(test_a_first_fragment_tells_its_flags_or_counts_as_a_syn),
         TEST(test_fragments_of_other_protocols_are_not_of_interest),
         TEST(test_udp_has_ports),
         TEST(test_icmp_errors_are_about_the_segment_that_they_quote),

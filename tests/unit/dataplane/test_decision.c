@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "frames.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cache/rcu.h"
+#include "dataplane/policy/decision.h"
+
+#define NOW INT64_C(1000)
+
+static const uint8_t client[16] = {10, 0, 0, 1}, server[16] = {192, 0, 2, 1};
+static const struct policy_flow flow = {client, server, false, 443};
+
+static struct learned *learned;
+static struct policy *policy; /* the last: a decision borrows the name of its rule */
+
+/* What a hello of a current client comes to, with the SNI |sni|. */
+static struct hello_info hello_with(const char *sni)
+{
+    struct hello_info hello = {.min_version = 0x0303, .max_version = 0x0304};
+    if (sni[0] != '\0') {
+        assert_int_equal(dns_name_from_sni(&hello.sni, mg_slice_of_text(sni)), DNS_NAME_OK);
+    }
+    return hello;
+}
+
+/* decide decides by a policy that intercepts but for some names, and in which |settings| stand. */
+static struct decision decide(const char *settings, const struct hello_info *hello, enum config_tls_version min_version)
+{
+    char yaml[1000];
+    struct config *config;
+    struct mg_error error = {""};
+    policy_free(policy);
+    snprintf(yaml, sizeof(yaml),
+             "policy:\n"
+             "  %s\n"
+             "  default: intercept\n"
+             "  block_with: alert\n"
+             "  rules:\n"
+             "    - {name: banks, sni: bank.example, action: bypass}\n"
+             "    - {name: bad, sni: bad.example, action: block, block_with: reset}\n"
+             "    - {name: shops, sni: '*.shop.example', action: intercept}\n",
+             settings);
+    if (config_parse(&config, "test.yaml", yaml, strlen(yaml), &error) != MG_OK) {
+        fail_msg("%s", error.text);
+    }
+    assert_int_equal(policy_new(&policy, config, 1, &error), MG_OK);
+    config_free(config);
+    struct decision decision;
+    decision_of(&decision, policy, learned, min_version, &flow, hello, NOW);
+    return decision;
+}
+
+static void assert_decision(struct decision decision, enum config_action action, enum counter counter,
+                            const char *reason, const char *rule)
+{
+    assert_int_equal(decision.action, action);
+    assert_int_equal(decision.counter, counter);
+    assert_string_equal(decision.reason, reason);
+    assert_string_equal(decision.rule, rule);
+}
+
+static void test_rules_decide_and_are_named(void **state)
+{
+    (void)state;
+    struct hello_info hello = hello_with("a.shop.example");
+    assert_decision(decide("", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_INTERCEPT, COUNT_DECIDED_INTERCEPT, "rule",
+                    "shops");
+    hello = hello_with("");
+    assert_decision(decide("", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_INTERCEPT, COUNT_DECIDED_INTERCEPT, "rule",
+                    "default");
+    hello = hello_with("bank.example");
+    assert_decision(decide("", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS, COUNT_DECIDED_BYPASS, "rule", "banks");
+    hello = hello_with("bad.example");
+    struct decision decision = decide("", &hello, CONFIG_TLS_1_2);
+    assert_decision(decision, CONFIG_ACTION_BLOCK, COUNT_DECIDED_BLOCK, "rule", "bad");
+    assert_int_equal(decision.block_with, CONFIG_BLOCK_RESET);
+}
+
+static void test_a_client_below_the_minimum_version_goes_its_way_out(void **state)
+{
+    (void)state;
+    struct hello_info hello = hello_with("a.example");
+    hello.max_version = 0x0302;
+    assert_decision(decide("below_minimum: bypass", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS,
+                    COUNT_WAY_OUT_BELOW_MINIMUM, "below_minimum", "");
+    struct decision decision = decide("below_minimum: block", &hello, CONFIG_TLS_1_2);
+    assert_decision(decision, CONFIG_ACTION_BLOCK, COUNT_WAY_OUT_BELOW_MINIMUM, "below_minimum", "");
+    assert_int_equal(decision.block_with, CONFIG_BLOCK_ALERT);
+    hello.max_version = 0; /* it lists no version that is known */
+    assert_decision(decide("below_minimum: block", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BLOCK,
+                    COUNT_WAY_OUT_BELOW_MINIMUM, "below_minimum", "");
+    hello.max_version = 0x0303;
+    assert_int_equal(decide("below_minimum: block", &hello, CONFIG_TLS_1_2).action, CONFIG_ACTION_INTERCEPT);
+    assert_int_equal(decide("below_minimum: block", &hello, CONFIG_TLS_1_3).action, CONFIG_ACTION_BLOCK);
+    hello.max_version = 0x0304;
+    assert_int_equal(decide("below_minimum: block", &hello, CONFIG_TLS_1_3).action, CONFIG_ACTION_INTERCEPT);
+}
+
+static void test_encrypted_client_hello_goes_its_way_out(void **state)
+{
+    (void)state;
+    struct hello_info hello = hello_with("public.example");
+    hello.has_ech = true;
+    assert_decision(decide("ech: intercept", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_INTERCEPT, COUNT_DECIDED_INTERCEPT,
+                    "rule", "default");
+    assert_decision(decide("ech: bypass", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS, COUNT_WAY_OUT_ECH, "ech", "");
+    assert_decision(decide("ech: block", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BLOCK, COUNT_WAY_OUT_ECH, "ech", "");
+    hello.has_ech = false;
+    assert_int_equal(decide("ech: block", &hello, CONFIG_TLS_1_2).action, CONFIG_ACTION_INTERCEPT);
+}
+
+static void test_a_server_that_was_learned_passes_for_its_name_alone(void **state)
+{
+    (void)state;
+    learned_add(learned, &flow, mg_slice_of_text("mtls.example"), "client_certificate", NOW, NOW + 1);
+    struct hello_info hello = hello_with("mtls.example");
+    assert_decision(decide("", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS, COUNT_WAY_OUT_LEARNED, "learned_bypass",
+                    "");
+    hello = hello_with("other.example");
+    assert_int_equal(decide("", &hello, CONFIG_TLS_1_2).action, CONFIG_ACTION_INTERCEPT);
+}
+
+/* What no rule intercepts is bypassed or blocked by its rule: no way out lets a blocked name pass. */
+static void test_a_way_out_is_asked_only_about_what_a_rule_would_intercept(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"bank.example", "bad.example"};
+    static const enum counter counters[] = {COUNT_DECIDED_BYPASS, COUNT_DECIDED_BLOCK};
+    for (size_t i = 0; i < 2; i++) {
+        struct hello_info hello = hello_with(names[i]);
+        learned_add(learned, &flow, mg_slice_of_text(names[i]), "client_certificate", NOW, NOW + 1);
+        hello.has_ech = true;
+        hello.max_version = 0x0301;
+        struct decision decision =
+            decide(i == 0 ? "below_minimum: block" : "below_minimum: bypass", &hello, CONFIG_TLS_1_2);
+        assert_int_equal(decision.counter, counters[i]);
+        assert_string_equal(decision.reason, "rule");
+    }
+}
+
+static void test_the_version_is_judged_before_ech_and_both_before_what_was_learned(void **state)
+{
+    (void)state;
+    learned_add(learned, &flow, mg_slice_of_text("a.example"), "client_certificate", NOW, NOW + 1);
+    struct hello_info hello = hello_with("a.example");
+    hello.has_ech = true;
+    assert_decision(decide("ech: block", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BLOCK, COUNT_WAY_OUT_ECH, "ech", "");
+    assert_decision(decide("ech: intercept", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS, COUNT_WAY_OUT_LEARNED,
+                    "learned_bypass", "");
+    hello.max_version = 0x0302;
+    assert_decision(decide("ech: block\n  below_minimum: bypass", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS,
+                    COUNT_WAY_OUT_BELOW_MINIMUM, "below_minimum", "");
+}
+
+static void test_every_action_has_its_name(void **state)
+{
+    (void)state;
+    assert_string_equal(decision_action_name(CONFIG_ACTION_INTERCEPT), "intercept");
+    assert_string_equal(decision_action_name(CONFIG_ACTION_BYPASS), "bypass");
+    assert_string_equal(decision_action_name(CONFIG_ACTION_BLOCK), "block");
+}
+
+static int start(void **state)
+{
+    (void)state;
+    return learned_new(&learned, 100) == MG_OK ? 0 : -1;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    learned_free(learned);
+    policy_free(policy);
+    policy = NULL;
+    return 0;
+}
+
+static int start_rcu(void **state)
+{
+    (void)state;
+    return mg_rcu_thread_start() == MG_OK ? 0 : -1;
+}
+
+static int stop_rcu(void **state)
+{
+    (void)state;
+    mg_rcu_thread_stop();
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_rules_decide_and_are_named),
+        TEST(test_a_client_below_the_minimum_version_goes_its_way_out),
+        TEST(test_encrypted_client_hello_goes_its_way_out),
+        TEST(test_a_server_that_was_learned_passes_for_its_name_alone),
+        TEST(test_a_way_out_is_asked_only_about_what_a_rule_would_intercept),
+        TEST(test_the_version_is_judged_before_ech_and_both_before_what_was_learned),
+        TEST(test_every_action_has_its_name),
+    };
+    return cmocka_run_group_tests(tests, start_rcu, stop_rcu);
+}
