@@ -89,11 +89,15 @@ static bool verify_server(void *arg, SSL *ssl, uint8_t *alert)
     struct session_thread *thread = session->thread;
     const STACK_OF(CRYPTO_BUFFER) *chain = SSL_get0_peer_certificates(ssl);
     struct chain_key key;
-    chain_key_of(&key, chain, hello_info_sni(&session->hello), trust_generation(session->settings->trust));
+    chain_key_of(&key, chain, trust_generation(session->settings->trust));
     session->mimic = chain_memory_find(thread->dataplane->chains, &key, thread->now_wall);
     if (session->mimic != NULL) {
-        session->verdict = TRUST_OK;
-        count(&thread->counters, COUNT_CHAIN_REMEMBERED);
+        session->verdict = trust_verify_name(session->mimic, hello_info_sni(&session->hello));
+        if (session->verdict == TRUST_OK) {
+            count(&thread->counters, COUNT_CHAIN_REMEMBERED);
+        } else {
+            count_verdict(session);
+        }
     } else {
         judge_chain(session, chain, &key);
     }

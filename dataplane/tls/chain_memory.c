@@ -63,13 +63,11 @@ static void hash_prefixed(SHA256_CTX *hash, const uint8_t *data, size_t len)
     SHA256_Update(hash, data, len);
 }
 
-void chain_key_of(struct chain_key *out, const STACK_OF(CRYPTO_BUFFER) * chain, struct mg_slice name,
-                  uint64_t trust_generation)
+void chain_key_of(struct chain_key *out, const STACK_OF(CRYPTO_BUFFER) * chain, uint64_t trust_generation)
 {
     SHA256_CTX hash;
     SHA256_Init(&hash);
     SHA256_Update(&hash, &trust_generation, sizeof(trust_generation));
-    hash_prefixed(&hash, name.data, name.len);
     for (size_t i = 0; i < sk_CRYPTO_BUFFER_num(chain); i++) {
         const CRYPTO_BUFFER *certificate = sk_CRYPTO_BUFFER_value(chain, i);
         hash_prefixed(&hash, CRYPTO_BUFFER_data(certificate), CRYPTO_BUFFER_len(certificate));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Servers' chains remembered as verified, so that a warm connection pays for the server's CertificateVerify alone. An
- * entry says: these very bytes, for this name, under this snapshot of the trust store, were found good; the possession
- * of the key is proven anew by every handshake. Only good chains are remembered.
+ * entry says: these very bytes, under this snapshot of the trust store, were found good. Whether they cover the name
+ * that the client asks for is seen anew each time, since one wildcard serves many names; the possession of the key is
+ * proven anew by every handshake. Only good chains are remembered.
  */
 #ifndef MINTGATE_DATAPLANE_TLS_CHAIN_MEMORY_H
 #define MINTGATE_DATAPLANE_TLS_CHAIN_MEMORY_H
@@ -17,15 +18,14 @@
 struct chain_memory;
 
 struct chain_key {
-    uint8_t bytes[32]; /* SHA-256 over the certificates, the name and the trust generation */
+    uint8_t bytes[32]; /* SHA-256 over the certificates and the trust generation */
 };
 
 MG_MUST_USE enum mg_status chain_memory_new(struct chain_memory **out, size_t max_entries);
 void chain_memory_free(struct chain_memory *memory);
 
-/* chain_key_of computes the key of |chain| as sent, for |name|. Pure. */
-void chain_key_of(struct chain_key *out, const STACK_OF(CRYPTO_BUFFER) * chain, struct mg_slice name,
-                  uint64_t trust_generation);
+/* chain_key_of computes the key of |chain| as sent. Pure. */
+void chain_key_of(struct chain_key *out, const STACK_OF(CRYPTO_BUFFER) * chain, uint64_t trust_generation);
 
 /* chain_memory_find returns the end-entity certificate of a chain that was found good, or NULL. The caller gets a
  * reference. Times in seconds of the wall clock. RCU reader. */

@@ -424,6 +424,11 @@ static STACK_OF(X509) * parse_chain(const STACK_OF(CRYPTO_BUFFER) * chain, X509 
     return NULL;
 }
 
+enum trust_verdict trust_verify_name(const struct mimic *mimic, struct mg_slice name)
+{
+    return name.len == 0 || mimic_covers_dns(mimic, name) ? TRUST_OK : TRUST_WRONG_NAME;
+}
+
 enum trust_verdict trust_verify(const struct trust *trust, const STACK_OF(CRYPTO_BUFFER) * chain,
                                 const struct mimic *mimic, struct mg_slice name, int64_t now, int64_t *valid_until)
 {
@@ -443,8 +448,8 @@ enum trust_verdict trust_verify(const struct trust *trust, const STACK_OF(CRYPTO
         }
         sk_X509_pop_free(known, X509_free);
     }
-    if (verdict == TRUST_OK && name.len > 0 && !mimic_covers_dns(mimic, name)) {
-        verdict = TRUST_WRONG_NAME;
+    if (verdict == TRUST_OK) {
+        verdict = trust_verify_name(mimic, name);
     }
     X509_free(leaf);
     sk_X509_pop_free(untrusted, X509_free);

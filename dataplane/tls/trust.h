@@ -59,4 +59,8 @@ uint64_t trust_generation(const struct trust *trust);
 enum trust_verdict trust_verify(const struct trust *trust, const STACK_OF(CRYPTO_BUFFER) * chain,
                                 const struct mimic *mimic, struct mg_slice name, int64_t now, int64_t *valid_until);
 
+/* trust_verify_name is the last step of it, for a chain that is remembered: whether the certificate covers |name|
+ * (RFC 9525), any if that is empty: TRUST_OK or TRUST_WRONG_NAME. Pure. */
+enum trust_verdict trust_verify_name(const struct mimic *mimic, struct mg_slice name);
+
 #endif

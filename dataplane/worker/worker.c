@@ -326,6 +326,7 @@ static unsigned turn(struct worker *worker)
     output_flush(worker);
     atomic_store_explicit(&worker->flow_count, flow_count(worker->flows), memory_order_relaxed);
     mg_rcu_quiescent();
+    count(&worker->counters, work > 0 ? COUNT_TURNS_BUSY : COUNT_TURNS_IDLE);
     return work;
 }
 

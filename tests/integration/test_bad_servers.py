@@ -176,3 +176,13 @@ def test_a_resumed_session_does_not_vouch_for_a_bad_server(forwarding, ticket):
     assert ticket.resumed()
     with shown_untrusted(lab, "unknown_issuer"), pytest.raises(ssl.SSLCertVerificationError):
         ticket.resumed(address=lab.env["IMPOSTOR_IP4"])
+
+
+def test_a_remembered_chain_is_good_for_its_own_names_only(lab):
+    """The chain of *.lab.test, verified for one of its names, asked for by one that it does not cover."""
+    trusted(lab, "covered.lab.test")
+    with blocked(lab, "wrong_name"):
+        refused(lab, "not.covered.lab.test")
+    with counting(lab) as counts:
+        trusted(lab, "likewise.lab.test")
+    assert counts["chains"] == {"remembered": 1}
