@@ -34,6 +34,12 @@ static void by_rule(struct decision *out, const struct policy_verdict *verdict)
     };
 }
 
+/* wants_learned tells whether what was learned still counts: a reload may have taken it back. */
+static bool wants_learned(const struct config_policy *settings)
+{
+    return settings->not_interceptable == CONFIG_WAY_OUT_BYPASS || settings->minting_failed == CONFIG_WAY_OUT_BYPASS;
+}
+
 void decision_of(struct decision *out, const struct policy *policy, struct learned *learned,
                  enum config_tls_version min_version, const struct policy_flow *flow, const struct hello_info *hello,
                  int64_t now)
@@ -48,7 +54,7 @@ void decision_of(struct decision *out, const struct policy *policy, struct learn
     } else if (hello->has_ech && settings->ech != CONFIG_ECH_INTERCEPT) {
         decision_way_out(out, policy, COUNT_WAY_OUT_ECH,
                          settings->ech == CONFIG_ECH_BLOCK ? CONFIG_WAY_OUT_BLOCK : CONFIG_WAY_OUT_BYPASS, "ech");
-    } else if (learned_contains(learned, flow, hello_info_sni(hello), now)) {
+    } else if (wants_learned(settings) && learned_contains(learned, flow, hello_info_sni(hello), now)) {
         decision_way_out(out, policy, COUNT_WAY_OUT_LEARNED, CONFIG_WAY_OUT_BYPASS, "learned_bypass");
     } else {
         by_rule(out, &verdict);

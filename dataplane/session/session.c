@@ -220,6 +220,17 @@ static bool shares_no_parameters(const struct session *session, uint32_t error)
     }
 }
 
+/* is_weaker_than_client tells whether the server speaks no version from the client's own minimum on, but may well speak
+ * one that we would. */
+static bool is_weaker_than_client(const struct session *session, uint32_t error)
+{
+    const struct tls_settings *settings = session->settings;
+    bool by_version = session->record.server_alert == SSL_AD_PROTOCOL_VERSION ||
+                      (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_UNSUPPORTED_PROTOCOL);
+    return by_version && settings->weaker_upstream == CONFIG_WEAKER_REFUSE &&
+           session->hello.min_version > (uint16_t)settings->min_version;
+}
+
 static void upstream_failed(struct session *session)
 {
     uint32_t error = ERR_peek_error();
@@ -231,6 +242,9 @@ static void upstream_failed(struct session *session)
         session->record.action = "block";
         session_fail(session, COUNT_SESSION_FAILED_UPSTREAM, trust_verdict_name(session->verdict),
                      SSL_AD_ACCESS_DENIED);
+    } else if (is_weaker_than_client(session, error)) {
+        /* Nothing that policy should let pass later, for clients that accept less. */
+        session_fail(session, COUNT_SESSION_FAILED_UPSTREAM, "weaker_upstream", SSL_AD_PROTOCOL_VERSION);
     } else if (shares_no_parameters(session, error)) {
         fail_not_interceptable(session, "no_shared_parameters", SSL_AD_HANDSHAKE_FAILURE);
     } else if (session->record.server_alert >= 0) {

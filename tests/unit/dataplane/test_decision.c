@@ -116,10 +116,13 @@ static void test_a_server_that_was_learned_passes_for_its_name_alone(void **stat
     (void)state;
     learned_add(learned, &flow, mg_slice_of_text("mtls.example"), "client_certificate", NOW, NOW + 1);
     struct hello_info hello = hello_with("mtls.example");
-    assert_decision(decide("", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS, COUNT_WAY_OUT_LEARNED, "learned_bypass",
-                    "");
+    assert_decision(decide("not_interceptable: bypass", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS,
+                    COUNT_WAY_OUT_LEARNED, "learned_bypass", "");
+    assert_decision(decide("minting_failed: bypass", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS,
+                    COUNT_WAY_OUT_LEARNED, "learned_bypass", "");
+    assert_int_equal(decide("", &hello, CONFIG_TLS_1_2).action, CONFIG_ACTION_INTERCEPT); /* nobody wants it any more */
     hello = hello_with("other.example");
-    assert_int_equal(decide("", &hello, CONFIG_TLS_1_2).action, CONFIG_ACTION_INTERCEPT);
+    assert_int_equal(decide("not_interceptable: bypass", &hello, CONFIG_TLS_1_2).action, CONFIG_ACTION_INTERCEPT);
 }
 
 /* What no rule intercepts is bypassed or blocked by its rule: no way out lets a blocked name pass. */
@@ -147,8 +150,8 @@ static void test_the_version_is_judged_before_ech_and_both_before_what_was_learn
     struct hello_info hello = hello_with("a.example");
     hello.has_ech = true;
     assert_decision(decide("ech: block", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BLOCK, COUNT_WAY_OUT_ECH, "ech", "");
-    assert_decision(decide("ech: intercept", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS, COUNT_WAY_OUT_LEARNED,
-                    "learned_bypass", "");
+    assert_decision(decide("ech: intercept\n  not_interceptable: bypass", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS,
+                    COUNT_WAY_OUT_LEARNED, "learned_bypass", "");
     hello.max_version = 0x0302;
     assert_decision(decide("ech: block\n  below_minimum: bypass", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS,
                     COUNT_WAY_OUT_BELOW_MINIMUM, "below_minimum", "");
