@@ -86,6 +86,9 @@ static enum mg_status receive(struct socket_bio *bio, void *out, size_t len, siz
         bio->reset = true;
         return MG_IO;
     }
+    if (got == 0 && bio->reset) {
+        return MG_IO; /* the kernel tells a reset once, and from then on an end */
+    }
     bio->end_of_file = got == 0;
     /* Short: nothing more is there, and epoll tells when more comes. But an end that it told already is told once. */
     bio->readable = (size_t)got == len || bio->hung_up;

@@ -54,7 +54,8 @@ void socket_bio_init(struct socket_bio *bio, int fd, struct socket_buffers *buff
 BIO *socket_bio_new(struct socket_bio *bio);
 
 /* socket_bio_read and socket_bio_write are the same without TLS: MG_OK with *out_len bytes (0 on a read: end),
- * MG_AGAIN, MG_IO. */
+ * MG_AGAIN, MG_IO (a reset stays one, and never looks like an end), MG_MEMORY. What came before an end or a reset is
+ * read before it. */
 MG_MUST_USE enum mg_status socket_bio_read(struct socket_bio *bio, void *out, size_t len, size_t *out_len);
 MG_MUST_USE enum mg_status socket_bio_write(struct socket_bio *bio, const void *data, size_t len, size_t *out_len);
 

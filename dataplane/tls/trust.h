@@ -44,8 +44,8 @@ void intermediates_free(struct intermediates *store);
 struct trust;
 
 /* trust_new reads the configured PEM files. |generation| counts snapshots. MG_INVALID: a file has no certificate, or
- * one that cannot be read; |error| names file and certificate. |learned| is
- * borrowed and outlives the snapshot. Not for workers. */
+ * one that cannot be read; |error| names file and certificate. |learned| is borrowed and outlives the snapshot.
+ * Not for workers. */
 MG_MUST_USE enum mg_status trust_new(struct trust **out, const struct config_tls *config, uint64_t generation,
                                      struct intermediates *learned, struct mg_error *error);
 void trust_free(struct trust *trust);
@@ -53,9 +53,8 @@ uint64_t trust_generation(const struct trust *trust);
 
 /* trust_verify verifies |chain| as the server sent it, the end-entity certificate first; |mimic| is that one, parsed.
  * |name| is the canonical SNI; empty: the client named no host and judges the names itself, which the leaf copies.
- * *valid_until is set to the earliest end of validity in the chain if it is TRUST_OK.
- * Where what was sent leads to no root, the bundle and what was learned are tried before it. Session threads; about
- * 150 us. */
+ * *valid_until is set to the earliest end of validity in the chain if it is TRUST_OK. Where what was sent leads
+ * to no root, the bundle and what was learned are tried before it. Session threads; about 150 us. */
 enum trust_verdict trust_verify(const struct trust *trust, const STACK_OF(CRYPTO_BUFFER) * chain,
                                 const struct mimic *mimic, struct mg_slice name, int64_t now, int64_t *valid_until);
 
