@@ -10,7 +10,13 @@
 #include "dataplane/hello/hello_record.h"
 
 /* Post-quantum first, where the linked library knows it by name. */
-static const char *const group_lists[] = {"X25519MLKEM768:X25519:P-256:P-384", "X25519:P-256:P-384"};
+static const char *const group_lists[] = {"X25519MLKEM768:X25519:P-256:P-384:P-521", "X25519:P-256:P-384:P-521"};
+/* Signatures taken from servers: BoringSSL's own list and P-521, which other clients take, without SHA-1 (RFC 9155). */
+static const uint16_t server_signatures[] = {
+    SSL_SIGN_ECDSA_SECP256R1_SHA256, SSL_SIGN_RSA_PSS_RSAE_SHA256,    SSL_SIGN_RSA_PKCS1_SHA256,
+    SSL_SIGN_ECDSA_SECP384R1_SHA384, SSL_SIGN_RSA_PSS_RSAE_SHA384,    SSL_SIGN_RSA_PKCS1_SHA384,
+    SSL_SIGN_RSA_PSS_RSAE_SHA512,    SSL_SIGN_ECDSA_SECP521R1_SHA512, SSL_SIGN_RSA_PKCS1_SHA512,
+};
 /* TLS 1.2 with forward secrecy and AEAD first; the rest is for servers and clients that have nothing better. */
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES"
 #define TICKET_LIFETIME_SECONDS 7200
@@ -108,6 +114,11 @@ static SSL_CTX *new_context(const struct config_tls *config, const struct tls_ca
 static SSL_CTX *new_upstream(const struct config_tls *config, const struct tls_callbacks *callbacks)
 {
     SSL_CTX *context = new_context(config, callbacks);
+    if (context != NULL &&
+        !SSL_CTX_set_verify_algorithm_prefs(context, server_signatures, MG_ARRAY_LEN(server_signatures))) {
+        SSL_CTX_free(context);
+        context = NULL;
+    }
     if (context != NULL) {
         SSL_CTX_set_custom_verify(context, SSL_VERIFY_PEER, verify_server);
         SSL_CTX_set_cert_cb(context, client_certificate_asked, NULL);
