@@ -3,54 +3,29 @@
 
 mint_samples makes some hundreds of leaves for servers of all kinds, from every type of issuer and with every type of
 leaf key. OpenSSL and GnuTLS verify each as a client that trusts the root does; zlint finds no error in any, but for the
-lints listed here, each with its reason.
+lints listed in tests/zlintkit.py, each with its reason.
 
-Needs openssl, certtool (gnutls-bin), in MINTGATE_BUILD the build directory, and in MINTGATE_ZLINT zlint.
+Needs openssl, certtool (gnutls-bin), zlint (tests/zlintkit.py), and in MINTGATE_BUILD the build directory.
 """
 
 import concurrent.futures
-import json
 import os
 import pathlib
 import subprocess
+import sys
 import typing
 
 import pytest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import zlintkit  # noqa: E402
+from zlintkit import BEYOND_LDH, NOT_PUBLICLY_TRUSTED  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MINTGATE_BUILD", ROOT / "build/plain")).resolve()
-ZLINT = pathlib.Path(os.environ.get("MINTGATE_ZLINT", ROOT / "build/deps/zlint/usr/bin/zlint")).resolve()
 UNTRUSTED = "untrust"
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
-
-# RFC 5280 wants host names of the LDH syntax. A leaf names the host that the client asked for, and hosts that are not of
-# that syntax exist; a client that reaches one without Mintgate has to reach it with Mintgate too. These lints apply to no
-# other leaf.
-BEYOND_LDH = {
-    "e_rfc_dnsname_hyphen_in_sld",
-    "e_rfc_dnsname_underscore_in_sld",
-}
-
-# What a certificate must be to stand in a public trust store, and a leaf of a private issuer need not.
-NOT_PUBLICLY_TRUSTED = {
-    # Policies and revocation: no public policy is claimed, and pointers are there only where configured.
-    "e_sub_cert_certificate_policies_missing",
-    "e_sub_cert_cert_policy_empty",
-    "e_sub_cert_aia_missing",
-    "e_sub_cert_aia_does_not_contain_ocsp_url",
-    # Names: those that the server has, which may be private.
-    "e_dnsname_not_valid_tld",
-    "e_dnsname_hyphen_in_sld",
-    "e_dnsname_underscore_in_sld",
-    "e_underscore_not_permissible_in_dnsname",
-    "e_ext_san_contains_reserved_ip",
-    # Subject: the server's own, whoever signed it.
-    "e_sub_cert_country_name_must_appear",
-    "e_sub_cert_locality_name_must_appear",
-    "e_sub_cert_province_must_appear",
-    "e_subject_common_name_not_exactly_from_san",
-}
-
 
 class Leaf(typing.NamedTuple):
     path: pathlib.Path
@@ -134,15 +109,8 @@ def test_gnutls_accepts_every_leaf(leaves):
 
 def lint(leaves, *options):
     """The names of the lints that found an error, by leaf."""
-    done = subprocess.run([ZLINT, *options, *(leaf.path for leaf in leaves)], check=True, capture_output=True,
-                          text=True)
-    results = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(results) == len(leaves)
-    assert all("pass" in (lint["result"] for lint in result.values()) for result in results)
-    return {
-        leaf: {name for name, lint in result.items() if lint["result"] in ("error", "fatal")}
-        for leaf, result in zip(leaves, results)
-    }
+    found = zlintkit.errors([leaf.path for leaf in leaves], *options)
+    return {leaf: found[leaf.path] for leaf in leaves}
 
 
 def unexpected(found, expected):
