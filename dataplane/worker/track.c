@@ -280,6 +280,17 @@ static void ended_by_reset(struct worker *worker, struct flow *flow, struct rte_
     track_remove(worker, flow);
 }
 
+/* settle_isn chooses among SYN-ACKs that differ, as a server without memory may send them (SYN cookies, RFC 4987
+ * section 3.6): the client has taken the one that it acknowledges, and the server has sent nothing else yet. */
+static void settle_isn(struct flow *flow, const struct packet *packet)
+{
+    struct flow_end *server = &flow->end[SIDE_SERVER];
+    if ((packet->tcp_flags & TCP_ACK) != 0) {
+        server->isn = packet->ack - 1;
+        server->next_seq = packet->ack;
+    }
+}
+
 /* out_before_data ends the watch of a flow that goes another way than a client's first bytes after a handshake. */
 static void out_before_data(struct worker *worker, struct flow *flow, enum side side)
 {
@@ -302,7 +313,9 @@ static void before_data(struct worker *worker, struct flow *flow, struct rte_mbu
         return;
     }
     if (side == SIDE_SERVER && is_syn_ack(packet) && packet->ack == flow->end[SIDE_CLIENT].isn + 1) {
-        note_syn(flow, packet, side);
+        if (flow->state != FLOW_HOLDING) {
+            note_syn(flow, packet, side);
+        }
         if (flow->state == FLOW_SYN) {
             track_set_state(worker, flow, FLOW_OPEN);
         }
@@ -314,6 +327,7 @@ static void before_data(struct worker *worker, struct flow *flow, struct rte_mbu
                        seq_before(flow->end[side].isn + 1, packet->seq + packet_sequence_len(packet));
     if (side == SIDE_CLIENT && flow->state == FLOW_OPEN && has_content) {
         note_packet(flow, packet, side);
+        settle_isn(flow, packet);
         decide_first(worker, flow, mbuf, packet);
         return;
     }
