@@ -26,6 +26,7 @@ struct session_log_channel {
 struct session_log {
     const char *path;
     int fd;
+    bool in_line; /* what was written last is not the end of a record */
     pthread_t writer;
     _Atomic bool stop;
     _Atomic bool reopen;
@@ -47,22 +48,33 @@ static enum mg_status open_file(struct session_log *log, struct mg_error *error)
         close(log->fd);
     }
     log->fd = fd;
+    log->in_line = false;
     return MG_OK;
+}
+
+static bool write_bytes(struct session_log *log, struct mg_slice bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t len = write(log->fd, bytes.data, bytes.len);
+        if (len < 0 && errno != EINTR) {
+            mg_log_error("session log: cannot write %s: %s; records are lost", log->path, strerror(errno));
+            return false;
+        }
+        if (len > 0) {
+            log->in_line = bytes.data[len - 1] != '\n';
+            bytes.data += len;
+            bytes.len -= (size_t)len;
+        }
+    }
+    return true;
 }
 
 static void write_text(struct session_log *log)
 {
     struct mg_slice text = mg_buffer_slice(&log->text);
-    while (text.len > 0 && log->fd >= 0) {
-        ssize_t len = write(log->fd, text.data, text.len);
-        if (len < 0 && errno != EINTR) {
-            mg_log_error("session log: cannot write %s: %s; records are lost", log->path, strerror(errno));
-            break;
-        }
-        if (len > 0) {
-            text.data += len;
-            text.len -= (size_t)len;
-        }
+    /* A record that was cut when the disk was full ends before the next one begins. */
+    if (text.len > 0 && (!log->in_line || write_bytes(log, mg_slice_of_text("\n")))) {
+        (void)write_bytes(log, text);
     }
     mg_buffer_clear(&log->text);
 }

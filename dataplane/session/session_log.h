@@ -13,15 +13,17 @@
 struct session_log;
 struct session_log_channel;
 
-/* session_log_new opens |path| (appending, mode 0640; "": records are taken and thrown away) and starts the writer
- * with |num_channels| channels that share |max_records|. Main thread. */
+/* session_log_new opens |path| (appending, mode 0640; "": records are taken and thrown away), which it borrows, and
+ * starts the writer with |num_channels| channels that share |max_records| evenly: each has a power of two of places, at
+ * least one. Main thread. */
 MG_MUST_USE enum mg_status session_log_new(struct session_log **out, const char *path, unsigned num_channels,
                                            unsigned max_records, struct mg_error *error);
 
 /* session_log_free writes what waits and ends the writer; all producers have ended. */
 void session_log_free(struct session_log *log);
 
-/* session_log_reopen has the file closed and opened again by its path, for log rotation. Any thread. */
+/* session_log_reopen has the file closed and opened again by its path, for log rotation; where it cannot be opened the
+ * old one is kept. Any thread. */
 void session_log_reopen(struct session_log *log);
 
 struct session_log_channel *session_log_channel(struct session_log *log, unsigned index);

@@ -400,12 +400,12 @@ void decide_more(struct worker *worker, struct flow *flow, struct rte_mbuf *mbuf
     uint32_t offset;
     struct mg_slice bytes = new_bytes(flow, packet, &offset);
     bool sent_again = bytes.len > 0 && hello_stream_has(&flow->hello->stream, offset, bytes.len);
-    if (worker->num_held >= worker->max_held) {
-        rte_pktmbuf_free(mbuf);
+    bool room = worker->num_held < worker->max_held;
+    decide_hold(worker, flow, mbuf);
+    if (!room) {
         table_full(worker, flow);
         return;
     }
-    decide_hold(worker, flow, mbuf);
     if (sent_again || flow->num_held > MAX_HELD_PER_FLOW) {
         /* The client waits for an acknowledgement, which only a socket can give: two lost segments would stop it for
          * good. The session decides. */

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from labkit import ROOT
 from tlskit import counting, s_client
 
 NAME = "www.good.lab.test"
@@ -69,3 +70,25 @@ def test_a_client_accepts_the_minted_chain(lab, way, client, version, protocol):
     (record,) = lab.records(sni=NAME)
     assert record["client_version"] == version and record["alpn"] == protocol and record["issuer"] == "trust"
     assert record.get("vlan") == tags and record["server"] == with_port(address)
+
+
+def by_chromium(lab, root_pem, screenshot):
+    """The page as Chromium has it; it verifies as for anybody who has added a root of their own."""
+    return lab.client(ROOT / "scripts/lib/browse", root_pem, f"https://{NAME}/", screenshot).stdout
+
+
+def test_chromium_shows_the_page(lab, tmp_path):
+    screenshot = tmp_path / "page.png"
+    lab.mark()
+    assert f"<h1>{NAME}</h1>" in by_chromium(lab, lab.env["MINTGATE_ROOT_PEM"], screenshot)
+    assert screenshot.read_bytes().startswith(b"\x89PNG")
+    records = lab.records(sni=NAME)
+    assert {(record["alpn"], record["client_version"], record["reason"]) for record in records} == {
+        ("h2", "TLSv1.3", "rule")}
+
+
+def test_chromium_without_the_root_says_so_in_an_alert(lab, tmp_path):
+    lab.mark()
+    assert f"<h1>{NAME}</h1>" not in by_chromium(lab, "", tmp_path / "page.png")
+    (record, *_) = lab.records(sni=NAME, reason="client_alert")
+    assert record["client_alert"] == 46  # certificate_unknown, as BoringSSL's clients call it

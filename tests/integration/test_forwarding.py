@@ -16,7 +16,8 @@ from scapy.packet import Raw
 from labkit import run
 from tlskit import configured, counting
 from wire import (
-    CLIENT_IP4, CLIENT_IP6, CLIENT_MAC, SERVER_IP4, SERVER_IP6, SERVER_MAC, Flow, Tap, client_hello, same_frames,
+    CLIENT_IP4, CLIENT_IP6, CLIENT_MAC, SERVER_IP4, SERVER_IP6, SERVER_MAC, Flow, Tap, client_hello, rules_about_443,
+    same_frames,
 )
 
 ETHER = Ether(src=CLIENT_MAC, dst=SERVER_MAC)
@@ -72,7 +73,7 @@ LAYER_3 = {
     "malformed-tcp": [ETHER / IP4 / TCP(dport=443, flags="S", dataofs=offset) / bytes(12) for offset in (4, 15)],
 }
 
-# No rule of the lab's is about these ports.
+# No rule is about these ports.
 OTHER_TCP = {
     "tcp-other-port": [
         ETHER / ip / TCP(dport=80, flags="SEC", options=OPTIONS[:2] + [FAST_OPEN, MULTIPATH]) / b"GET /"
@@ -81,7 +82,7 @@ OTHER_TCP = {
     "tcp-wrong-checksum": [ETHER / IP4 / TCP(dport=80, flags="S", chksum=0x1234)],
 }
 
-# What the lab's rules would make something of.
+# What the rules would make something of.
 TCP_443 = {
     "syn-with-everything": [ETHER / ip / TCP(dport=443, flags="SEC", reserved=1, options=OPTIONS[:2] + [option])
                             / b"early" for ip in (IP4, IP6) for option in (FAST_OPEN, FAST_OPEN_EXPERIMENT, MULTIPATH)],
@@ -129,7 +130,14 @@ def without_evasions(options):
             for kept in ([("NOP", None)] * (2 + len(option[1])) if option in evasions else [option])]
 
 
-class TestLabPolicy:
+@pytest.fixture(scope="class")
+def rules(lab):
+    with configured(lab, policy={"rules": rules_about_443(lab)}):
+        yield
+
+
+@pytest.mark.usefixtures("rules")
+class TestRules:
     """With rules in force, all that no rule is about, and connections whose names are bypassed."""
 
     @pytest.mark.parametrize("group", [LAYER_2, LAYER_3, OTHER_TCP], ids=["layer2", "layer3", "tcp"])

@@ -12,7 +12,7 @@ from scapy.layers.l2 import Ether
 
 from labkit import wait_until
 from rawclient import ACK, PSH, ip_packet, packed
-from takeoverkit import Ends, ending, exchange, pattern
+from takeoverkit import Ends, exchange, pattern
 from tlskit import configured, counting
 from wire import CLIENT_IP4, CLIENT_IP6, CLIENT_MAC, SERVER_IP4, SERVER_IP6, SERVER_MAC, Flow, client_hello, same_frames
 
@@ -210,13 +210,13 @@ def fragmented_segment(connection, data, size=200):
 def test_fragments_of_an_intercepted_flow_reach_its_socket(lab, raw_client, raw_server, family, order):
     with counting(lab) as counts:
         flow, client, server = Ends(lab, raw_client, raw_server).intercepted(family=family)
-        with ending(flow):
-            for host, near, far in ((raw_client, client, server), (raw_server, server, client)):
-                data = pattern(1000)
-                for packet in order(list(fragmented_segment(near.tcp, near.encrypted(data)))):
-                    host.send_ip(packet, near.tcp.remote_mac)
-                assert far.read(len(data)) == data
-            exchange(client, server)
+        for host, near, far in ((raw_client, client, server), (raw_server, server, client)):
+            data = pattern(1000)
+            for packet in order(list(fragmented_segment(near.tcp, near.encrypted(data)))):
+                host.send_ip(packet, near.tcp.remote_mac)
+            assert far.read(len(data)) == data
+        exchange(client, server)
+        flow.reset()
     assert counts["adoptions"] == {"decided": 1} and counts["ways_out"] == {} and counts["bounds"] == {}
 
 

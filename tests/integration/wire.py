@@ -10,6 +10,7 @@ import ssl
 import struct
 import time
 
+import yaml
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
@@ -27,6 +28,11 @@ _ETH_P_ALL = 3
 _SOL_PACKET, _PACKET_AUXDATA, _PACKET_IGNORE_OUTGOING, _PACKET_QDISC_BYPASS = 263, 8, 23, 20
 _SO_RCVBUFFORCE = 33
 _MARKER_TYPE = b"\x88\xb5"  # IEEE 802's for local experiments
+
+
+def rules_about_443(lab):
+    """The lab's rules, but none of them about any other port."""
+    return [dict(rule, port=["443"]) for rule in yaml.safe_load(lab.config)["policy"]["rules"]]
 
 
 class Tap:
@@ -182,10 +188,20 @@ class Flow:
             self.next[side] += len(payload) + ("S" in flags) + ("F" in flags)
         return self.frame(side, packet)
 
+    def owns(self, frame):
+        """Whether it is a segment of this flow."""
+        packet = Ether(frame)
+        ports = {self.client_port, self.server_port}
+        return TCP in packet and {packet[TCP].sport, packet[TCP].dport} == ports
+
     def send(self, side, flags, payload=b"", **how):
-        """Sends it; returns (frame, what came out at the server's end, at the client's)."""
+        """Sends it; returns (frame, what came out at the server's end, at the client's) of this flow."""
         frame = self.make(side, flags, payload, **how)
-        return (frame,) + self.wire.exchange(**{side: [frame]})
+        return (frame, *self.exchange(**{side: [frame]}))
+
+    def exchange(self, **frames):
+        """Wire.exchange, but only what came out of this flow."""
+        return tuple([frame for frame in end if self.owns(frame)] for end in self.wire.exchange(**frames))
 
     def passes(self, side, flags, payload=b"", **how):
         """Sends a frame that must come out at the other end as it is."""
@@ -210,5 +226,10 @@ class Flow:
 
     def abort(self):
         """Ends it for both, and for the engine."""
-        self.send("client", "RA")
-        self.send("server", "RA")
+        abort_all(self.wire, [self])
+
+
+def abort_all(wire, flows):
+    """Ends flows by RSTs of both ends."""
+    for side in ("client", "server"):
+        wire.exchange(**{side: [flow.make(side, "RA") for flow in flows]})

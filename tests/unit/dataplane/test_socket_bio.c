@@ -166,6 +166,31 @@ static void test_a_large_read_needs_no_buffer(void **state)
     assert_int_equal(buffers.num_free, 0);
 }
 
+static void test_a_read_as_large_as_the_buffer_needs_none(void **state)
+{
+    (void)state;
+    send_bytes(0, 10);
+    readable(10);
+    bio.hung_up = true;
+    assert_reads(SOCKET_BIO_BUFFER, 0, 10);
+    assert_int_equal(buffers.num_free, 0);
+}
+
+static void test_the_last_bytes_read_are_kept_whatever_the_reads_were(void **state)
+{
+    (void)state;
+    static const size_t reads[] = {1, SOCKET_BIO_LAST - 1, 2, 1, SOCKET_BIO_LAST, 40, 3};
+    size_t total = 0;
+    send_bytes(0, 1000);
+    readable(1000);
+    for (size_t i = 0; i < MG_ARRAY_LEN(reads); i++) {
+        assert_reads(reads[i], total, reads[i]);
+        total += reads[i];
+        size_t kept = total < SOCKET_BIO_LAST ? total : SOCKET_BIO_LAST;
+        assert_memory_equal(bio.last + SOCKET_BIO_LAST - kept, stream + total - kept, kept);
+    }
+}
+
 static void test_a_large_read_first_gets_what_was_read_ahead(void **state)
 {
     (void)state;
@@ -399,6 +424,8 @@ int main(void)
         TEST(test_a_socket_that_says_nothing_is_asked_once),
         TEST(test_a_full_buffer_says_that_more_may_be_there),
         TEST(test_a_large_read_needs_no_buffer),
+        TEST(test_a_read_as_large_as_the_buffer_needs_none),
+        TEST(test_the_last_bytes_read_are_kept_whatever_the_reads_were),
         TEST(test_a_large_read_first_gets_what_was_read_ahead),
         TEST(test_an_end_behind_data_is_read_though_the_read_was_short),
         TEST(test_an_end_stays_one_without_epolls_word),
