@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #define MAX_DECIMAL 20 /* digits of a uint64_t */
+#define REPLACEMENT_CHARACTER 0xfffd
 
 /* ---- strings ---- */
 
@@ -31,7 +32,27 @@ static size_t utf8_len(const uint8_t *text)
     return 0;
 }
 
-/* quote_special appends one character that cannot stand as it is, or may not; returns its length in |text|. */
+static uint32_t utf8_decode(const uint8_t *text, size_t len)
+{
+    uint32_t character = text[0] & (0xffU >> (len + 1));
+    for (size_t i = 1; i < len; i++) {
+        character = character << 6 | (text[i] & 0x3f);
+    }
+    return character;
+}
+
+/* escape appends |character| in UTF-16 as JSON escapes it (RFC 8259 section 7). */
+static void escape(struct mg_buffer *out, uint32_t character)
+{
+    if (character > 0xffff) {
+        character -= 0x10000;
+        mg_buffer_append_format(out, "\\u%04x\\u%04x", 0xd800 + (character >> 10), 0xdc00 + (character & 0x3ff));
+    } else {
+        mg_buffer_append_format(out, "\\u%04x", character);
+    }
+}
+
+/* quote_special appends one character that cannot stand as it is; returns its length in |text|. */
 static size_t quote_special(struct mg_buffer *out, const uint8_t *text)
 {
     if (*text == '"' || *text == '\\') {
@@ -39,17 +60,9 @@ static size_t quote_special(struct mg_buffer *out, const uint8_t *text)
         mg_buffer_append(out, escaped, sizeof(escaped));
         return 1;
     }
-    if (*text < 0x80) {
-        mg_buffer_append_format(out, "\\u%04x", *text);
-        return 1;
-    }
-    size_t len = utf8_len(text);
-    if (len == 0) {
-        mg_buffer_append_text(out, "\\ufffd");
-        return 1;
-    }
-    mg_buffer_append(out, text, len);
-    return len;
+    size_t len = *text < 0x80 ? 1 : utf8_len(text);
+    escape(out, *text < 0x80 ? *text : len == 0 ? REPLACEMENT_CHARACTER : utf8_decode(text, len));
+    return len == 0 ? 1 : len;
 }
 
 static bool is_plain(uint8_t byte)

@@ -21,8 +21,9 @@ void mg_json_end_object(struct mg_buffer *out);
 void mg_json_begin_array(struct mg_buffer *out, const char *key);
 void mg_json_end_array(struct mg_buffer *out);
 
-/* mg_json_string writes a text that ends with NUL. Whatever is in it stays inside its quotes; what is no UTF-8 (RFC
- * 3629) becomes U+FFFD, byte by byte. */
+/* mg_json_string writes a text that ends with NUL, as ASCII: everything else is escaped, since some readers end lines
+ * at characters such as U+2028. Whatever is in it stays inside its quotes; what is no UTF-8 (RFC 3629) becomes U+FFFD,
+ * byte by byte. */
 void mg_json_string(struct mg_buffer *out, const char *key, const char *text);
 void mg_json_uint(struct mg_buffer *out, const char *key, uint64_t number);
 void mg_json_bool(struct mg_buffer *out, const char *key, bool value);

@@ -95,13 +95,16 @@ static void test_nothing_breaks_out_of_a_string(void **state)
     quotes("\\\"", "\"\\\\\\\"\"");
 }
 
-static void test_utf8_stays_what_it_is(void **state)
+static void test_characters_beyond_ascii_are_escaped(void **state)
 {
     (void)state;
-    quotes("Prüfung", "\"Prüfung\"");
-    quotes("\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xef\xbf\xbf \xf0\x90\x80\x80 \xf4\x8f\xbf\xbf",
-           "\"\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xef\xbf\xbf \xf0\x90\x80\x80 \xf4\x8f\xbf\xbf\"");
-    quotes("\xed\x9f\xbf\xee\x80\x80", "\"\xed\x9f\xbf\xee\x80\x80\"");
+    quotes("Pr\xc3\xbc"
+           "fung",
+           "\"Pr\\u00fcfung\"");
+    quotes("\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf", "\"\\u0080\\u07ff\\u0800\\uffff\"");
+    quotes("\xe2\x80\xa8", "\"\\u2028\""); /* ends lines in some readers */
+    quotes("\xed\x9f\xbf\xee\x80\x80", "\"\\ud7ff\\ue000\"");
+    quotes("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", "\"\\ud800\\udc00\\udbff\\udfff\"");
 }
 
 #define BAD "\\ufffd"
@@ -144,7 +147,7 @@ int main(void)
         cmocka_unit_test_setup(test_numbers, begin),
         cmocka_unit_test_setup(test_bytes_as_hexadecimal, begin),
         cmocka_unit_test_setup(test_nothing_breaks_out_of_a_string, begin),
-        cmocka_unit_test_setup(test_utf8_stays_what_it_is, begin),
+        cmocka_unit_test_setup(test_characters_beyond_ascii_are_escaped, begin),
         cmocka_unit_test_setup(test_what_is_no_utf8_is_replaced_byte_by_byte, begin),
         cmocka_unit_test_setup(test_a_full_buffer_is_marked, begin),
     };
