@@ -11,7 +11,7 @@
 #include <openssl/ssl.h>
 
 #include "base/clock.h"
-#include "bench/json.h"
+#include "base/json.h"
 #include "bench/load_tls.h"
 
 /* random_next is SplitMix64 (Steele, Lea, Flood, 2014). */
@@ -38,9 +38,9 @@ static void write_record(const struct load_thread *thread, const struct load_con
     mg_buffer_wrap(&line, storage, sizeof(storage));
     load_options_name(thread->options, conn->name_index, name);
     mg_buffer_append_format(&line, "{\"index\": %" PRIu64 ", \"name\": ", conn->index);
-    json_append_string(&line, name);
+    mg_json_quote(&line, name);
     mg_buffer_append_text(&line, ", \"result\": ");
-    json_append_string(&line, record->result);
+    mg_json_quote(&line, record->result);
     mg_buffer_append_text(&line, ", \"leaf\": \"");
     for (size_t i = 0; i < sizeof(conn->leaf.bytes); i++) {
         mg_buffer_append_format(&line, "%02x", conn->leaf.bytes[i]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 
-#include "bench/json.h"
+#include "base/json.h"
 #include "bench/tally.h"
 
 #define US_PER_MS 1000.0
@@ -99,7 +99,7 @@ static void json_words(const struct word_counts *counts, const char *key, struct
     mg_buffer_append_format(out, ",\n \"%s\": {", key);
     for (size_t i = 0; i < counts->num_entries; i++) {
         mg_buffer_append_text(out, i == 0 ? "" : ", ");
-        json_append_string(out, counts->entries[i].word);
+        mg_json_quote(out, counts->entries[i].word);
         mg_buffer_append_format(out, ": %" PRIu64, counts->entries[i].count);
     }
     if (counts->num_others > 0) {

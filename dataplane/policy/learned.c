@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "cache/cache.h"
 #include "minting/names.h"
 
@@ -115,7 +114,7 @@ void learned_add(struct learned *learned, const struct policy_flow *flow, struct
 
 struct listing {
     int64_t now;
-    json_t *array;
+    struct mg_buffer *out;
 };
 
 static bool list_entry(struct mg_slice key, struct cache_value *value, bool recently_used, void *arg)
@@ -127,27 +126,24 @@ static bool list_entry(struct mg_slice key, struct cache_value *value, bool rece
     char address[INET6_ADDRSTRLEN];
     if (entry->until > listing->now &&
         inet_ntop(entry->is_ipv6 ? AF_INET6 : AF_INET, entry->server, address, sizeof(address)) != NULL) {
-        (void)json_array_append_new(listing->array,
-                                    json_pack("{s:s, s:i, s:s, s:s, s:I}", "server", address, "port", entry->port,
-                                              "sni", entry->sni, "reason", entry->reason, "seconds_left",
-                                              (json_int_t)(entry->until - listing->now)));
+        mg_json_begin_object(listing->out, NULL);
+        mg_json_string(listing->out, "server", address);
+        mg_json_uint(listing->out, "port", entry->port);
+        mg_json_string(listing->out, "sni", entry->sni);
+        mg_json_string(listing->out, "reason", entry->reason);
+        mg_json_uint(listing->out, "seconds_left", (uint64_t)(entry->until - listing->now));
+        mg_json_end_object(listing->out);
     }
     return true;
 }
 
-static int append_text(const char *text, size_t len, void *arg)
-{
-    mg_buffer_append(arg, text, len);
-    return 0;
-}
-
 void learned_list(struct learned *learned, int64_t now, struct mg_buffer *out)
 {
-    struct listing listing = {.now = now, .array = json_array()};
+    struct listing listing = {.now = now, .out = out};
+    mg_json_begin_array(out, NULL);
     cache_for_each(learned->cache, list_entry, &listing);
-    (void)json_dump_callback(listing.array, append_text, out, JSON_COMPACT | JSON_ENSURE_ASCII);
-    mg_buffer_append_text(out, "\n");
-    json_decref(listing.array);
+    mg_json_end_array(out);
+    mg_buffer_append_u8(out, '\n');
 }
 
 uint64_t learned_count(struct learned *learned)

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bench/json.h"
 #include "bench/tally.h"
 
 #include <setjmp.h>
@@ -184,17 +183,6 @@ static void test_merged_tallies_add_up_second_by_second(void **state)
     tally_free(&b);
 }
 
-static void test_json_strings_cannot_be_broken_out_of(void **state)
-{
-    (void)state;
-    char storage[128];
-    struct mg_buffer out;
-    mg_buffer_wrap(&out, storage, sizeof(storage));
-    json_append_string(&out, "a\"b\\c\nd\x7f\xff");
-    mg_buffer_append_u8(&out, '\0');
-    assert_string_equal(storage, "\"a\\\"b\\\\c\\u000ad\\u007f?\"");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,7 +198,6 @@ int main(void)
         cmocka_unit_test(test_a_word_too_long_is_cut_and_found_again),
         cmocka_unit_test(test_failures_have_no_part_in_latencies),
         cmocka_unit_test(test_merged_tallies_add_up_second_by_second),
-        cmocka_unit_test(test_json_strings_cannot_be_broken_out_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
