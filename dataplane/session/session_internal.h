@@ -78,6 +78,7 @@ struct session {
     bool asked_client_certificate;
     bool upstream_verified; /* or failed verification and let through for the untrust issuer */
     uint8_t leaf_attempts;
+    uint64_t leaf_since_ns; /* first attempt */
     enum trust_verdict verdict;
     uint16_t worker;
     struct flow_handle flow;

@@ -200,7 +200,11 @@ void leaf_acquire(struct session *session)
     struct session_thread *thread = session->thread;
     enum wire_issuer_role role = session->verdict == TRUST_OK ? WIRE_ISSUER_DEFAULT : WIRE_ISSUER_UNTRUST;
     struct issuer *issuer = issuers_get0(thread->dataplane->issuers, role);
-    if (issuer == NULL || session->leaf_attempts++ == MAX_ATTEMPTS) {
+    if (session->leaf_attempts == 0) {
+        session->leaf_since_ns = thread->now_ns;
+    }
+    bool late = thread->now_ns - session->leaf_since_ns >= thread->dataplane->config->minting.timeout_ns;
+    if (issuer == NULL || late || session->leaf_attempts++ == MAX_ATTEMPTS) {
         session_fail_minting(session);
         return;
     }
