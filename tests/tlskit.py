@@ -140,6 +140,15 @@ def client_context(roots, version=None, alpn=None, ciphers=None):
     return context
 
 
+def client_hello(name):
+    """A ClientHello as Python's client sends it."""
+    outgoing = ssl.MemoryBIO()
+    client = client_context(None).wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=name)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return outgoing.read()
+
+
 def connect_tls(lab, name, context=None, session=None, **how):
     """A TLS connection of the lab's client that trusts Mintgate's root alone. An end without close_notify is an error."""
     raw = connect(lab, **how)

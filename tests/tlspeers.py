@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from labkit import wait_until
-from tlskit import client_context, connect_tls, inside
+from tlskit import client_context, configured, connect_tls, inside
 
 PORT = 4443
 TCP_CLOSE_WAIT = 8  # of TCP_INFO's tcpi_state: the peer's FIN has come
@@ -186,3 +186,15 @@ class Peers:
         self.close()
         self._listener.close()
         self._pool.shutdown()
+
+
+@contextlib.contextmanager
+def intercepted_peers(lab, directory, *programs, **sections):
+    """Peers through a lab that intercepts PORT and 443, with other settings as configured() takes them."""
+    rules = [{"name": "all", "port": ["443", str(PORT)], "action": "intercept"}]
+    with configured(lab, *programs, policy={"rules": rules}, **sections):
+        peers = Peers(lab, directory)
+        try:
+            yield peers
+        finally:
+            peers.shut_down()

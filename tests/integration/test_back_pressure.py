@@ -9,8 +9,7 @@ import ssl
 
 import pytest
 
-from tlskit import configured
-from tlspeers import PORT, Peers
+from tlspeers import intercepted_peers
 
 MUCH = 200_000_000
 PART = bytes(range(256)) * 4096
@@ -21,10 +20,8 @@ BYTES_EACH = 256 * 1024
 
 @pytest.fixture(scope="module")
 def peers_of_module(lab, tmp_path_factory):
-    with configured(lab, policy={"rules": [{"name": "all", "port": [str(PORT)], "action": "intercept"}]}):
-        peers = Peers(lab, tmp_path_factory.mktemp("keys"))
+    with intercepted_peers(lab, tmp_path_factory.mktemp("keys")) as peers:
         yield peers
-        peers.shut_down()
 
 
 @pytest.fixture(params=["down", "up"])

@@ -9,8 +9,8 @@ import struct
 import pytest
 
 from labkit import wait_until
-from tlskit import client_context, configured, connect, connect_tls, counting
-from tlspeers import PORT, Peers
+from tlskit import client_context, client_hello, connect, connect_tls, counting
+from tlspeers import PORT, intercepted_peers
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 THERE = b"there " * 20_000
@@ -19,10 +19,8 @@ BACK = b"and back " * 20_000
 
 @pytest.fixture(scope="module")
 def peers_of_module(lab, tmp_path_factory):
-    with configured(lab, policy={"rules": [{"name": "all", "port": ["443", str(PORT)], "action": "intercept"}]}):
-        peers = Peers(lab, tmp_path_factory.mktemp("keys"))
+    with intercepted_peers(lab, tmp_path_factory.mktemp("keys")) as peers:
         yield peers
-        peers.shut_down()
 
 
 @pytest.fixture
@@ -158,21 +156,12 @@ def test_a_servers_reset_reaches_the_client(lab):
     assert record["reason"] == "server_reset" and counts["sessions"] == {"upstream_failed": 1}
 
 
-def hello(name):
-    """A ClientHello as Python's client sends it."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = client_context(None).wrap_bio(incoming, outgoing, server_hostname=name)
-    with pytest.raises(ssl.SSLWantReadError):
-        client.do_handshake()
-    return outgoing.read()
-
-
 def test_a_client_that_resets_in_the_handshake_leaves_nothing(lab):
     """The server is silent: but for the client's end, this would last until the handshake's timeout."""
     lab.mark()
     with counting(lab) as counts:
         raw = connect(lab)
-        raw.sendall(hello("silent.lab.test"))
+        raw.sendall(client_hello("silent.lab.test"))
         wait_until(lambda: lab.metric("mintgate_dataplane_sessions") == 1, what="a session")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raw.close()
