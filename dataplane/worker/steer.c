@@ -30,6 +30,11 @@ static void note_from_endpoint(struct flow *flow, const struct packet *packet, e
     struct flow_half *half = &flow->half[side];
     struct flow_end *end = &flow->end[side];
     uint32_t after = packet->seq + packet_sequence_len(packet);
+    if ((packet->tcp_flags & TCP_RST) != 0) {
+        /* Another the socket does not take either, but asks about it (RFC 5961 section 3.2). */
+        half->dead = half->dead || packet->seq == end->next_seq;
+        return;
+    }
     if (seq_before(end->next_seq, after)) {
         end->next_seq = after;
     }
@@ -38,9 +43,6 @@ static void note_from_endpoint(struct flow *flow, const struct packet *packet, e
     }
     if (half->fin_sent && (packet->tcp_flags & TCP_ACK) != 0 && seq_before(half->fin_seq, packet->ack)) {
         half->fin_acked = true;
-    }
-    if ((packet->tcp_flags & TCP_RST) != 0) {
-        half->dead = true;
     }
 }
 

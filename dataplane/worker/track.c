@@ -304,12 +304,26 @@ static void out_before_data(struct worker *worker, struct flow *flow, enum side 
     }
 }
 
+/* reset_before_data passes a RST on. It counts only where the other end takes it for one, as long as that was given no
+ * byte (RFC 9293 section 3.5.3, RFC 5961 section 3.2): else a client could have us forget a flow that goes on. */
+static void reset_before_data(struct worker *worker, struct flow *flow, struct rte_mbuf *mbuf,
+                              const struct packet *packet, enum side side)
+{
+    bool refused = side == SIDE_SERVER && flow->state == FLOW_SYN && (packet->tcp_flags & TCP_ACK) != 0 &&
+                   packet->ack == flow->end[SIDE_CLIENT].isn + 1;
+    if (refused || (flow->end[side].seen && packet->seq == flow->end[side].isn + 1)) {
+        ended_by_reset(worker, flow, mbuf, side);
+    } else {
+        output_forward(worker, mbuf, side);
+    }
+}
+
 static void before_data(struct worker *worker, struct flow *flow, struct rte_mbuf *mbuf, const struct packet *packet,
                         enum side side)
 {
     note_l2(&flow->end[side], packet);
     if ((packet->tcp_flags & TCP_RST) != 0) {
-        ended_by_reset(worker, flow, mbuf, side);
+        reset_before_data(worker, flow, mbuf, packet, side);
         return;
     }
     if (side == SIDE_SERVER && is_syn_ack(packet) && packet->ack == flow->end[SIDE_CLIENT].isn + 1) {
@@ -347,7 +361,7 @@ static void while_holding(struct worker *worker, struct flow *flow, struct rte_m
 {
     note_l2(&flow->end[side], packet);
     if ((packet->tcp_flags & TCP_RST) != 0) {
-        ended_by_reset(worker, flow, mbuf, side);
+        reset_before_data(worker, flow, mbuf, packet, side);
         return;
     }
     if (side == SIDE_CLIENT) {
@@ -361,13 +375,12 @@ static void while_holding(struct worker *worker, struct flow *flow, struct rte_m
 static void while_bypassed(struct worker *worker, struct flow *flow, struct rte_mbuf *mbuf, const struct packet *packet,
                            enum side side)
 {
+    struct flow_end *end = &flow->end[side], *other = &flow->end[side_other(side)];
+    bool both = (packet->tcp_flags & TCP_RST) != 0; /* remembered like two FINs: the other end may not know of it yet */
     flow->last_packet_ns = worker->now_ns;
-    if ((packet->tcp_flags & TCP_RST) != 0) {
-        ended_by_reset(worker, flow, mbuf, side);
-        return;
-    }
-    if ((packet->tcp_flags & TCP_FIN) != 0 && !flow->end[side].fin_sent) {
-        flow->end[side].fin_sent = true;
+    if (((packet->tcp_flags & TCP_FIN) != 0 && !end->fin_sent) || (both && !(end->fin_sent && other->fin_sent))) {
+        end->fin_sent = true;
+        other->fin_sent = other->fin_sent || both;
         start_timer(worker, flow);
     }
     output_forward(worker, mbuf, side);

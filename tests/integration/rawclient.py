@@ -522,6 +522,18 @@ class Tcp:
     def fin(self):
         self.segment(FIN | ACK)
 
+    def finish(self):
+        """Sends a FIN, as often as it takes until it is acknowledged."""
+        seq = self.snd_nxt
+        for _ in range(20):
+            self.segment(FIN | ACK, seq=seq)
+            end = time.monotonic() + 0.2
+            while before(self.snd_una, self.snd_nxt) and time.monotonic() < end:
+                pump(0.01)
+            if self.snd_una == self.snd_nxt:
+                return
+        raise AssertionError("a FIN was not acknowledged")
+
     def rst(self):
         self.segment(RST | ACK)
 
