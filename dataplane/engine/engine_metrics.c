@@ -84,11 +84,23 @@ static void write_cache(const char *prefix, const char *what, const struct cache
     }
 }
 
+static void write_cache_bounds(const char *name, const char *help, const struct cache_stats *stats,
+                               struct mg_buffer *out)
+{
+    mg_metrics_family(out, name, "counter", help);
+    mg_metrics_sample(out, name, "bound=\"pending\"", stats->full_pending);
+    mg_metrics_sample(out, name, "bound=\"waiters\"", stats->full_waiters);
+    mg_metrics_sample(out, name, "bound=\"retired\"", stats->full_retired);
+    mg_metrics_sample(out, name, "bound=\"memory\"", stats->full_memory);
+}
+
 static void write_caches(const struct dataplane *dataplane, struct mg_buffer *out)
 {
     struct cache_stats stats;
     cache_stats(dataplane->leaves, &stats);
     write_cache("mintgate_cache", "minted certificates", &stats, out);
+    write_cache_bounds("mintgate_cache_full_total", "Certificates not asked for, by the bound that was full.", &stats,
+                       out);
     chain_memory_stats(dataplane->chains, &stats);
     write_cache("mintgate_dataplane_chain_memory", "verified server chains", &stats, out);
 }

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the running programs may do and who may read what they write. That the engine maps one libcrypto: test_smoke.py."""
+
+import os
+import pathlib
+import stat
+
+import pytest
+
+CAP_NET_BIND_SERVICE, CAP_NET_ADMIN = 10, 12
+ENGINE_CAPABILITIES = 1 << CAP_NET_BIND_SERVICE | 1 << CAP_NET_ADMIN
+SECCOMP_FILTER = "2"  # SECCOMP_MODE_FILTER
+
+
+@pytest.fixture(params=["engine", "signer"])
+def program(lab, request):
+    """Its process id, and the capabilities it may have."""
+    if request.param == "engine":
+        return lab.engine_pid(), ENGINE_CAPABILITIES
+    return lab.signer_pid(), 0
+
+
+def mode(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def test_every_thread_is_confined(program):
+    pid, allowed = program
+    threads = list(pathlib.Path(f"/proc/{pid}/task").iterdir())
+    assert threads
+    for thread in threads:
+        fields = dict(line.split(":\t", 1) for line in (thread / "status").read_text().splitlines() if ":\t" in line)
+        assert fields["Seccomp"] == SECCOMP_FILTER and fields["NoNewPrivs"] == "1", fields["Name"]
+        for kind in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"):
+            assert int(fields[kind], 16) & ~allowed == 0, (fields["Name"], kind)
+
+
+def test_the_engine_keeps_what_adoption_needs_and_the_signer_nothing(lab):
+    for pid, capabilities in ((lab.engine_pid(), ENGINE_CAPABILITIES), (lab.signer_pid(), 0)):
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        assert f"CapEff:\t{capabilities:016x}" in status
+
+
+def test_no_core_is_dumped(program):
+    pid, _ = program
+    limits = pathlib.Path(f"/proc/{pid}/limits").read_text().splitlines()
+    (core,) = [line.split() for line in limits if line.startswith("Max core file size")]
+    assert core[4:6] == ["0", "0"]
+
+
+def test_the_engine_has_no_key_file_open(lab):
+    state = lab.directory / "signer"
+    names = [os.readlink(entry) for entry in pathlib.Path(f"/proc/{lab.engine_pid()}/fd").iterdir()]
+    assert not [name for name in names if name.startswith(str(state)) or name.endswith(".kek")]
+
+
+def test_secrets_are_for_their_owner_alone(lab):
+    state = lab.directory / "signer"
+    keys = list((state / "keys").iterdir())
+    assert len(keys) >= 6
+    for path in (*keys, *(state / "journal").iterdir(), lab.directory / "signer.kek"):
+        assert mode(path) == 0o600, path
+    for path in (state / "keys", state / "journal"):
+        assert mode(path) == 0o700, path
+    assert mode(state / "root.pem") == 0o644  # what clients are given
+
+
+def test_logs_and_sockets_are_for_owner_and_group(lab):
+    assert mode(lab.env["SESSION_LOG"]) == 0o640
+    for name in ("metrics.sock", "signer-engine.sock", "signer-metrics.sock"):
+        assert mode(lab.directory / name) == 0o660, name
+
+
+def test_no_private_key_is_stored_in_the_clear(lab):
+    """Sealed: neither PEM nor PKCS #8's DER prefix for P-256 (RFC 5915, RFC 5958)."""
+    for path in (lab.directory / "signer/keys").glob("*.key"):
+        data = path.read_bytes()
+        assert b"PRIVATE KEY" not in data and bytes.fromhex("2a8648ce3d030107") not in data
