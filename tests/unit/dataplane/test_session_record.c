@@ -158,6 +158,17 @@ static void test_resumed_is_said_of_handshakes_alone(void **state)
     json_decref(object);
 }
 
+/* close_notify (0) is an alert; -1 is none. */
+static void test_an_alert_of_zero_is_one(void **state)
+{
+    (void)state;
+    record.client_alert = 0;
+    json_t *object = written();
+    assert_number(object, "client_alert", 0);
+    assert_null(json_object_get(object, "server_alert"));
+    json_decref(object);
+}
+
 static void test_ipv6_addresses_stand_in_brackets(void **state)
 {
     (void)state;
@@ -251,6 +262,7 @@ int main(void)
         TEST(test_what_is_not_known_has_no_key),
         TEST(test_every_field_stands_under_its_stable_key),
         TEST(test_resumed_is_said_of_handshakes_alone),
+        TEST(test_an_alert_of_zero_is_one),
         TEST(test_ipv6_addresses_stand_in_brackets),
         TEST(test_vlan_tags_stand_in_their_order),
         TEST(test_hostile_text_stays_inside_its_string),
