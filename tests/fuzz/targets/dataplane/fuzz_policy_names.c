@@ -18,6 +18,24 @@ static void must(bool ok)
     }
 }
 
+/* check_ascii compares with the plainest reading of an ASCII pattern: equal, or ends behind a dot. */
+static void check_ascii(const char *pattern, struct mg_slice name, bool matches)
+{
+    struct dns_name canonical;
+    bool is_suffix = strncmp(pattern, "*.", 2) == 0;
+    if (dns_name_from_sni(&canonical, mg_slice_of_text(is_suffix ? pattern + 2 : pattern)) != DNS_NAME_OK) {
+        return; /* Unicode */
+    }
+    struct mg_slice front, rest = name;
+    if (is_suffix) {
+        bool longer = name.len > (size_t)canonical.len + 1 && mg_slice_take(&rest, &front, name.len - canonical.len);
+        must(matches ==
+             (longer && front.data[front.len - 1] == '.' && mg_slice_equal(rest, dns_name_slice(&canonical))));
+    } else if (strcmp(pattern, "none") != 0) {
+        must(matches == mg_slice_equal(name, dns_name_slice(&canonical)));
+    }
+}
+
 /* matches_alone tells whether |pattern| alone matches |name|; it is a good one. */
 static bool matches_alone(const char *pattern, struct mg_slice name)
 {
@@ -26,6 +44,7 @@ static bool matches_alone(const char *pattern, struct mg_slice name)
     must(name_set_build(&set, &one, NULL) == MG_OK);
     bool matches = name_set_matches(&set, name);
     must(!matches || (name.len == 0) == (strcmp(pattern, "none") == 0));
+    check_ascii(pattern, name, matches);
     name_set_clear(&set);
     return matches;
 }
