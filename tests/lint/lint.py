@@ -129,6 +129,15 @@ def check_unfinished(files):
                     yield f"{path.relative_to(TOP)}:{number}: {line.strip()}"
 
 
+def check_scars():
+    """Each test that docs/scars.md names exists."""
+    page = (TOP / "docs/scars.md").read_text()
+    for name, test in re.findall(r"`(tests/[\w/]+\.(?:c|py))::(\w+)`", page):
+        path = TOP / name
+        if not path.is_file() or not re.search(rf"\b{test}\(", path.read_text()):
+            yield f"docs/scars.md: there is no {name}::{test}"
+
+
 def check_reference(build):
     program = build / "dataplane/mintgate"
     page = TOP / "docs/configuration.md"
@@ -163,6 +172,7 @@ def main():
         ("shellcheck", check_shell(files)),
         ("no machine paths, no registry hosts", check_places(files)),
         ("nothing marked unfinished", check_unfinished(files)),
+        ("tests named in docs/scars.md exist", check_scars()),
     ]
     if arguments.build:
         checks += [
