@@ -159,7 +159,11 @@ class _Reconfigured:
 
     def __enter__(self):
         self.old = self.lab.config
-        self._use(self.text)
+        try:
+            self._use(self.text)
+        except BaseException:
+            self._use(self.old)  # for the tests that follow
+            raise
         return self.lab
 
     def __exit__(self, *unused):
