@@ -69,17 +69,17 @@ enum mg_status ports_eal_start(const struct config *config, struct mg_error *err
     if (arguments->num_items > MAX_EAL_ARGUMENTS - 2) {
         return mg_error_set(error, MG_LIMIT, "dataplane.eal: more than %d arguments", MAX_EAL_ARGUMENTS - 2);
     }
-    /* The EAL wants writable strings, and may reorder them. */
+    /* The EAL wants writable strings, may reorder them, and keeps pointers into them for good. */
     static char program[] = "mintgate";
+    static char *kept[MAX_EAL_ARGUMENTS];
     char *argv[MAX_EAL_ARGUMENTS] = {program};
     for (size_t i = 0; i < arguments->num_items; i++) {
-        argv[i + 1] = strdup(arguments->items[i]);
+        argv[i + 1] = kept[i] = strdup(arguments->items[i]);
     }
     take_over_logs();
     if (rte_eal_init((int)arguments->num_items + 1, argv) < 0) {
         return mg_error_set(error, MG_INTERNAL, "dataplane.eal: the EAL does not start: %s", rte_strerror(rte_errno));
     }
-    /* The arguments stay allocated: the EAL keeps pointers into them. */
     if (rte_lcore_count() < config->dataplane.workers + 1) {
         return mg_error_set(error, MG_INVALID,
                             "dataplane.eal gives %u lcores; dataplane.workers: %u wants one each and one more",

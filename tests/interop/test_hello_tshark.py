@@ -6,7 +6,7 @@ what it sends. From the TCP payload hello_dump has to read the same as tshark do
 to an Ethernet's MTU without segmentation offload, so that a large hello is seen in the segments that a wire would
 carry.
 
-Needs root, tshark, curl, openssl, gnutls-bin, chromium and, in MINTGATE_BUILD, the build directory.
+Needs root, tshark, curl, openssl, gnutls-bin, chromium and, in MG_BUILD, the build directory.
 """
 
 import contextlib
@@ -221,7 +221,7 @@ def ja4(hello):
 
 
 def hello_dump(segments, directory):
-    program = pathlib.Path(os.environ["MINTGATE_BUILD"]) / "dataplane/hello/hello_dump"
+    program = pathlib.Path(os.environ["MG_BUILD"]) / "dataplane/hello/hello_dump"
     arguments = []
     for number, (offset, payload) in enumerate(segments):
         path = pathlib.Path(directory) / f"segment-{number}"

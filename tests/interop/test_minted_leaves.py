@@ -5,7 +5,7 @@ mint_samples makes some hundreds of leaves for servers of all kinds, from every 
 leaf key. OpenSSL and GnuTLS verify each as a client that trusts the root does; zlint finds no error in any, but for the
 lints listed in tests/zlintkit.py, each with its reason.
 
-Needs openssl, certtool (gnutls-bin), zlint (tests/zlintkit.py), and in MINTGATE_BUILD the build directory.
+Needs openssl, certtool (gnutls-bin), zlint (tests/zlintkit.py), and in MG_BUILD the build directory.
 """
 
 import concurrent.futures
@@ -23,7 +23,7 @@ import zlintkit  # noqa: E402
 from zlintkit import BEYOND_LDH, NOT_PUBLICLY_TRUSTED  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("MINTGATE_BUILD", ROOT / "build/plain")).resolve()
+BUILD = pathlib.Path(os.environ.get("MG_BUILD", ROOT / "build/plain")).resolve()
 UNTRUSTED = "untrust"
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 
