@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import hashlib
 import os
+import select
 import socket
 import ssl
 import struct
@@ -69,9 +70,17 @@ class End:
     def close_notify(self):
         """Ends what it sends, by TLS alone, and can still read."""
         self.tls.setblocking(False)
-        with contextlib.suppress(ssl.SSLWantReadError):
-            self.tls.unwrap()
+        with contextlib.suppress(ssl.SSLWantReadError):  # for the peer's, which is not waited for
+            while not self._unwrapped():
+                select.select([], [self.tls], [], 30)
         self.tls.settimeout(30)
+
+    def _unwrapped(self):
+        try:
+            self.tls.unwrap()
+            return True
+        except ssl.SSLWantWriteError:
+            return False
 
     def fin(self):
         """Ends what it sends, by TCP alone, and can still read."""

@@ -146,16 +146,29 @@ static void inspect(struct session *session, enum side from, const uint8_t *data
     }
 }
 
+/* pass_close_notify_on tells |to| by close_notify that |from| has ended, if |from| said so itself. FLOW_WAIT: |to| has
+ * no room for it yet. */
+static enum flow_result pass_close_notify_on(const struct session_half *from, struct session_half *to)
+{
+    bool notified = from->ssl != NULL && (SSL_get_shutdown(from->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+    if (notified && to->ssl != NULL) {
+        int result = SSL_shutdown(to->ssl);
+        if (result < 0 && SSL_get_error(to->ssl, result) == SSL_ERROR_WANT_WRITE) {
+            session_watch_writes(to);
+            return FLOW_WAIT; /* the next call goes on with it */
+        }
+        ERR_clear_error();
+    }
+    to->write_closed = true;
+    return FLOW_END;
+}
+
 /* pass_end_on tells |to| that |from| has ended: by close_notify where it said so, and by FIN where its TCP stream
  * ended. A client may close its sending half and go on reading (RFC 8446 section 6.1). */
-static void pass_end_on(struct session_half *from, struct session_half *to)
+static enum flow_result pass_end_on(struct session_half *from, struct session_half *to)
 {
-    if (!to->write_closed) {
-        to->write_closed = true;
-        bool notified = from->ssl != NULL && (SSL_get_shutdown(from->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
-        if (notified && to->ssl != NULL && SSL_shutdown(to->ssl) < 0) {
-            ERR_clear_error();
-        }
+    if (!to->write_closed && pass_close_notify_on(from, to) == FLOW_WAIT) {
+        return FLOW_WAIT;
     }
     /* Behind a close_notify the FIN may come later, and may have been read ahead of by nobody. */
     if (!from->bio.end_of_file && from->bio.readable) {
@@ -166,6 +179,7 @@ static void pass_end_on(struct session_half *from, struct session_half *to)
         from->fin_passed_on = true;
         (void)shutdown(to->bio.fd, SHUT_WR);
     }
+    return FLOW_END;
 }
 
 /* move moves bytes from |from| to |to| until one of them has to wait; returns FLOW_MOVED if there may be more. */
@@ -191,8 +205,7 @@ static enum flow_result move(struct session *session, enum side from_side)
         }
     }
     if (from->read_closed && !has_rest(to)) {
-        pass_end_on(from, to);
-        return FLOW_END;
+        return pass_end_on(from, to);
     }
     return result;
 }

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """TCP endpoints of which a test decides each segment, and TLS over them.
 
-A Host is a machine on the lab's wire that no kernel knows: it has a MAC address and addresses of its own, answers ARP and
-neighbour discovery, and speaks through a packet socket in the client's namespace or the server's. A Tcp is a connection
-of a Host. It acknowledges what comes in order unless told otherwise, and does nothing else by itself: it never
-retransmits, and sends what and as the test says.
+A Host is a machine on the lab's wire that no kernel knows: it has a MAC address and addresses of its own, answers ARP
+and neighbour discovery, and speaks through a packet socket in the client's namespace or the server's. A Tcp is a
+connection of a Host. It acknowledges what comes in order unless told otherwise, and does nothing else by itself: it
+never retransmits, and sends what and as the test says.
 
 All of it runs on the test's own thread: whoever waits (wait_for, and all that waits by it) serves every Host.
 """
@@ -248,7 +248,7 @@ class Host:
         self.send_frame((destination or self.peer_mac) + self.mac + tags + struct.pack("!H", ether_type) + payload)
 
     def send_ip(self, packet, destination=None):
-        """Sends an IP packet, to the host of the lab's kernel on the other side unless |destination| is a MAC address."""
+        """Sends an IP packet to a MAC address, that of the lab's own host on the other side if none is named."""
         self.send_ethernet(0x86DD if packet[0] >> 4 == 6 else 0x0800, packet, destination)
 
     # ---- receiving ----
@@ -315,8 +315,8 @@ class Host:
     # ---- barriers and connections ----
 
     def ping(self, other):
-        """Waits for an answer of |other|, a Host on the other side: what was sent before, and forwarded by the engine at
-        once, has arrived there."""
+        """Waits until |other|, a Host on the other side, has a packet that is sent now: what was sent before, and was
+        forwarded by the engine at once, has arrived there too."""
         mark = struct.pack("!HH", 0x1234, random.getrandbits(16)) + random.randbytes(8)
         body = b"\x08\0\0\0" + mark
         body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
@@ -508,10 +508,12 @@ class Tcp:
                 pump(0.01)
             return self.snd_una != una
 
-        acked = 0
+        acked, last_advance = 0, time.monotonic()
         while acked < len(data):
             send_window(acked)
             advanced = wait_ack()
+            last_advance = time.monotonic() if advanced else last_advance
+            assert time.monotonic() - last_advance < _WAIT, f"nothing was acknowledged for {_WAIT} s"
             acked = (self.snd_una - start) & 0xFFFFFFFF
             if recover is not None and acked >= recover:
                 recover = None
@@ -624,9 +626,9 @@ class Tcp:
 
 
 class Tls:
-    """TLS over a Tcp. It goes on by itself while the test waits for anything: what was said to it is in |plaintext|,
-    |established| and |closed| (close_notify came) tell how far it is, |error| what ended it. With |server_side| it begins
-    at once, else with hello() or handshake()."""
+    """TLS over a Tcp. It goes on by itself while the test waits for anything: what was said to it is in |plaintext|;
+    |established| and |closed| (close_notify came) tell how far it is, |error| what ended it. A server begins at once, a
+    client with hello() or handshake()."""
 
     def __init__(self, tcp, context, name=None, *, server_side=False):
         self.tcp = tcp

@@ -2,10 +2,12 @@
 """Servers that do not verify: told apart, handled as policy says, and never shown with a clean leaf."""
 
 import contextlib
+import ipaddress
 import ssl
 
 import pytest
 
+from labkit import run
 from tlskit import (certificates, client_context, configured, connect_tls, counting, names_of, read_all, request,
                     s_client)
 
@@ -155,10 +157,21 @@ def test_a_session_is_resumed_at_the_server_where_it_was_made(lab, ticket):
     assert ticket.record["upstream_verdict"] == "ok"
 
 
-def test_a_session_is_not_resumed_at_another_address_or_after_a_reload(lab, ticket):
+@pytest.fixture(scope="module")
+def other_address(lab):
+    """An address at which the same server is, with the same certificates."""
+    address = str(ipaddress.ip_address(lab.env["SERVER_IP4"]) + 7)
+    run("ip", "-n", lab.env["SERVER_NS"], "address", "add", f"{address}/16", "dev", "eth0")
+    yield address
+    run("ip", "-n", lab.env["SERVER_NS"], "address", "delete", f"{address}/16", "dev", "eth0")
+
+
+def test_a_session_is_not_resumed_at_another_address_for_another_name_or_after_a_reload(lab, ticket, other_address):
     with counting(lab) as counts:
-        assert not ticket.resumed(address=lab.env["SERVER_IP6"])
-        ticket.resumed()
+        assert not ticket.resumed(address=other_address)
+        assert not ticket.resumed()
+        assert not ticket.resumed("another.good.lab.test")
+        assert not ticket.resumed()
         lab.reload()
         assert not ticket.resumed()
         assert ticket.resumed()

@@ -69,6 +69,19 @@ def test_after_close_notify_the_other_direction_goes_on(lab, peers, first, versi
     assert (record["bytes_from_client"], record["bytes_from_server"]) == (sent["client"], sent["server"])
 
 
+def test_close_notify_is_not_lost_where_there_is_no_room_for_it(peers, first):
+    """The data before it fill a socket now and then to the last byte: some of so many connections."""
+    for _ in range(80):
+        one, other = connected(peers, first, ssl.TLSVersion.TLSv1_2)
+        one.send(THERE)
+        one.close_notify()
+        assert other.read() == (THERE, "close_notify")
+        other.send(BACK)
+        other.close_notify()
+        assert one.read() == (BACK, "close_notify")
+        peers.close()
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_fin_without_close_notify_is_passed_on_as_such(lab, peers, first, version):
     """Truncation stays visible, and the other direction goes on."""

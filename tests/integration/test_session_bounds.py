@@ -102,7 +102,7 @@ def test_descriptors(small):
 def test_cache_entries(small):
     lab = small
     with counting(lab) as counts:
-        assert fresh(lab, "entries", 50, 2) == {"ok": 50}
+        assert fresh(lab, "entries", 50, 1) == {"ok": 50}
         assert lab.metric("mintgate_cache_entries") <= ENTRIES_MAX
     assert counts["minted"] == 50 and 50 - ENTRIES_MAX <= counts["evicted"] <= 50
 
@@ -143,7 +143,7 @@ def test_cache_bytes_and_the_session_log(lab):
     with configured(lab, "engine", cache={"bytes": BYTES_MAX}, sessions={"log_queue": 64, "threads": 8}):
         lab.mark()
         with counting(lab) as counts:
-            assert fresh(lab, "bytes", 200, 2) == {"ok": 200}
+            assert fresh(lab, "bytes", 200, 1) == {"ok": 200}
             assert 0 < lab.metric("mintgate_cache_bytes") <= BYTES_MAX
             blocked = lab.loadgen("--name", "blocked.lab.test", "--connections", 400, "--in-flight", 100)["results"]
             assert blocked == {f"handshake: alert {ACCESS_DENIED} (access denied)": 400}

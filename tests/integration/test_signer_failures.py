@@ -172,14 +172,16 @@ def test_a_client_that_leaves_while_its_leaf_is_made(lab):
 
 
 def test_an_engine_that_starts_before_its_signer(lab):
-    old = lab.engine_pid()
-    os.kill(old, signal.SIGKILL)
-    os.kill(lab.signer_pid(), signal.SIGKILL)
-    starting = threading.Thread(target=lab.restart, args=("engine",))  # ends when the signer has named its issuers
-    starting.start()
-    wait_until(lambda: lab.engine_pid() != old and "is running" in lab.engine_log(), 25, "the engine")
+    metrics = pathlib.Path(lab.env["METRICS_SOCKET"])
     signer = None
+    os.kill(lab.signer_pid(), signal.SIGKILL)
+    os.kill(lab.engine_pid(), signal.SIGKILL)
+    metrics.unlink()  # what a killed engine leaves
+    starting = threading.Thread(target=lab.restart, args=("engine",))  # ends when the signer has named its issuers
     try:
+        starting.start()
+        wait_until(metrics.exists, 25, "the engine")
+        wait_until(lambda: "is running" in lab.engine_log(), what="the engine's word")
         assert lab.metric("mintgate_minting_issuer_generation") == 0
         fails_for_want_of_a_leaf(lab, WARM)
         signer = subprocess.Popen([BUILD / "hsm/mintgate-signer", "--config", lab.env["CONFIG"]],
@@ -188,10 +190,10 @@ def test_an_engine_that_starts_before_its_signer(lab):
         assert lab.metric("mintgate_minting_issuer_generation") > 0
         assert s_client(lab, WARM).verdict == 0
     finally:
+        starting.join()
         if signer is not None:
             signer.terminate()
             signer.wait(10)
-        starting.join()
         lab.restart("signer", "engine")
 
 

@@ -130,7 +130,7 @@ def test_rst_in_state_holding_by_the_server(ends):
 
 
 def test_rst_in_state_holding_by_the_client_ends_the_servers_connection(lab, ends):
-    """A client of the kernel's: its RST is behind bytes that the server never got, and the server must take it for one."""
+    """A client of the kernel's: its RST is behind bytes that the server never got, and yet the server must take it."""
     with counting(lab) as counts:
         connection = connect(lab)
         port = connection.getsockname()[1]
