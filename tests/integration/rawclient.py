@@ -485,8 +485,9 @@ class Tcp:
         recover = None  # a loss is being repaired until so many bytes are acknowledged
 
         def send_at(offset):
+            part = data[offset:offset + self.send_mss]
             if not loses():
-                self.segment(ACK | PSH, data[offset:offset + self.send_mss], seq=start + offset)
+                self.segment(ACK if offset + len(part) < len(data) else ACK | PSH, part, seq=start + offset)
 
         def send_window(acked):
             nonlocal sent
