@@ -5,8 +5,8 @@
 The same load goes through a lab three times: over a plain bridge, through Mintgate with names that it has minted for
 before ("warm": a leaf from the cache, the server's chain remembered), and with names it has never seen ("cold"). A
 program's CPU is what the scheduler gave its threads, so that softirqs count for whoever they run in; the bridge's sum
-over client and server is taken away from the same sum behind Mintgate. The workers' turns that found nothing are counted
-by the engine and taken out at what such a turn costs in a lab at rest. The floor is the handshakes' cryptography in memory
+over client and server is taken away from the same sum behind Mintgate. The workers' sleeps after which there was nothing
+to do are counted by the engine and taken out at what one costs in a lab at rest. The floor is the handshakes' cryptography in memory
 (mintgate-tls-floor), one copy on each processor.
 
 usage: connection_cost.py [--connections N] [--in-flight N] [--runs N] [--json FILE]
@@ -53,20 +53,20 @@ def snapshot(lab, intercepts):
     return used
 
 
-def idle_turns(lab):
-    return lab.metric("mintgate_dataplane_worker_turns_total", 'found="nothing"')
+def idle_polls(lab):
+    return lab.metric("mintgate_dataplane_worker_idle_polls_total")
 
 
-def cost_of_idle_turn(lab):
-    """Seconds of a worker's CPU for a turn that finds nothing, its sleep included."""
-    turns, used = idle_turns(lab), snapshot(lab, True)["worker"]
+def cost_of_idle_poll(lab):
+    """Seconds of a worker's CPU for a sleep and a look at ports that have nothing."""
+    polls, used = idle_polls(lab), snapshot(lab, True)["worker"]
     time.sleep(IDLE_SECONDS)
-    return (snapshot(lab, True)["worker"] - used) / (idle_turns(lab) - turns)
+    return (snapshot(lab, True)["worker"] - used) / (idle_polls(lab) - polls)
 
 
-def measure(lab, options, names, first, intercepts, idle_turn=0.0):
+def measure(lab, options, names, first, intercepts, idle_poll=0.0):
     """CPU per connection by part, in microseconds."""
-    before, turns = snapshot(lab, intercepts), idle_turns(lab) if intercepts else 0
+    before, polls = snapshot(lab, intercepts), idle_polls(lab) if intercepts else 0
     report = lab.loadgen("--name", names, "--range", f"{first}-{first + options.connections - 1}", "--in-flight",
                          options.in_flight, cafile=lab.env["ROOT_PEM"])
     assert report["failed"] == 0, report
@@ -74,7 +74,7 @@ def measure(lab, options, names, first, intercepts, idle_turn=0.0):
     parts = {part: after[part] - before[part] for part in after}
     parts["client"] = report["cpu_seconds"]
     if intercepts:
-        parts["worker"] -= (idle_turns(lab) - turns) * idle_turn
+        parts["worker"] -= (idle_polls(lab) - polls) * idle_poll
     return {part: seconds / options.connections * US for part, seconds in parts.items()}
 
 
@@ -88,13 +88,13 @@ def load(options, intercepts):
         lab = MintgateLab("mgcost-", directory)
         lab.command("up", *([] if intercepts else ["--bridge"]))
         try:
-            idle_turn = cost_of_idle_turn(lab) if intercepts else 0
+            idle_poll = cost_of_idle_poll(lab) if intercepts else 0
             rows = {"warm": [], "cold": []}
-            measure(lab, options, "w%d.good.lab.test", 1, intercepts, idle_turn)
+            measure(lab, options, "w%d.good.lab.test", 1, intercepts, idle_poll)
             for number in range(options.runs):
                 first = 1 + number * options.connections
-                rows["warm"].append(measure(lab, options, "w%d.good.lab.test", first, intercepts, idle_turn))
-                rows["cold"].append(measure(lab, options, "c%d.fresh.lab.test", first, intercepts, idle_turn))
+                rows["warm"].append(measure(lab, options, "w%d.good.lab.test", first, intercepts, idle_poll))
+                rows["cold"].append(measure(lab, options, "c%d.fresh.lab.test", first, intercepts, idle_poll))
                 print(f"{'intercepted' if intercepts else 'direct'} run {number + 1} of {options.runs}", file=sys.stderr)
             return {kind: medians(row) for kind, row in rows.items()}
         finally:

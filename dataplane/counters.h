@@ -25,9 +25,8 @@
     X(DROP_FRAGMENTS, "mintgate_dataplane_packets_dropped_total", "reason=\"fragments\"", "")                          \
     X(FOREIGN_PACKETS, "mintgate_dataplane_worker_foreign_packets_total", "",                                          \
       "Packets passed to the worker that owns the flow.")                                                              \
-    X(TURNS_BUSY, "mintgate_dataplane_worker_turns_total", "found=\"work\"",                                           \
-      "Turns of the workers' loops, by what they found.")                                                              \
-    X(TURNS_IDLE, "mintgate_dataplane_worker_turns_total", "found=\"nothing\"", "")                                    \
+    X(IDLE_POLLS, "mintgate_dataplane_worker_idle_polls_total", "",                                                    \
+      "Sleeps of workers to their end, behind which there was nothing to do.")                                         \
     X(STACK_TX_PACKETS, "mintgate_dataplane_stack_tx_packets_total", "",                                               \
       "Packets given to the stack, merged ones once.")                                                                 \
     X(STACK_TX_SEGMENTS, "mintgate_dataplane_stack_tx_segments_total", "", "Segments given to the stack.")             \

@@ -326,7 +326,6 @@ static unsigned turn(struct worker *worker)
     output_flush(worker);
     atomic_store_explicit(&worker->flow_count, flow_count(worker->flows), memory_order_relaxed);
     mg_rcu_quiescent();
-    count(&worker->counters, work > 0 ? COUNT_TURNS_BUSY : COUNT_TURNS_IDLE);
     return work;
 }
 
@@ -348,21 +347,23 @@ static bool rings_empty(const struct worker *worker)
 }
 
 /* rest sleeps until the stack or another thread has something, or for the time after which the ports are looked at
- * again: they cannot wake anybody. */
-static void rest(struct worker *worker, uint64_t sleep_ns)
+ * again: they cannot wake anybody. Returns whether it slept to the end of that time. */
+static bool rest(struct worker *worker, uint64_t sleep_ns)
 {
     struct pollfd fds[2] = {{.fd = worker->bell.fd, .events = POLLIN}, {.fd = worker->tun_fd, .events = POLLIN}};
     const struct timespec timeout = {.tv_nsec = (long)sleep_ns};
+    int ready = -1;
     doorbell_prepare(&worker->bell);
     if (rings_empty(worker)) {
         mg_rcu_offline();
-        int ready = ppoll(fds, worker->num_stack_flows > 0 ? 2 : 1, &timeout, NULL);
+        ready = ppoll(fds, worker->num_stack_flows > 0 ? 2 : 1, &timeout, NULL);
         mg_rcu_online();
         if (ready > 0 && fds[0].revents != 0) {
             doorbell_drain(&worker->bell);
         }
     }
     doorbell_awake(&worker->bell);
+    return ready == 0;
 }
 
 int worker_run(void *arg)
@@ -375,12 +376,17 @@ int worker_run(void *arg)
     wheel_init(&worker->wheel, WHEEL_TICK_NS, mg_clock_monotonic_ns());
     uint64_t sleep_ns = worker->dataplane->config->dataplane.idle_sleep_ns;
     unsigned idle_turns = 0;
+    bool slept = false;
     while (!atomic_load_explicit(&worker->dataplane->stop_workers, memory_order_relaxed)) {
         if (turn(worker) > 0) {
             idle_turns = 0;
-        } else if (++idle_turns > TURNS_BEFORE_SLEEP && sleep_ns > 0) {
-            rest(worker, sleep_ns);
+            slept = false;
+            continue;
         }
+        if (slept) {
+            count(&worker->counters, COUNT_IDLE_POLLS);
+        }
+        slept = ++idle_turns > TURNS_BEFORE_SLEEP && sleep_ns > 0 && rest(worker, sleep_ns);
     }
     mg_rcu_thread_stop();
     return 0;
