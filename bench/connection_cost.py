@@ -2,20 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an intercepted connection costs in CPU, beside what its cryptography costs.
 
-The same load goes through a lab three times: over a plain bridge, through Mintgate with names that it has minted for
-before ("warm": a leaf from the cache, the server's chain remembered), and with names it has never seen ("cold"). A
-program's CPU is what the scheduler gave its threads, so that softirqs count for whoever they run in; the bridge's sum
+The same load goes over a plain bridge and through Mintgate, with names that it has minted for before ("warm": a leaf from
+the cache, the server's chain remembered) and with names that it has never seen ("cold"). A program's CPU is what the scheduler gave its threads, so that softirqs count for whoever they run in; the bridge's sum
 over client and server is taken away from the same sum behind Mintgate. The workers' sleeps after which there was nothing
 to do are counted by the engine and taken out at what one costs in a lab at rest. The floor is the handshakes' cryptography in memory
-(mintgate-tls-floor), one copy on each processor.
+(mintgate-tls-floor), one copy on each processor. All of it is measured
+in each round, since machines differ from minute to minute: the ratio of a round is what counts.
 
-usage: connection_cost.py [--connections N] [--in-flight N] [--runs N] [--json FILE]
+usage: connection_cost.py [--connections N] [--in-flight N] [--rounds N] [--json FILE]
 """
 
 import argparse
 import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -24,9 +25,10 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
 
-from labkit import BUILD, MintgateLab, run  # noqa: E402
+from labkit import BUILD, Lab, MintgateLab, run  # noqa: E402
 
-IDLE_SECONDS = 3
+IDLE_SECONDS = 1
+KINDS = {"cold": "c%d.fresh.lab.test", "warm": "w%d.good.lab.test"}
 US = 1e6
 SOFTIRQ_THREADS = run("pgrep", "^ksoftirqd/").stdout.split()
 
@@ -78,29 +80,6 @@ def measure(lab, options, names, first, intercepts, idle_poll=0.0):
     return {part: seconds / options.connections * US for part, seconds in parts.items()}
 
 
-def medians(rows):
-    return {part: statistics.median(row[part] for row in rows) for part in rows[0]}
-
-
-def load(options, intercepts):
-    """The medians of each kind of load in a fresh lab."""
-    with tempfile.TemporaryDirectory(prefix="mintgate-cost-") as directory:
-        lab = MintgateLab("mgcost-", directory)
-        lab.command("up", *([] if intercepts else ["--bridge"]))
-        try:
-            idle_poll = cost_of_idle_poll(lab) if intercepts else 0
-            rows = {"warm": [], "cold": []}
-            measure(lab, options, "w%d.good.lab.test", 1, intercepts, idle_poll)
-            for number in range(options.runs):
-                first = 1 + number * options.connections
-                rows["warm"].append(measure(lab, options, "w%d.good.lab.test", first, intercepts, idle_poll))
-                rows["cold"].append(measure(lab, options, "c%d.fresh.lab.test", first, intercepts, idle_poll))
-                print(f"{'intercepted' if intercepts else 'direct'} run {number + 1} of {options.runs}", file=sys.stderr)
-            return {kind: medians(row) for kind, row in rows.items()}
-        finally:
-            lab.command("down")
-
-
 def floor():
     """Microseconds of the handshakes' cryptography by kind, with every processor at it as under the load: two of them
     are often one core."""
@@ -110,29 +89,60 @@ def floor():
     return {key: statistics.mean(report[key] for report in reports) for key in reports[0]}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--connections", type=int, default=4000)
-    parser.add_argument("--in-flight", type=int, default=50)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--json", help="the figures into this file")
-    options = parser.parse_args()
-    limit, direct, intercepted = floor(), load(options, False), load(options, True)
-    result = {}
-    for kind in ("cold", "warm"):
-        extra = dict(intercepted[kind])
-        for part, used in direct[kind].items():
+def round_of(direct, behind, options, first):
+    """One round: the floor, the load over the bridge, and the load through Mintgate, close together in time."""
+    limit = floor()
+    engine = behind.engine_pid()
+    os.kill(engine, signal.SIGSTOP)  # its polling is not the bridge's
+    plain = {kind: measure(direct, options, names, first, False) for kind, names in KINDS.items()}
+    os.kill(engine, signal.SIGCONT)
+    idle_poll = cost_of_idle_poll(behind)
+    figures = {}
+    for kind, names in KINDS.items():
+        start = first if kind == "cold" else 1
+        extra = measure(behind, options, names, start, True, idle_poll)
+        for part, used in plain[kind].items():
             extra[part] -= used
         total = sum(extra.values())
-        result[kind] = {"floor_us": limit[kind + "_us"], "total_us": total, "ratio": total / limit[kind + "_us"],
-                        "parts_us": extra, "direct_us": direct[kind]}
-        print(f"\n{kind}: {total:.0f} us a connection, {total / limit[kind + '_us']:.2f} x the floor "
-              f"of {limit[kind + '_us']:.0f} us")
-        for part, used in sorted(extra.items(), key=lambda item: -item[1]):
-            beside = f"   (beyond {direct[kind][part]:.0f} us without Mintgate)" if part in direct[kind] else ""
-            print(f"  {part:22} {used:7.1f} us{beside}")
+        figures[kind] = {"floor": limit[kind + "_us"], "total": total, "ratio": total / limit[kind + "_us"], **extra}
+    return figures
+
+
+def show(kind, rows):
+    median = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+    ratios = sorted(row["ratio"] for row in rows)
+    print(f"\n{kind}: {median['total']:.0f} us a connection; the floor is {median['floor']:.0f} us; "
+          f"ratio {median['ratio']:.2f} (of each round {ratios[0]:.2f} to {ratios[-1]:.2f})")
+    for part in sorted(median.keys() - {"total", "floor", "ratio"}, key=median.get, reverse=True):
+        beyond = "   (beyond what it is without Mintgate)" if part in ("client", "origin", "ksoftirqd") else ""
+        print(f"  {part:22} {median[part]:7.1f} us{beyond}")
+    return median
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--connections", type=int, default=2000)
+    parser.add_argument("--in-flight", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", help="the figures into this file")
+    options = parser.parse_args()
+    rounds = []
+    with tempfile.TemporaryDirectory(prefix="mintgate-cost-") as directory:
+        direct = Lab("mgcostd-", pathlib.Path(directory) / "direct")
+        behind = MintgateLab("mgcost-", pathlib.Path(directory) / "behind")
+        try:
+            direct.command("up", "--bridge")
+            behind.command("up")
+            measure(behind, options, KINDS["warm"], 1, True)
+            for number in range(options.rounds):
+                rounds.append(round_of(direct, behind, options, 1 + number * options.connections))
+                print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+        finally:
+            behind.command("down")
+            direct.command("down")
+    medians = {kind: show(kind, [figures[kind] for figures in rounds]) for kind in KINDS}
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
+        pathlib.Path(options.json).write_text(json.dumps({"medians": medians, "rounds": rounds}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
