@@ -42,8 +42,10 @@ static inline MG_MUST_USE bool mg_slice_take(struct mg_slice *in, struct mg_slic
         return false;
     }
     *out = mg_slice_of(in->data, len);
-    in->data += len;
-    in->len -= len;
+    if (len > 0) { /* an empty slice may have no memory, and C has no NULL + 0 */
+        in->data += len;
+        in->len -= len;
+    }
     return true;
 }
 

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an intercepted connection costs in CPU, beside what its cryptography costs.
 
-The same load goes over a plain bridge and through Mintgate, with names that it has minted for before ("warm": a leaf from
-the cache, the server's chain remembered) and with names that it has never seen ("cold"). A program's CPU is what the scheduler gave its threads, so that softirqs count for whoever they run in; the bridge's sum
-over client and server is taken away from the same sum behind Mintgate. The workers' sleeps after which there was nothing
-to do are counted by the engine and taken out at what one costs in a lab at rest. The floor is the handshakes' cryptography in memory
-(mintgate-tls-floor), one copy on each processor. All of it is measured
-in each round, since machines differ from minute to minute: the ratio of a round is what counts.
+The same load goes over a plain bridge and through Mintgate, with names that it has minted for before ("warm": a leaf
+from the cache, the server's chain remembered) and with names that it has never seen ("cold"). A program's CPU is what
+the scheduler gave its threads, so that softirqs count for whoever they run in; the bridge's sum over client and server
+is taken away from the same sum behind Mintgate. The workers' sleeps after which there was nothing to do are counted by
+the engine and taken out at what one costs in a lab at rest. The floor is the handshakes' cryptography in memory
+(mintgate-tls-floor), one copy on each processor. All of it is measured in each round, since machines differ from minute
+to minute: the ratio of a round is what counts.
 
 usage: connection_cost.py [--connections N] [--in-flight N] [--rounds N] [--json FILE]
 """

@@ -50,9 +50,9 @@ def _parse(message):
 
 def client_hello(name=None, *extensions, version=ssl.TLSVersion.TLSv1_2, size=0, more_ciphers=0,
                  record_max=_RECORD_MAX):
-    """Records with a ClientHello for |name| (text, or bytes that may be no name at all) with these (type, body) pairs as
-    further extensions, so many cipher suites that nobody knows, and padded until the message has |size| bytes. With TLS
-    1.2 the answer is in the clear."""
+    """Records with a ClientHello for |name| (text, or bytes that may be no name at all) with these (type, body) pairs
+    as further extensions, so many cipher suites that nobody knows, and padded until the message has |size| bytes. With
+    TLS 1.2 the answer is in the clear."""
     head, ciphers, usual = _parse(_openssl_hello(version))
     ciphers += b"\x0a\x0a" * more_ciphers
     extensions = [*usual, *extensions]

@@ -105,7 +105,8 @@ class MintgateLab(Lab):
     def records(self, count=1, seconds=10, **fields):
         """Waits for |count| records since mark() that have |fields|, and returns them."""
         def matching():
-            found = [r for r in self._records_from(self._record_offset) if all(r.get(k) == v for k, v in fields.items())]
+            records = self._records_from(self._record_offset)
+            found = [r for r in records if all(r.get(k) == v for k, v in fields.items())]
             return found if len(found) >= count else None
         return wait_until(matching, seconds, f"{count} records with {fields}")
 

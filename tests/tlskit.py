@@ -150,7 +150,8 @@ def client_hello(name):
 
 
 def connect_tls(lab, name, context=None, session=None, **how):
-    """A TLS connection of the lab's client that trusts Mintgate's root alone. An end without close_notify is an error."""
+    """A TLS connection of the lab's client that trusts Mintgate's root alone.
+    An end without close_notify is an error."""
     raw = connect(lab, **how)
     context = context or client_context(lab.env["MINTGATE_ROOT_PEM"])
     try:

@@ -44,7 +44,8 @@ class End:
         return data
 
     def read(self):
-        """What comes until the end, and how that was: "close_notify", "truncated", "reset" or OpenSSL's name of an alert."""
+        """What comes until the end, and how that was:
+        "close_notify", "truncated", "reset" or OpenSSL's name of an alert."""
         data = b""
         while True:
             try:
@@ -96,7 +97,8 @@ class End:
         socket.socket(fileno=self.tls.detach()).close()
 
     def alert(self, description):
-        """A fatal alert, which no library sends on request: a record of TLS 1.3 (RFC 8446 section 5.2) after those sent."""
+        """A fatal alert, which no library sends on request:
+        a record of TLS 1.3 (RFC 8446 section 5.2) after those sent."""
         secret = self._secrets()[_SECRETS[self.side]]
         key_len, digest = _SUITES[self.tls.cipher()[0]]
         key, iv = (_expand_label(secret, label, size, digest) for label, size in ((b"key", key_len), (b"iv", 12)))
@@ -108,14 +110,15 @@ class End:
 
     def wait_for_fin(self):
         """Waits until its kernel has the peer's FIN, read or not."""
-        wait_until(lambda: self.tls.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE_WAIT, what="a FIN")
+        wait_until(self.has_fin, what="a FIN")
 
     def has_fin(self):
         return self.tls.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE_WAIT
 
 
 def _ending_of(error):
-    """"truncated", "reset" or an alert's name. Python 3.11 takes a reset for an SSLEOFError, and a FIN for any SSLError."""
+    """"truncated", "reset" or an alert's name.
+    Python 3.11 takes a reset for an SSLEOFError, and a FIN for any SSLError."""
     if getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING":
         return "truncated"
     return "reset" if isinstance(error, (ConnectionResetError, ssl.SSLEOFError)) else error.reason

@@ -13,9 +13,9 @@ import subprocess
 _UNPACKED = pathlib.Path(__file__).resolve().parents[1] / "build/deps/zlint/usr/bin/zlint"
 ZLINT = os.environ.get("MINTGATE_ZLINT") or (_UNPACKED if _UNPACKED.exists() else shutil.which("zlint"))
 
-# RFC 5280 wants host names of the LDH syntax. A leaf names the host that the client asked for, and hosts that are not of
-# that syntax exist; a client that reaches one without Mintgate has to reach it with Mintgate too. These lints apply to no
-# other leaf.
+# RFC 5280 wants host names of the LDH syntax. A leaf names the host that the client asked for, and hosts that are not
+# of that syntax exist; a client that reaches one without Mintgate has to reach it with Mintgate too. These lints apply
+# to no other leaf.
 BEYOND_LDH = {
     "e_rfc_dnsname_hyphen_in_sld",
     "e_rfc_dnsname_underscore_in_sld",

@@ -24,8 +24,8 @@ appliance_ns=${prefix}appliance
 stack_ns=${prefix}stack
 server_ns=${prefix}server
 
-# 198.18.0.0/15 is for tests of network devices (RFC 2544); fd6d:6974:6e74::/48 is a ULA (RFC 4193). All hosts are on one
-# link, as Mintgate is a bump in the wire. The client has several addresses for load, the first is its own.
+# 198.18.0.0/15 is for tests of network devices (RFC 2544); fd6d:6974:6e74::/48 is a ULA (RFC 4193). All hosts are on
+# one link, as Mintgate is a bump in the wire. The client has several addresses for load, the first is its own.
 client_ip4=198.18.0.1
 client_ip6=fd6d:6974:6e74::c:1
 num_client_addresses=8

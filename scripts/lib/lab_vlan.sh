@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154
 # A second network between client and server, under one VLAN tag or two, by TAP devices that tag what they send
-# (tests/lab/vlan_tap.c): the kernel may have no 802.1Q of its own. Sourced after lab.sh, process.sh and lab_services.sh.
+# (tests/lab/vlan_tap.c): the kernel may have no 802.1Q of its own.
+# Sourced after lab.sh, process.sh and lab_services.sh.
 
 # vlan_side PROCESS NAMESPACE TAGS IP4 IP6
 vlan_side()

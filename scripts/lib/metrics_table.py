@@ -11,11 +11,13 @@ for line in sys.stdin.read().splitlines():
     elif match := re.match(r"# TYPE (\S+) (.*)", line):
         types[match[1]] = match[2]
     elif match := re.match(r"(\S+?)\{(\w+)=\"([^\"]*)\"", line):
-        name = re.sub(r"_bucket$", "", match[1]) if types.get(re.sub(r"_bucket$", "", match[1])) == "histogram" else match[1]
+        base = re.sub(r"_bucket$", "", match[1])
+        name = base if types.get(base) == "histogram" else match[1]
         if match[2] != "le":
             labels.setdefault((name, match[2]), []).append(match[3])
 print("| Metric | Type | Labels | Meaning |\n|---|---|---|---|")
 for name, text in helps.items():
+    own = {key: ", ".join(dict.fromkeys(values)) for (owner, key), values in labels.items() if owner == name}
     # An issuer's id is another in each installation.
-    shown = "; ".join(key if key == "issuer" else f"{key}: {', '.join(dict.fromkeys(values))}" for (owner, key), values in labels.items() if owner == name)
+    shown = "; ".join(key if key == "issuer" else f"{key}: {values}" for key, values in own.items())
     print(f"| `{name}` | {types[name]} | {shown} | {text} |")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154
 # Processes in the background, by name: $run_dir/NAME.pid says which, $log_dir/NAME.log what they said. A process is
-# known by its id and its start time, so that an id which the kernel gave to another process is never signalled. Sourced.
+# known by its id and its start time, so that an id which the kernel gave to another process is never signalled.
+# Sourced.
 
 # start_time PID: the process's start in clock ticks since boot (proc(5), field 22 of stat); fails if there is none.
 start_time()

@@ -14,7 +14,8 @@ from tlspeers import intercepted_peers
 MUCH = 200_000_000
 PART = bytes(range(256)) * 4096
 NUM_STALLED = 40
-# What one stalled session may cost the engine, in each direction: a record kept, a read-ahead buffer, TLS's own buffers.
+# What one stalled session may cost the engine, in each direction:
+# a record kept, a read-ahead buffer, TLS's own buffers.
 BYTES_EACH = 256 * 1024
 
 
@@ -41,7 +42,8 @@ def resident_bytes(lab):
 
 
 def write_until_stuck(end, patience=0.5):
-    """Writes until nobody has taken anything for a while; returns how many bytes of PART, again and again, were taken."""
+    """Writes until nobody has taken anything for a while;
+    returns how many bytes of PART, again and again, were taken."""
     end.tls.setblocking(False)
     taken = 0
     try:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bounds of what a worker keeps, each one full: counted, policy followed, what else there is goes on, and room again
-afterwards."""
+"""The bounds of what a worker keeps, each one full: counted, policy followed, what else there is goes on, and room
+again afterwards."""
 
 import contextlib
 import ctypes

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients of four TLS libraries accept what Mintgate shows them, whatever the wire is like, and see the protocol that the
-server chose."""
+"""Clients of four TLS libraries accept what Mintgate shows them, whatever the wire is like, and see the protocol
+that the server chose."""
 
 import json
 import re
@@ -26,7 +26,8 @@ def way(lab, request):
         yield lab.env["SERVER_IP4" if family == "IPv4" else "SERVER_IP6"], None
         return
     lab.command("vlan", "up", tags[0])
-    yield lab.env["VLAN_SERVER_IP4" if family == "IPv4" else "VLAN_SERVER_IP6"], [int(tag) for tag in tags[0].split(".")]
+    address = lab.env["VLAN_SERVER_IP4" if family == "IPv4" else "VLAN_SERVER_IP6"]
+    yield address, [int(tag) for tag in tags[0].split(".")]
     lab.command("vlan", "down")
 
 
@@ -41,7 +42,8 @@ def by_curl(lab, address, version, protocol):
     assert "SSL certificate verify ok." in result.stderr and "issuer: O=Mintgate" in result.stderr
     info = json.loads(result.stdout)
     assert info["sni"] == NAME and info["alpn"] == protocol
-    return re.search(r"SSL connection using (\S+)", result.stderr)[1], re.search(r"server accepted (\S+)", result.stderr)[1]
+    return (re.search(r"SSL connection using (\S+)", result.stderr)[1],
+            re.search(r"server accepted (\S+)", result.stderr)[1])
 
 
 def by_openssl(lab, address, version, protocol):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the running programs may do and who may read what they write. That the engine maps one libcrypto: test_smoke.py."""
+"""What the running programs may do and who may read what they write.
+That the engine maps one libcrypto: test_smoke.py."""
 
 import os
 import pathlib

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""IP fragments of TCP segments: those of what is not intercepted pass as they came, in any order; a ClientHello or a SYN
-in fragments follows policy.fragmented; those of an intercepted flow reach its socket; and a flood of them is bounded."""
+"""IP fragments of TCP segments: those of what is not intercepted pass as they came, in any order;
+a ClientHello or a SYN in fragments follows policy.fragmented; those of an intercepted flow reach its socket;
+and a flood of them is bounded."""
 
 import itertools
 import struct

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in the leaves that clients are shown, beside the certificates that they stand for: twenty servers that differ."""
+"""What is in the leaves that clients are shown, beside the certificates that they stand for:
+twenty servers that differ."""
 
 import datetime
 import pathlib
@@ -15,8 +16,8 @@ import zlintkit
 from labkit import wait_until
 from tlskit import certificates, configured, connect_tls, names_of, request, s_client
 
-VARIANTS = """address bare clientauth fullsubject hundred idn long longlabel longname mailbox mixedcase newborn nosubject p521
-plain pointers rsa3072 short utf8subject wildcard""".split()
+VARIANTS = """address bare clientauth fullsubject hundred idn long longlabel longname mailbox mixedcase newborn
+nosubject p521 plain pointers rsa3072 short utf8subject wildcard""".split()
 EC, RSA = "ECDSA", "RSA"
 # Clients by the leaf key that they can verify.
 CLIENTS = {
@@ -126,7 +127,9 @@ def test_serials_are_random_and_sixteen_bytes_long(shown):
     leaves = {(variant, CLIENTS[client][0]): chain[0] for (variant, client), chain in shown.items()}
     serials = [leaf.serial_number for leaf in leaves.values()]
     assert all(121 <= serial.bit_length() <= 127 for serial in serials)
-    assert len({serial >> 64 for serial in serials}) == len({serial & (1 << 64) - 1 for serial in serials}) == len(serials)
+    upper_halves = {serial >> 64 for serial in serials}
+    lower_halves = {serial & (1 << 64) - 1 for serial in serials}
+    assert len(upper_halves) == len(lower_halves) == len(serials)
 
 
 def test_a_leaf_serves_all_versions_and_one_kind_of_key(shown):

@@ -76,7 +76,8 @@ def test_later_connections_to_such_a_server_pass(learning, version):
     with configured(lab, policy={"not_interceptable": "block"}):
         fails_cleanly(lab, MTLS, "client_certificate_asked", HANDSHAKE_FAILURE, version)  # nothing is let pass any more
     # Neither another address, nor another name, nor the bad server of the name passes.
-    fails_cleanly(lab, MTLS, "client_certificate_asked", HANDSHAKE_FAILURE, "-connect", f"[{lab.env['SERVER_IP6']}]:443")
+    fails_cleanly(lab, MTLS, "client_certificate_asked", HANDSHAKE_FAILURE,
+                  "-connect", f"[{lab.env['SERVER_IP6']}]:443")
     assert s_client(lab, "www.good.lab.test").verdict == 0
 
 

@@ -57,8 +57,8 @@ def other_port(lab):
     chain = f"{env['PKI_DIR']}/servers/good.lab.test.pem"
     address = f"{env['SERVER_IP4']}:{OTHER_PORT}"
     server = subprocess.Popen(
-        ["ip", "netns", "exec", env["SERVER_NS"], "openssl", "s_server", "-accept", address, "-cert", chain, "-cert_chain",
-         chain, "-key", chain.replace(".pem", ".key"), "-quiet"],
+        ["ip", "netns", "exec", env["SERVER_NS"], "openssl", "s_server", "-accept", address, "-cert", chain,
+         "-cert_chain", chain, "-key", chain.replace(".pem", ".key"), "-quiet"],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_until(lambda: address in run("ip", "netns", "exec", env["SERVER_NS"], "ss", "-Hlnt").stdout)
     yield OTHER_PORT
@@ -112,7 +112,8 @@ class Case(typing.NamedTuple):
 
 RULES = [
     {"name": "exempt client", "client": ["{client1}"], "action": "bypass"},
-    {"name": "exempt servers", "server": ["{IMPOSTOR_IP4}/31", "{SERVER_IP6}"], "port": ["440-443"], "action": "bypass"},
+    {"name": "exempt servers", "server": ["{IMPOSTOR_IP4}/31", "{SERVER_IP6}"], "port": ["440-443"],
+     "action": "bypass"},
     {"name": "one name", "sni": ["one.good.lab.test"], "action": "block", "block_with": "reset"},
     {"name": "below", "sni": ["*.deep.good.lab.test"], "client": ["{client2}/32"], "action": "bypass"},
     {"name": "nameless", "sni": ["none"], "client": ["{client3}", "{CLIENT_IP6}"], "action": "block"},

@@ -27,8 +27,8 @@ def small(lab):
 
 
 def fresh(lab, word, num, in_flight):
-    report = lab.loadgen("--name", f"{word}%d.fresh.lab.test", "--range", f"1-{num}", "--connections", num, "--in-flight",
-                         in_flight)
+    report = lab.loadgen("--name", f"{word}%d.fresh.lab.test", "--range", f"1-{num}", "--connections", num,
+                         "--in-flight", in_flight)
     return report["results"]
 
 

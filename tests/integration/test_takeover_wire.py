@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Intercepted flows on a wire that is more than Ethernet and TCP: VLAN tags, addresses that move, IP options, and routers
-that say that a packet was too big."""
+"""Intercepted flows on a wire that is more than Ethernet and TCP: VLAN tags, addresses that move, IP options, and
+routers that say that a packet was too big."""
 
 import contextlib
 import itertools
@@ -27,7 +27,8 @@ SIDES = {"client": "server", "server": "client"}
 def hosts(lab, number, *tag_lists):
     """A client and a server under each list of tags, all with the same addresses. No flow of theirs is left."""
     with contextlib.ExitStack() as stack:
-        made = [Ends(lab, *(stack.enter_context(Host(lab, side, number, tags)) for side in SIDES)) for tags in tag_lists]
+        made = [Ends(lab, *(stack.enter_context(Host(lab, side, number, tags)) for side in SIDES))
+                for tags in tag_lists]
         try:
             yield made
         finally:
@@ -165,7 +166,8 @@ def no_path_mtu_is_left(lab):
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("family, mtu", [(4, 1000), (6, 1280)])
 def test_a_narrow_path_is_learned_by_the_stack(lab, side, family, mtu):
-    """Packets over its MTU are lost on the path to |side|, with an ICMP error for each: the transfer comes to its end."""
+    """Packets over its MTU are lost on the path to |side|, with an ICMP error for each:
+    the transfer comes to its end."""
     counter = "mintgate_dataplane_stack_icmp_total"
     before = lab.metric(counter)
     with counting(lab) as counts, hosts(lab, 35, ()) as (ends,):

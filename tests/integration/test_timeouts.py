@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nobody holds a session for ever: handshakes, idle connections and half-open ones end by time. Each test waits for a record
-and says what is in it; none says when. And SIGTERM lets what runs finish."""
+"""Nobody holds a session for ever: handshakes, idle connections and half-open ones end by time. Each test waits for a
+record and says what is in it; none says when. And SIGTERM lets what runs finish."""
 
 import os
 import signal

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The main job on other ports, with hugepages, with several workers, and with everything on one core. (AF_XDP on veth has
-one queue, so several workers are shown on AF_PACKET.)"""
+"""The main job on other ports, with hugepages, with several workers, and with everything on one core. (AF_XDP on veth
+has one queue, so several workers are shown on AF_PACKET.)"""
 
 import concurrent.futures
 import contextlib

@@ -83,8 +83,8 @@ def test_options_of_the_handshake_are_kept(lab):
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_resumption_happens_when_asked_for_alone(lab, version):
-    words = ["--name", "n%d.good.lab.test", "--range", "0-3", "--connections", "20", "--in-flight", "1", "--tls", version,
-             "--get", "/info"]
+    words = ["--name", "n%d.good.lab.test", "--range", "0-3", "--connections", "20", "--in-flight", "1",
+             "--tls", version, "--get", "/info"]
     assert lab.loadgen(*words)["resumed"] == 0
     before = lab.origin_stats()
     report = lab.loadgen(*words, "--resume")
@@ -99,7 +99,8 @@ def test_large_answers_count_every_byte(lab):
 
 
 def test_open_loop_latency_counts_from_the_intended_start(lab):
-    """One connection at a time, each with an answer that takes 50 ms, wanted every 5 ms: the queue is in the figures."""
+    """One connection at a time, each with an answer that takes 50 ms, wanted every 5 ms:
+    the queue is in the figures."""
     words = ["--name", "www.good.lab.test", "--get", "/slow?ms=50", "--connections", "20", "--in-flight", "1"]
     open_loop = lab.loadgen(*words, "--rate", "200")
     closed_loop = lab.loadgen(*words)

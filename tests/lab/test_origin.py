@@ -218,7 +218,8 @@ except ssl.SSLError as error:
     print(error)
 print(text.decode().splitlines()[-1])
 """
-    ragged = tls_client(lab, request + "raw = socket.socket(fileno=tls.fileno())\nraw.shutdown(socket.SHUT_WR)\n" + read)
+    cut = "raw = socket.socket(fileno=tls.fileno())\nraw.shutdown(socket.SHUT_WR)\n"
+    ragged = tls_client(lab, request + cut + read)
     assert ragged.splitlines()[-1] == "you finished without close_notify"
     # GnuTLS's client sends close_notify at the end of its input, and then still reads.
     result = lab.client("sh", "-c", "printf 'GET /half-close HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' | gnutls-cli --logfile "
