@@ -72,7 +72,8 @@
     X(FULL_PENDING_MINTS, "mintgate_dataplane_bound_hit_total", "bound=\"pending_mints\"", "")                         \
     X(FULL_LOG, "mintgate_dataplane_bound_hit_total", "bound=\"session_log\"", "")                                     \
     X(ADOPTED, "mintgate_dataplane_adoptions_total", "cause=\"decided\"", "Flows taken over, by cause.")               \
-    X(ADOPTED_FORCED, "mintgate_dataplane_adoptions_total", "cause=\"retransmission\"", "")                            \
+    X(ADOPTED_SENT_AGAIN, "mintgate_dataplane_adoptions_total", "cause=\"retransmission\"", "")                        \
+    X(ADOPTED_MANY_SEGMENTS, "mintgate_dataplane_adoptions_total", "cause=\"many_segments\"", "")                      \
     X(SESSION_INTERCEPTED, "mintgate_dataplane_sessions_total", "end=\"intercepted\"",                                 \
       "Taken-over flows, by how far they came.")                                                                       \
     X(SESSION_RAW, "mintgate_dataplane_sessions_total", "end=\"relayed_uninspected\"", "")                             \

@@ -36,6 +36,7 @@ _FAMILIES = {
     "dropped_replies": "mintgate_minting_dropped_replies_total",
     "signer_lost": "mintgate_minting_lost_total",
     "hits": "mintgate_cache_hits_total",
+    "negative_hits": "mintgate_cache_negative_hits_total",
     "misses": "mintgate_cache_misses_total",
     "evicted": "mintgate_cache_evicted_total",
     "expired": "mintgate_cache_expired_total",
@@ -187,7 +188,8 @@ def s_client(lab, name, *options, connect_to=None, roots=None):
     sni = ["-noservername"] if name is None else ["-servername", name, "-verify_hostname", name]
     result = lab.client("openssl", "s_client", "-connect", target, *sni, "-showcerts", "-no-CApath", "-no-CAstore",
                         "-CAfile", roots or lab.env["MINTGATE_ROOT_PEM"], *options, check=False, input="")
-    verdict = re.search(r"Verify return code: (\d+)", result.stdout)
+    # It says that it has verified "ok" without a handshake too.
+    verdict = "Cipher is (NONE)" not in result.stdout and re.search(r"Verify return code: (\d+)", result.stdout)
     return Handshake(certificates(result.stdout), int(verdict.group(1)) if verdict else None,
                      result.stdout + result.stderr)
 

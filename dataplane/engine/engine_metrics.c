@@ -32,6 +32,22 @@ static void write_counters(const struct dataplane *dataplane, struct mg_buffer *
     counters_write(out, counters, num);
 }
 
+static void counter(struct mg_buffer *out, const char *name, const char *help, uint64_t value)
+{
+    mg_metrics_family(out, name, "counter", help);
+    mg_metrics_sample(out, name, "", value);
+}
+
+static void write_learned(const struct dataplane *dataplane, struct mg_buffer *out)
+{
+    struct cache_stats stats;
+    learned_stats(dataplane->learned, &stats);
+    gauge(out, "mintgate_dataplane_learned_bypasses",
+          "Servers bypassed for a while because they cannot be intercepted.", stats.entries);
+    counter(out, "mintgate_dataplane_learned_bypasses_evicted_total", "Of these, forgotten early for want of room.",
+            stats.evicted);
+}
+
 static void write_gauges(const struct dataplane *dataplane, struct mg_buffer *out)
 {
     uint64_t flows = 0, sessions = 0;
@@ -43,8 +59,10 @@ static void write_gauges(const struct dataplane *dataplane, struct mg_buffer *ou
     }
     gauge(out, "mintgate_dataplane_flows", "TCP flows remembered now.", flows);
     gauge(out, "mintgate_dataplane_sessions", "Taken-over flows now.", sessions);
-    gauge(out, "mintgate_dataplane_learned_bypasses",
-          "Servers bypassed for a while because they cannot be intercepted.", learned_count(dataplane->learned));
+    write_learned(dataplane, out);
+    counter(out, "mintgate_dataplane_session_log_write_errors_total",
+            "Writes to the session log that failed, with the records in them.",
+            session_log_write_errors(dataplane->log));
     gauge(out, "mintgate_dataplane_policy_generation", "How often the policy was loaded.",
           policy_generation(mg_rcu_load(&dataplane->policy)));
     const struct issuer *issuer = issuers_get0(dataplane->issuers, WIRE_ISSUER_DEFAULT);

@@ -146,9 +146,7 @@ void learned_list(struct learned *learned, int64_t now, struct mg_buffer *out)
     mg_buffer_append_u8(out, '\n');
 }
 
-uint64_t learned_count(struct learned *learned)
+void learned_stats(struct learned *learned, struct cache_stats *out)
 {
-    struct cache_stats stats;
-    cache_stats(learned->cache, &stats);
-    return stats.entries;
+    cache_stats(learned->cache, out);
 }

@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/status.h"
+#include "cache/cache.h"
 #include "dataplane/policy/policy.h"
 
 struct learned;
@@ -30,6 +31,7 @@ void learned_add(struct learned *learned, const struct policy_flow *flow, struct
 /* learned_list appends a JSON array of what is remembered. RCU reader, not a worker. */
 void learned_list(struct learned *learned, int64_t now, struct mg_buffer *out);
 
-uint64_t learned_count(struct learned *learned);
+/* learned_stats: any thread. */
+void learned_stats(struct learned *learned, struct cache_stats *out);
 
 #endif

@@ -657,7 +657,7 @@ void session_begin(struct session_thread *thread, struct takeover *takeover)
         }
         return;
     }
-    bool forced = takeover->forced;
+    bool forced = takeover->cause != TAKEOVER_DECIDED;
     if (adopt_timestamps(&session->adopt)) {
         acknowledge(session);
     }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 
 /* How often the writer looks: records may be seen that much later, and nobody has to wake it. */
 #define POLL_US 20000
@@ -26,7 +27,9 @@ struct session_log_channel {
 struct session_log {
     const char *path;
     int fd;
-    bool in_line; /* what was written last is not the end of a record */
+    bool in_line;                   /* what was written last is not the end of a record */
+    bool failing;                   /* the last write did */
+    struct mg_counter write_errors; /* writer: rw, metrics: ro */
     pthread_t writer;
     _Atomic bool stop;
     _Atomic bool reopen;
@@ -52,15 +55,30 @@ static enum mg_status open_file(struct session_log *log, struct mg_error *error)
     return MG_OK;
 }
 
+/* note_failing says once that records are lost, and once that they no longer are. */
+static void note_failing(struct session_log *log, bool failing)
+{
+    if (failing && !log->failing) {
+        mg_log_error("session log: cannot write %s: %s; records are lost", log->path, strerror(errno));
+    } else if (!failing && log->failing) {
+        mg_log_info("session log: %s can be written again", log->path);
+    }
+    log->failing = failing;
+    if (failing) {
+        mg_counter_add(&log->write_errors, 1);
+    }
+}
+
 static bool write_bytes(struct session_log *log, struct mg_slice bytes)
 {
     while (bytes.len > 0) {
         ssize_t len = write(log->fd, bytes.data, bytes.len);
         if (len < 0 && errno != EINTR) {
-            mg_log_error("session log: cannot write %s: %s; records are lost", log->path, strerror(errno));
+            note_failing(log, true);
             return false;
         }
         if (len > 0) {
+            note_failing(log, false);
             log->in_line = bytes.data[len - 1] != '\n';
             bytes.data += len;
             bytes.len -= (size_t)len;
@@ -215,4 +233,9 @@ bool session_log_put(struct session_log_channel *channel, const struct session_r
     channel->records[head % channel->num_records] = *record;
     atomic_store_explicit(&channel->head, head + 1, memory_order_release);
     return true;
+}
+
+uint64_t session_log_write_errors(const struct session_log *log)
+{
+    return mg_counter_get(&log->write_errors);
 }

@@ -207,8 +207,9 @@ static void describe_end(struct adopt_end *out, const struct flow *flow, enum si
     memcpy(out->address, client ? flow->key.client : flow->key.server, sizeof(out->address));
 }
 
-/* take_over hands the flow to a session thread; |hello| is NULL where the session must find out itself. */
-static void take_over(struct worker *worker, struct flow *flow, const struct hello_info *hello, const char *rule)
+/* take_over hands the flow to a session thread; |hello| and |rule| are NULL where it is forced. */
+static void take_over(struct worker *worker, struct flow *flow, enum takeover_cause cause,
+                      const struct hello_info *hello, const char *rule)
 {
     struct takeover *takeover = worker->free_takeovers;
     unsigned thread = (unsigned)(flow->hash % worker->dataplane->num_session_threads);
@@ -229,7 +230,7 @@ static void take_over(struct worker *worker, struct flow *flow, const struct hel
         .flow = flow_handle_of(worker->flows, flow),
         .key = flow->key,
         .adopt = {.is_ipv6 = flow->key.is_ipv6 != 0},
-        .forced = hello == NULL,
+        .cause = cause,
         .hold_ns = flow->last_packet_ns,
         .sent_ns = worker->now_ns,
     };
@@ -272,7 +273,7 @@ static void decide(struct worker *worker, struct flow *flow, CBS message)
         way_out(worker, flow, &hello, COUNT_WAY_OUT_DRAINING, CONFIG_WAY_OUT_BYPASS, "draining");
     } else if (decision.action == CONFIG_ACTION_INTERCEPT) {
         count(&worker->counters, decision.counter);
-        take_over(worker, flow, &hello, decision.rule);
+        take_over(worker, flow, TAKEOVER_DECIDED, &hello, decision.rule);
     } else {
         carry_out(worker, flow, &hello, &decision);
     }
@@ -409,7 +410,7 @@ void decide_more(struct worker *worker, struct flow *flow, struct rte_mbuf *mbuf
     if (sent_again || flow->num_held > MAX_HELD_PER_FLOW) {
         /* The client waits for an acknowledgement, which only a socket can give: two lost segments would stop it for
          * good. The session decides. */
-        take_over(worker, flow, NULL, NULL);
+        take_over(worker, flow, sent_again ? TAKEOVER_SENT_AGAIN : TAKEOVER_MANY_SEGMENTS, NULL, NULL);
     } else {
         gather(worker, flow, packet);
     }
@@ -434,11 +435,18 @@ static void inject_held(struct worker *worker, struct flow *flow)
 
 void decide_answer(struct worker *worker, const struct takeover_answer *answer)
 {
+    static const enum counter counts[] = {
+        [TAKEOVER_DECIDED] = COUNT_ADOPTED,
+        [TAKEOVER_SENT_AGAIN] = COUNT_ADOPTED_SENT_AGAIN,
+        [TAKEOVER_MANY_SEGMENTS] = COUNT_ADOPTED_MANY_SEGMENTS,
+    };
+    enum takeover_cause cause = TAKEOVER_DECIDED;
     const struct hello_info *hello = NULL;
     if (answer->takeover != NULL) {
         answer->takeover->next_free = worker->free_takeovers;
         worker->free_takeovers = answer->takeover;
-        hello = answer->takeover->forced ? NULL : &answer->takeover->hello;
+        cause = answer->takeover->cause;
+        hello = cause == TAKEOVER_DECIDED ? &answer->takeover->hello : NULL;
     }
     struct flow *flow = flow_by_handle(worker->flows, answer->flow);
     if (flow == NULL) {
@@ -446,7 +454,7 @@ void decide_answer(struct worker *worker, const struct takeover_answer *answer)
     }
     switch (answer->type) {
     case TAKEOVER_ADOPTED:
-        count(&worker->counters, hello == NULL ? COUNT_ADOPTED_FORCED : COUNT_ADOPTED);
+        count(&worker->counters, counts[cause]);
         track_set_state(worker, flow, FLOW_ADOPTED);
         inject_held(worker, flow);
         break;

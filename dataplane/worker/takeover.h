@@ -8,6 +8,14 @@
 #include "dataplane/session/session_record.h"
 #include "dataplane/takeover/adopt.h"
 
+/* Why a flow is taken over. Forced: the ClientHello is not known yet; the session reads it from the client's socket and
+ * decides. */
+enum takeover_cause {
+    TAKEOVER_DECIDED,
+    TAKEOVER_SENT_AGAIN,    /* forced: held bytes came again, so the client waits for an acknowledgement */
+    TAKEOVER_MANY_SEGMENTS, /* forced: more segments are held than a worker keeps of one flow */
+};
+
 /* Made by the worker, lent to the session thread until it answers; the answer carries the pointer back. */
 struct takeover {
     struct takeover *next_free; /* worker's list */
@@ -15,8 +23,8 @@ struct takeover {
     struct flow_handle flow;
     struct flow_key key;
     struct adopt_flow adopt;
-    bool forced; /* the ClientHello is not known yet: the session reads it from the client's socket and decides */
-    struct hello_info hello;
+    enum takeover_cause cause;
+    struct hello_info hello;    /* TAKEOVER_DECIDED */
     char rule[RECORD_RULE_LEN]; /* that said so */
     uint64_t hold_ns;           /* when the first byte was held */
     uint64_t sent_ns;           /* when the worker sent this */

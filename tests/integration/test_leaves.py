@@ -10,7 +10,9 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
+from cryptography.x509.oid import (
+    AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID,
+)
 
 import zlintkit
 from labkit import wait_until
@@ -120,6 +122,17 @@ def test_extensions_are_those_of_a_server_and_no_others(pairs):
         usage = extension(leaf, x509.KeyUsage)
         assert usage.digital_signature and usage.key_encipherment == (key == RSA)
         assert not (usage.key_cert_sign or usage.crl_sign or usage.key_agreement or usage.content_commitment)
+
+
+def test_addresses_of_the_issuer_are_written_where_they_are_configured(lab, tmp_path):
+    aia, crl = "http://pki.lab.test/ca.der", "http://pki.lab.test/ca.crl"
+    with configured(lab, "engine", minting={"aia_url": aia, "crl_url": crl}):
+        chain = chain_shown(lab, host("plain"))
+    (access,) = extension(chain[0], x509.AuthorityInformationAccess)
+    assert access.access_method == AuthorityInformationAccessOID.CA_ISSUERS and access.access_location.value == aia
+    (point,) = extension(chain[0], x509.CRLDistributionPoints)
+    assert [name.value for name in point.full_name] == [crl]
+    assert zlint_errors([chain], tmp_path) == {}
 
 
 def test_serials_are_random_and_sixteen_bytes_long(shown):

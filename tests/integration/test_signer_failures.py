@@ -139,6 +139,18 @@ def test_a_signer_that_hangs_is_late_and_recovers(lab):
     assert counts["minted"] == 1 and counts["signer_lost"] == 0 and counts["ways_out"] == {"minting_failed": 1}
 
 
+def test_a_failure_is_remembered_for_a_while(lab):
+    """The signer is not asked again for a name that it has just failed to sign, and is afterwards."""
+    name = new_name()
+    with configured(lab, "engine", cache={"negative": "3s"}), counting(lab) as counts:
+        with stopped(lab.signer_pid()):
+            for _ in range(3):
+                fails_for_want_of_a_leaf(lab, name)
+            assert counts["requested"] == 1 and counts["negative_hits"] == 2
+        wait_until(lambda: s_client(lab, name).verdict == 0, what="the end of the memory")
+    assert counts["requested"] == 2 and counts["minted"] == 1
+
+
 def test_connections_wait_for_a_signer_that_hangs_shortly(lab):
     """Twenty to one name, and to a name each: one mint, and one each."""
     name = new_name()

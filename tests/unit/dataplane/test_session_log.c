@@ -256,6 +256,8 @@ static void test_a_record_cut_by_a_full_disk_spoils_no_other(void **state)
         usleep(1000);
     }
     usleep(100000); /* the next write has failed by then */
+    uint64_t num_errors = session_log_write_errors(log);
+    assert_true(num_errors > 0);
     limit_file_size(RLIM_INFINITY);
     assert_true(put(log, 0, 100));
     session_log_free(log);
