@@ -7,10 +7,13 @@ from the cache, the server's chain remembered) and with names that it has never 
 the scheduler gave its threads, so that softirqs count for whoever they run in; the bridge's sum over client and server
 is taken away from the same sum behind Mintgate. The workers' sleeps after which there was nothing to do are counted by
 the engine and taken out at what one costs in a lab at rest. The floor is the handshakes' cryptography in memory
-(mintgate-tls-floor), one copy on each processor. All of it is measured in each round, since machines differ from minute
+(mintgate-tls-floor), one copy on each processor used. All of it is measured in each round, since machines differ from minute
 to minute: the ratio of a round is what counts.
 
-usage: connection_cost.py [--connections N] [--in-flight N] [--rounds N] [--json FILE]
+Everything runs on one processor, since two of them are often one core, where each slows the other down by as much as
+it is used; --spread leaves the threads where the kernel puts them.
+
+usage: connection_cost.py [--connections N] [--in-flight N] [--rounds N] [--spread] [--json FILE]
 """
 
 import argparse
@@ -81,11 +84,18 @@ def measure(lab, options, names, first, intercepts, idle_poll=0.0):
     return {part: seconds / options.connections * US for part, seconds in parts.items()}
 
 
+def use_one_processor(*pids):
+    """For these processes, this one and its children."""
+    one = {max(os.sched_getaffinity(0))}
+    for pid in (os.getpid(), *pids):
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(task.name), one)
+
+
 def floor():
-    """Microseconds of the handshakes' cryptography by kind, with every processor at it as under the load: two of them
-    are often one core."""
+    """Microseconds of the handshakes' cryptography by kind, with every processor at it that the load is on."""
     command = [BUILD / "bench/mintgate-tls-floor", "--json"]
-    copies = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(os.cpu_count())]
+    copies = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in os.sched_getaffinity(0)]
     reports = [json.loads(copy.communicate()[0]) for copy in copies]
     return {key: statistics.mean(report[key] for report in reports) for key in reports[0]}
 
@@ -126,6 +136,7 @@ def main():
     parser.add_argument("--in-flight", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", help="the figures into this file")
+    parser.add_argument("--spread", action="store_true", help="over all processors")
     options = parser.parse_args()
     rounds = []
     with tempfile.TemporaryDirectory(prefix="mintgate-cost-") as directory:
@@ -134,6 +145,9 @@ def main():
         try:
             direct.command("up", "--bridge")
             behind.command("up")
+            if not options.spread:
+                use_one_processor(direct.env["ORIGIN_PID"], behind.env["ORIGIN_PID"], behind.signer_pid(),
+                                  behind.engine_pid())
             measure(behind, options, KINDS["warm"], 1, True)
             for number in range(options.rounds):
                 rounds.append(round_of(direct, behind, options, 1 + number * options.connections))

@@ -15,8 +15,10 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "dataplane/tls/known_paths.h"
 #include "minting/cert.h"
 #include "minting/der_time.h"
 
@@ -24,6 +26,8 @@
 #define MAX_CHAIN_SENT 16
 #define MIN_RSA_BITS 2048
 #define MIN_EC_BITS 256
+/* Issuing intermediates in use at one time: some hundred serve nearly all of the web. */
+#define MAX_KNOWN_PATHS 512
 
 /* Intermediates by which missing ones are filled in: a small ring, newest over oldest. */
 struct intermediates {
@@ -39,6 +43,7 @@ struct trust {
     X509_STORE *roots;
     STACK_OF(X509) * bundle;
     struct intermediates *learned;
+    struct known_paths *paths; /* NULL: nothing is remembered */
 };
 
 const char *trust_verdict_name(enum trust_verdict verdict)
@@ -173,12 +178,16 @@ enum mg_status trust_new(struct trust **out, const struct config_tls *config, ui
     trust->learned = learned;
     trust->roots = X509_STORE_new();
     trust->bundle = sk_X509_new_null();
-    enum mg_status status = MG_MEMORY;
+    enum mg_status status = mg_error_set(error, MG_MEMORY, "tls: out of memory");
     if (trust->roots != NULL && trust->bundle != NULL) {
         status = read_pem("trust_store", config->trust_store, take_root, trust->roots, error);
     }
     if (status == MG_OK && config->intermediates[0] != '\0') {
         status = read_pem("intermediates", config->intermediates, take_intermediate, trust->bundle, error);
+    }
+    int64_t remember_seconds = (int64_t)(config->remember_chain_ns / MG_NS_PER_SECOND);
+    if (status == MG_OK && config->remember_chains > 0 && remember_seconds > 0) {
+        status = known_paths_new(&trust->paths, MAX_KNOWN_PATHS, remember_seconds);
     }
     if (status != MG_OK) {
         trust_free(trust);
@@ -195,6 +204,7 @@ void trust_free(struct trust *trust)
     }
     X509_STORE_free(trust->roots);
     sk_X509_pop_free(trust->bundle, X509_free);
+    known_paths_free(trust->paths);
     free(trust);
 }
 
@@ -372,16 +382,50 @@ static bool ends_nowhere(int error)
            error == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE || error == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN;
 }
 
+static X509_STORE_CTX *new_context(X509_STORE *store, X509 *leaf, STACK_OF(X509) * untrusted, int64_t now)
+{
+    X509_STORE_CTX *context = X509_STORE_CTX_new();
+    if (context != NULL && X509_STORE_CTX_init(context, store, leaf, untrusted) &&
+        X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SSL_SERVER)) {
+        X509_STORE_CTX_set_time(context, 0, (time_t)now);
+        return context;
+    }
+    X509_STORE_CTX_free(context);
+    return NULL;
+}
+
+/* verify_by_known_path verifies |leaf| under the issuer that was sent with it, if the path from there on is known. It
+ * says yes, or nothing: what is wrong with a chain is for the whole verification to tell. */
+static bool verify_by_known_path(const struct trust *trust, X509 *leaf, const STACK_OF(CRYPTO_BUFFER) * chain,
+                                 int64_t now, int64_t *valid_until)
+{
+    X509_STORE *store;
+    int64_t path_valid_until;
+    if (trust->paths == NULL || sk_CRYPTO_BUFFER_num(chain) < 2 ||
+        !known_paths_find(trust->paths, sk_CRYPTO_BUFFER_value(chain, 1), now, &store, &path_valid_until)) {
+        return false;
+    }
+    X509_STORE_CTX *context = new_context(store, leaf, NULL, now);
+    bool good = false;
+    if (context != NULL && X509_verify_cert(context) == 1) {
+        const STACK_OF(X509) *built = X509_STORE_CTX_get0_chain(context);
+        int64_t until = chain_valid_until(built);
+        good = sk_X509_num(built) == 2 && chain_strength(built) == TRUST_OK;
+        *valid_until = until < path_valid_until ? until : path_valid_until;
+    }
+    X509_STORE_CTX_free(context);
+    X509_STORE_free(store);
+    return good;
+}
+
 /* verify_once runs one verification; on success the chain that was built is judged. */
 static enum trust_verdict verify_once(const struct trust *trust, X509 *leaf, STACK_OF(X509) * untrusted, int64_t now,
                                       size_t num_sent, int64_t *valid_until, int *error)
 {
     enum trust_verdict verdict = TRUST_INVALID;
     *error = X509_V_ERR_OUT_OF_MEM;
-    X509_STORE_CTX *context = X509_STORE_CTX_new();
-    if (context != NULL && X509_STORE_CTX_init(context, trust->roots, leaf, untrusted) &&
-        X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SSL_SERVER)) {
-        X509_STORE_CTX_set_time(context, 0, (time_t)now);
+    X509_STORE_CTX *context = new_context(trust->roots, leaf, untrusted, now);
+    if (context != NULL) {
         if (X509_verify_cert(context) == 1) {
             const STACK_OF(X509) *built = X509_STORE_CTX_get0_chain(context);
             *error = X509_V_OK;
@@ -389,6 +433,9 @@ static enum trust_verdict verify_once(const struct trust *trust, X509 *leaf, STA
             *valid_until = chain_valid_until(built);
             for (size_t i = 1; verdict == TRUST_OK && i + 1 < sk_X509_num(built); i++) {
                 learn(trust->learned, sk_X509_value(built, i));
+            }
+            if (verdict == TRUST_OK && trust->paths != NULL) {
+                known_paths_add(trust->paths, built, now, *valid_until);
             }
         } else {
             *error = X509_STORE_CTX_get_error(context);
@@ -399,43 +446,32 @@ static enum trust_verdict verify_once(const struct trust *trust, X509 *leaf, STA
     return verdict;
 }
 
-/* parse_chain turns what was sent into X509s; the first goes to |*leaf|. */
-static STACK_OF(X509) * parse_chain(const STACK_OF(CRYPTO_BUFFER) * chain, X509 **leaf)
+/* parse_others turns what was sent behind the leaf into X509s. NULL: out of memory. */
+static STACK_OF(X509) * parse_others(const STACK_OF(CRYPTO_BUFFER) * chain)
 {
-    size_t num = sk_CRYPTO_BUFFER_num(chain);
     STACK_OF(X509) *others = sk_X509_new_null();
-    *leaf = NULL;
-    bool ok = others != NULL && num >= 1 && num <= MAX_CHAIN_SENT;
-    for (size_t i = 0; i < num && ok; i++) {
+    bool ok = others != NULL;
+    for (size_t i = 1; i < sk_CRYPTO_BUFFER_num(chain) && ok; i++) {
         X509 *certificate = X509_parse_from_buffer(sk_CRYPTO_BUFFER_value(chain, i));
-        if (i == 0) {
-            *leaf = certificate;
-            ok = certificate != NULL;
-        } else if (certificate != NULL && !sk_X509_push(others, certificate)) {
+        /* One that cannot be parsed helps nobody, and may be superfluous. */
+        if (certificate != NULL && !sk_X509_push(others, certificate)) {
             X509_free(certificate);
             ok = false;
-        } /* one that cannot be parsed helps nobody, and may be superfluous */
+        }
     }
-    if (ok) {
-        return others;
+    if (!ok) {
+        sk_X509_pop_free(others, X509_free);
+        return NULL;
     }
-    X509_free(*leaf);
-    sk_X509_pop_free(others, X509_free);
-    return NULL;
+    return others;
 }
 
-enum trust_verdict trust_verify_name(const struct mimic *mimic, struct mg_slice name)
+/* verify_whole verifies up to a root: with what was sent, and where that leads to none, with what is known here. */
+static enum trust_verdict verify_whole(const struct trust *trust, X509 *leaf, const STACK_OF(CRYPTO_BUFFER) * chain,
+                                       int64_t now, int64_t *valid_until)
 {
-    return name.len == 0 || mimic_covers_dns(mimic, name) ? TRUST_OK : TRUST_WRONG_NAME;
-}
-
-enum trust_verdict trust_verify(const struct trust *trust, const STACK_OF(CRYPTO_BUFFER) * chain,
-                                const struct mimic *mimic, struct mg_slice name, int64_t now, int64_t *valid_until)
-{
-    X509 *leaf;
-    STACK_OF(X509) *untrusted = parse_chain(chain, &leaf);
+    STACK_OF(X509) *untrusted = parse_others(chain);
     if (untrusted == NULL) {
-        ERR_clear_error();
         return TRUST_INVALID;
     }
     size_t num_sent = sk_CRYPTO_BUFFER_num(chain);
@@ -448,11 +484,31 @@ enum trust_verdict trust_verify(const struct trust *trust, const STACK_OF(CRYPTO
         }
         sk_X509_pop_free(known, X509_free);
     }
+    sk_X509_pop_free(untrusted, X509_free);
+    return verdict;
+}
+
+enum trust_verdict trust_verify_name(const struct mimic *mimic, struct mg_slice name)
+{
+    return name.len == 0 || mimic_covers_dns(mimic, name) ? TRUST_OK : TRUST_WRONG_NAME;
+}
+
+enum trust_verdict trust_verify(const struct trust *trust, const STACK_OF(CRYPTO_BUFFER) * chain,
+                                const struct mimic *mimic, struct mg_slice name, int64_t now, int64_t *valid_until)
+{
+    size_t num_sent = sk_CRYPTO_BUFFER_num(chain);
+    X509 *leaf =
+        num_sent == 0 || num_sent > MAX_CHAIN_SENT ? NULL : X509_parse_from_buffer(sk_CRYPTO_BUFFER_value(chain, 0));
+    enum trust_verdict verdict = TRUST_INVALID;
+    if (leaf != NULL) {
+        verdict = verify_by_known_path(trust, leaf, chain, now, valid_until)
+                      ? TRUST_OK
+                      : verify_whole(trust, leaf, chain, now, valid_until);
+    }
     if (verdict == TRUST_OK) {
         verdict = trust_verify_name(mimic, name);
     }
     X509_free(leaf);
-    sk_X509_pop_free(untrusted, X509_free);
     ERR_clear_error();
     return verdict;
 }

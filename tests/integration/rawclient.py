@@ -689,6 +689,7 @@ class Tls:
 
     def write(self, data):
         """Sends |data| whole, with no regard to the peer's window."""
+        self._until(lambda: self.established, "the handshake's end")
         self.object.write(data)
         self._flush()
 

@@ -16,6 +16,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "base/clock.h"
 #include "certs.h"
 #include "dataplane/tls/trust.h"
 
@@ -158,6 +159,7 @@ static char store_path[64], bundle_path[64];
 static struct intermediates *learned;
 static struct trust *trust;
 static struct mg_error trust_error;
+static int64_t remember_seconds; /* known paths; 0: none */
 
 static void write_text(const char *path, const char *text)
 {
@@ -179,7 +181,12 @@ static void write_pem(const char *path, const struct mg_slice *certificates, siz
 
 static enum mg_status new_trust(bool with_bundle)
 {
-    const struct config_tls config = {.trust_store = store_path, .intermediates = with_bundle ? bundle_path : ""};
+    const struct config_tls config = {
+        .trust_store = store_path,
+        .intermediates = with_bundle ? bundle_path : "",
+        .remember_chains = remember_seconds > 0,
+        .remember_chain_ns = (uint64_t)remember_seconds * MG_NS_PER_SECOND,
+    };
     trust_free(trust);
     trust = NULL;
     return trust_new(&trust, &config, 5, learned, &trust_error);
@@ -241,11 +248,18 @@ static int start(void **state)
     return 0;
 }
 
+static int start_remembering(void **state)
+{
+    remember_seconds = 600;
+    return start(state);
+}
+
 static int stop(void **state)
 {
     (void)state;
     trust_free(trust);
     trust = NULL;
+    remember_seconds = 0;
     intermediates_free(learned);
     while (num_made > 0) {
         mg_buffer_free(&made[--num_made]);
@@ -452,6 +466,109 @@ static void test_with_a_bound_of_none_nothing_is_learned(void **state)
     assert_int_equal(new_trust(false), MG_OK);
     VERIFY(TRUST_OK, leaf(), middle());
     VERIFY(TRUST_MISSING_INTERMEDIATE, leaf());
+}
+
+/* ---- known paths ---- */
+
+/* A path of two intermediates of which the upper one is sent only once: what is OK later is so by a known path. */
+struct two_issuers {
+    struct certs_spec upper;
+    struct mg_slice lower;
+};
+
+static struct two_issuers two_issuers(void)
+{
+    intermediates_free(learned);
+    assert_int_equal(intermediates_new(&learned, 0), MG_OK);
+    remember_seconds = 600;
+    assert_int_equal(new_trust(false), MG_OK);
+    return (struct two_issuers){
+        .upper = authority("upper", OTHER_KEY, "root", ROOT_KEY),
+        .lower = make_of(authority("middle", MIDDLE_KEY, "upper", OTHER_KEY)),
+    };
+}
+
+static void verify_at(enum trust_verdict expected, struct mg_slice end, struct mg_slice lower, int64_t now)
+{
+    check(verify(SLICES(end, lower), 2, "www.example", now), expected);
+}
+
+static void test_a_path_verified_a_moment_ago_is_good_for_the_next_leaf_and_not_for_long(void **state)
+{
+    (void)state;
+    struct two_issuers two = two_issuers();
+    struct certs_spec next = leaf_spec();
+    next.key = OTHER_KEY;
+    VERIFY(TRUST_UNKNOWN_ISSUER, leaf(), two.lower);
+    VERIFY(TRUST_OK, leaf(), two.lower, make(&two.upper));
+    verify_at(TRUST_OK, leaf(), two.lower, CERTS_NOW);
+    verify_at(TRUST_OK, make(&next), two.lower, CERTS_NOW + 599);
+    verify_at(TRUST_UNKNOWN_ISSUER, make(&next), two.lower, CERTS_NOW + 600);
+    VERIFY(TRUST_OK, leaf(), two.lower, make(&two.upper));
+    assert_int_equal(new_trust(false), MG_OK); /* a reload forgets it */
+    VERIFY(TRUST_UNKNOWN_ISSUER, leaf(), two.lower);
+}
+
+static void test_a_known_path_ends_with_the_first_of_its_certificates(void **state)
+{
+    (void)state;
+    struct two_issuers two = two_issuers();
+    two.upper.not_after = CERTS_NOW + 100;
+    VERIFY(TRUST_OK, leaf(), two.lower, make(&two.upper));
+    VERIFY(TRUST_OK, leaf(), two.lower);
+    assert_int_equal(valid_until, CERTS_NOW + 100);
+    verify_at(TRUST_OK, leaf(), two.lower, CERTS_NOW + 100);
+    verify_at(TRUST_UNKNOWN_ISSUER, leaf(), two.lower, CERTS_NOW + 101);
+    struct certs_spec shorter = leaf_spec();
+    shorter.not_after = CERTS_NOW + 50;
+    VERIFY(TRUST_OK, make(&shorter), two.lower);
+    assert_int_equal(valid_until, CERTS_NOW + 50);
+    check(verify(SLICES(make(&shorter), two.lower, make(&two.upper)), 3, "www.example", CERTS_NOW + 51), TRUST_EXPIRED);
+}
+
+static void test_under_a_known_path_a_leaf_is_judged_as_under_any(void **state)
+{
+    (void)state;
+    struct two_issuers two = two_issuers();
+    struct certs_spec forged = leaf_spec(), weak = leaf_spec(), no_server = leaf_spec();
+    forged.signer = OTHER_KEY;
+    weak.digest = EVP_sha1();
+    no_server.eku = "1.3.6.1.5.5.7.3.4";
+    struct mg_slice upper = make(&two.upper);
+    VERIFY(TRUST_OK, leaf(), two.lower, upper);
+    VERIFY(TRUST_INVALID, make(&forged), two.lower, upper);
+    VERIFY(TRUST_WEAK_SIGNATURE, make(&weak), two.lower, upper);
+    VERIFY(TRUST_INVALID, make(&no_server), two.lower, upper);
+    check(verify(SLICES(leaf(), two.lower), 2, "other.example", CERTS_NOW), TRUST_WRONG_NAME);
+    /* The intermediate for a leaf, and another in its name. */
+    VERIFY(TRUST_INVALID, two.lower, two.lower, upper);
+    VERIFY(TRUST_UNKNOWN_ISSUER, leaf(), make_of(authority("middle", OTHER_KEY, "upper", OTHER_KEY)));
+    VERIFY(TRUST_OK, leaf(), two.lower);
+}
+
+static void test_a_path_whose_upper_part_constrains_names_is_not_known(void **state)
+{
+    (void)state;
+    uint8_t permitted[64];
+    size_t len = frame_hex(permitted, "3019 0603551d1e 0101ff 040f 300d a00b 3009 8207 6578616d706c65");
+    struct two_issuers two = two_issuers();
+    two.upper.raw_extensions = mg_slice_of(permitted, len);
+    VERIFY(TRUST_OK, leaf(), two.lower, make(&two.upper));
+    VERIFY(TRUST_UNKNOWN_ISSUER, leaf(), two.lower);
+}
+
+static void test_of_a_bad_chain_no_path_is_known(void **state)
+{
+    (void)state;
+    struct two_issuers two = two_issuers();
+    struct certs_spec expired = leaf_spec();
+    expired.not_after = CERTS_NOW - 1;
+    two.upper.digest = EVP_sha1();
+    VERIFY(TRUST_WEAK_SIGNATURE, leaf(), two.lower, make(&two.upper));
+    VERIFY(TRUST_UNKNOWN_ISSUER, leaf(), two.lower);
+    two.upper.digest = NULL;
+    VERIFY(TRUST_EXPIRED, make(&expired), two.lower, make(&two.upper));
+    VERIFY(TRUST_UNKNOWN_ISSUER, leaf(), two.lower);
 }
 
 /* ---- strength ---- */
@@ -778,40 +895,47 @@ static int remove_directory(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+/* What is known must change no verdict. */
+#define TEST_BOTH(name) TEST(name), cmocka_unit_test_setup_teardown(name, start_remembering, stop)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_a_good_chain_is_ok_until_its_first_end),
-        TEST(test_the_end_of_the_root_counts_too),
-        TEST(test_a_certificate_is_good_from_its_first_second_on_and_never_after_its_last),
-        TEST(test_an_expired_or_early_intermediate_makes_the_chain_so),
-        TEST(test_the_name_must_be_one_of_the_certificates_and_not_its_common_name),
-        TEST(test_a_bad_chain_is_told_before_a_wrong_name),
-        TEST(test_self_signed_and_unknown_issuers_are_told_apart),
-        TEST(test_an_issuer_of_the_same_name_with_another_key_is_none),
-        TEST(test_a_missing_intermediate_comes_from_the_bundle),
-        TEST(test_an_intermediate_once_verified_fills_in_for_later_servers),
-        TEST(test_the_bundle_holds_no_roots),
-        TEST(test_nothing_is_learned_from_a_bad_chain),
-        TEST(test_learned_intermediates_are_bounded_and_the_oldest_gives_way),
-        TEST(test_with_a_bound_of_none_nothing_is_learned),
-        TEST(test_md5_and_sha1_are_weak_below_the_root),
-        TEST(test_sha1_under_rsa_pss_is_as_weak),
-        TEST(test_a_root_may_have_signed_itself_with_sha1),
-        TEST(test_short_keys_are_weak_wherever_they_are),
-        TEST(test_a_leaf_that_is_not_for_servers_is_invalid),
-        TEST(test_an_issuer_that_may_not_issue_is_invalid),
-        TEST(test_a_leaf_is_no_issuer),
-        TEST(test_a_path_longer_than_an_issuer_allows_is_invalid),
-        TEST(test_name_constraints_hold),
-        TEST(test_order_and_repetition_do_not_matter_behind_the_leaf),
-        TEST(test_a_cross_signed_issuer_is_found_by_either_path),
-        TEST(test_a_path_that_is_known_here_replaces_a_sent_one_that_leads_nowhere),
-        TEST(test_an_expired_intermediate_here_does_not_stand_in_the_way_of_a_good_one),
-        TEST(test_garbage_behind_the_leaf_is_passed_over_and_as_the_leaf_refused),
-        TEST(test_one_changed_byte_of_a_leaf_is_never_ok),
-        TEST(test_as_many_certificates_as_the_bound_says_and_no_more),
+        TEST_BOTH(test_a_good_chain_is_ok_until_its_first_end),
+        TEST_BOTH(test_the_end_of_the_root_counts_too),
+        TEST_BOTH(test_a_certificate_is_good_from_its_first_second_on_and_never_after_its_last),
+        TEST_BOTH(test_an_expired_or_early_intermediate_makes_the_chain_so),
+        TEST_BOTH(test_the_name_must_be_one_of_the_certificates_and_not_its_common_name),
+        TEST_BOTH(test_a_bad_chain_is_told_before_a_wrong_name),
+        TEST_BOTH(test_self_signed_and_unknown_issuers_are_told_apart),
+        TEST_BOTH(test_an_issuer_of_the_same_name_with_another_key_is_none),
+        TEST_BOTH(test_a_missing_intermediate_comes_from_the_bundle),
+        TEST_BOTH(test_an_intermediate_once_verified_fills_in_for_later_servers),
+        TEST_BOTH(test_the_bundle_holds_no_roots),
+        TEST_BOTH(test_nothing_is_learned_from_a_bad_chain),
+        TEST_BOTH(test_learned_intermediates_are_bounded_and_the_oldest_gives_way),
+        TEST_BOTH(test_with_a_bound_of_none_nothing_is_learned),
+        TEST(test_a_path_verified_a_moment_ago_is_good_for_the_next_leaf_and_not_for_long),
+        TEST(test_a_known_path_ends_with_the_first_of_its_certificates),
+        TEST(test_under_a_known_path_a_leaf_is_judged_as_under_any),
+        TEST(test_a_path_whose_upper_part_constrains_names_is_not_known),
+        TEST(test_of_a_bad_chain_no_path_is_known),
+        TEST_BOTH(test_md5_and_sha1_are_weak_below_the_root),
+        TEST_BOTH(test_sha1_under_rsa_pss_is_as_weak),
+        TEST_BOTH(test_a_root_may_have_signed_itself_with_sha1),
+        TEST_BOTH(test_short_keys_are_weak_wherever_they_are),
+        TEST_BOTH(test_a_leaf_that_is_not_for_servers_is_invalid),
+        TEST_BOTH(test_an_issuer_that_may_not_issue_is_invalid),
+        TEST_BOTH(test_a_leaf_is_no_issuer),
+        TEST_BOTH(test_a_path_longer_than_an_issuer_allows_is_invalid),
+        TEST_BOTH(test_name_constraints_hold),
+        TEST_BOTH(test_order_and_repetition_do_not_matter_behind_the_leaf),
+        TEST_BOTH(test_a_cross_signed_issuer_is_found_by_either_path),
+        TEST_BOTH(test_a_path_that_is_known_here_replaces_a_sent_one_that_leads_nowhere),
+        TEST_BOTH(test_an_expired_intermediate_here_does_not_stand_in_the_way_of_a_good_one),
+        TEST_BOTH(test_garbage_behind_the_leaf_is_passed_over_and_as_the_leaf_refused),
+        TEST_BOTH(test_one_changed_byte_of_a_leaf_is_never_ok),
+        TEST_BOTH(test_as_many_certificates_as_the_bound_says_and_no_more),
         TEST(test_a_bad_file_is_refused_with_its_key_and_certificate),
         TEST(test_comments_and_repeated_roots_are_fine),
         TEST(test_every_verdict_has_a_name_of_its_own),
