@@ -112,7 +112,8 @@ static const struct config_key tls_keys[] = {
     {"remember_chains", CONFIG_COUNT, AT(tls.remember_chains), "32768", 0, 1048576, NULL, false,
      "Server chains remembered as verified, so that a warm connection need not verify them again; 0: none."},
     {"remember_chain_time", CONFIG_DURATION, AT(tls.remember_chain_ns), "10m", NS_S, NS_DAY, NULL, true,
-     "Longest time that a chain is remembered; never past its validity or a reload of the trust store."},
+     "Longest time that a chain, or the path above its intermediate, is remembered; never past its validity or "
+     "a reload of the trust store."},
     {"weaker_upstream", CONFIG_WORD, AT(tls.weaker_upstream), "refuse", 0, 0, weaker_words, true,
      "A server that negotiates a lower TLS version than the client's own minimum."},
 };

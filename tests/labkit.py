@@ -100,6 +100,7 @@ class MintgateLab(Lab):
 
     def mark(self):
         """Forgets the session records so far."""
+        wait_until(lambda: self.metric("mintgate_dataplane_session_log_queue") == 0, what="an empty queue of records")
         self._record_offset = os.path.getsize(self.env["SESSION_LOG"])
 
     def records(self, count=1, seconds=10, **fields):

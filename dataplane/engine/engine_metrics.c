@@ -60,6 +60,8 @@ static void write_gauges(const struct dataplane *dataplane, struct mg_buffer *ou
     gauge(out, "mintgate_dataplane_flows", "TCP flows remembered now.", flows);
     gauge(out, "mintgate_dataplane_sessions", "Taken-over flows now.", sessions);
     write_learned(dataplane, out);
+    gauge(out, "mintgate_dataplane_session_log_queue", "Session records waiting to be written.",
+          session_log_queue(dataplane->log));
     counter(out, "mintgate_dataplane_session_log_write_errors_total",
             "Writes to the session log that failed, with the records in them.",
             session_log_write_errors(dataplane->log));

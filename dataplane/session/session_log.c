@@ -22,6 +22,7 @@ struct session_log_channel {
     unsigned num_records;                   /* a power of two */
     _Atomic unsigned head MG_CACHE_ALIGNED; /* producer: rw, writer: ro */
     _Atomic unsigned tail MG_CACHE_ALIGNED; /* writer: rw, producer: ro */
+    _Atomic unsigned written;               /* so far in the file; writer: rw, metrics: ro */
 };
 
 struct session_log {
@@ -118,6 +119,11 @@ static void drain(struct session_log *log)
         drain_channel(log, &log->channels[i]);
     }
     write_text(log);
+    for (unsigned i = 0; i < log->num_channels; i++) {
+        struct session_log_channel *channel = &log->channels[i];
+        atomic_store_explicit(&channel->written, atomic_load_explicit(&channel->tail, memory_order_relaxed),
+                              memory_order_relaxed);
+    }
 }
 
 static void *writer_main(void *arg)
@@ -238,4 +244,16 @@ bool session_log_put(struct session_log_channel *channel, const struct session_r
 uint64_t session_log_write_errors(const struct session_log *log)
 {
     return mg_counter_get(&log->write_errors);
+}
+
+uint64_t session_log_queue(const struct session_log *log)
+{
+    uint64_t num = 0;
+    for (unsigned i = 0; i < log->num_channels; i++) {
+        const struct session_log_channel *channel = &log->channels[i];
+        unsigned written =
+            atomic_load_explicit(&channel->written, memory_order_relaxed); /* before |head|, which leads */
+        num += atomic_load_explicit(&channel->head, memory_order_acquire) - written;
+    }
+    return num;
 }

@@ -26,6 +26,9 @@ void session_log_free(struct session_log *log);
  * old one is kept. Any thread. */
 void session_log_reopen(struct session_log *log);
 
+/* session_log_queue returns how many records are not yet in the file. Any thread. */
+uint64_t session_log_queue(const struct session_log *log);
+
 /* session_log_write_errors returns how often the file could not be written (a full disk); the records of these writes
  * are lost. Said in the process log when it begins and when it ends. Any thread. */
 uint64_t session_log_write_errors(const struct session_log *log);

@@ -3,8 +3,8 @@
 """Print the source files of a BoringSSL tree, one 'kind path' a line, for meson.build.
 
 Kinds: crypto, ssl (C and C++), asm (assembly for x86-64 Linux). Two generations of trees are read:
-Debian's source packages list their files in make syntax (debian/sources.mk, which has libssl's too);
-upstream's current tree lists them in gen/sources.json.
+Debian's source packages list their files in make syntax (debian/sources.mk or Android's eureka.mk, which have
+libssl's too); upstream's current tree lists them in gen/sources.json.
 """
 import json
 import pathlib
@@ -32,12 +32,13 @@ def from_json(tree, lists):
 
 def main():
     tree = pathlib.Path(sys.argv[1])
-    for lists, reader in ((tree / "gen/sources.json", from_json), (tree / "debian/sources.mk", from_make)):
-        if lists.is_file():
-            for kind, name in reader(tree, lists):
+    readers = {"gen/sources.json": from_json, "debian/sources.mk": from_make, "eureka.mk": from_make}
+    for lists, reader in readers.items():
+        if (tree / lists).is_file():
+            for kind, name in reader(tree, tree / lists):
                 print(kind, tree / name)
             return
-    sys.exit(f"{tree}: neither gen/sources.json nor debian/sources.mk: not a BoringSSL tree this build can read")
+    sys.exit(f"{tree}: has none of {', '.join(readers)}: not a BoringSSL tree this build can read")
 
 
 if __name__ == "__main__":

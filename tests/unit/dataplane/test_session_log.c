@@ -117,6 +117,22 @@ static void test_a_record_is_written_soon_without_anybodys_help(void **state)
     session_log_free(log);
 }
 
+static void test_the_queue_is_empty_when_all_is_in_the_file(void **state)
+{
+    (void)state;
+    struct session_log *log = new_log(path, 2, 4096);
+    for (unsigned round = 1; round <= 20; round++) {
+        for (uint64_t i = 0; i < 50; i++) {
+            assert_true(put(log, 0, round * 50 + i) && put(log, 1, round * 50 + i));
+        }
+        while (session_log_queue(log) > 0) {
+        }
+        struct content content = read_log(path);
+        assert_int_equal(content.num[0] + content.num[1], 100 * round);
+    }
+    session_log_free(log);
+}
+
 static void test_without_a_file_records_are_taken_and_thrown_away(void **state)
 {
     (void)state;
@@ -359,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_what_was_put_is_written_before_the_log_is_freed),
         TEST(test_a_record_is_written_soon_without_anybodys_help),
+        TEST(test_the_queue_is_empty_when_all_is_in_the_file),
         TEST(test_without_a_file_records_are_taken_and_thrown_away),
         TEST(test_a_full_channel_loses_the_newest_says_so_and_goes_on),
         TEST(test_channels_share_the_bound),

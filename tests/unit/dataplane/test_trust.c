@@ -140,7 +140,10 @@ static struct mg_slice sign_again_with_pss(struct mg_slice der, EVP_PKEY *key, c
     assert_true(EVP_DigestSignInit(&context, &parameters, digest, NULL, key));
     assert_true(EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) &&
                 EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, -1));
-    assert_true(X509_sign_ctx(certificate, &context) > 0);
+    if (X509_sign_ctx(certificate, &context) <= 0) {
+        assert_ptr_equal(digest, EVP_sha1());
+        skip(); /* newer libraries do not make such a signature, nor verify one */
+    }
     EVP_MD_CTX_cleanup(&context);
     int len = i2d_X509(certificate, &out);
     assert_true(len > 0);
