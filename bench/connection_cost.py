@@ -7,8 +7,8 @@ from the cache, the server's chain remembered) and with names that it has never 
 the scheduler gave its threads, so that softirqs count for whoever they run in; the bridge's sum over client and server
 is taken away from the same sum behind Mintgate. The workers' sleeps after which there was nothing to do are counted by
 the engine and taken out at what one costs in a lab at rest. The floor is the handshakes' cryptography in memory
-(mintgate-tls-floor), one copy on each processor used. All of it is measured in each round, since machines differ from minute
-to minute: the ratio of a round is what counts.
+(mintgate-tls-floor), one copy on each processor used. All of it is measured in each round, since machines differ from
+minute to minute: the ratio of a round is what counts.
 
 Everything runs on one processor, since two of them are often one core, where each slows the other down by as much as
 it is used; --spread leaves the threads where the kernel puts them.
