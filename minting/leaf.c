@@ -138,6 +138,7 @@ enum mg_status leaf_tbs_build(struct leaf_tbs *out, void *storage, size_t storag
     }
     bool ok = add_tbs(&cbb, params, out);
     out->der = ok ? mg_slice_of(storage, CBB_len(&cbb)) : mg_slice_of(NULL, 0);
+    out->mimic = params->names->mimic;
     CBB_cleanup(&cbb);
     return ok ? MG_OK : mg_error_set(error, MG_LIMIT, "leaf: does not fit into %zu bytes", storage_len);
 }
@@ -202,6 +203,7 @@ enum mg_status leaf_new_from_signature(struct leaf **out, const struct leaf_tbs 
     leaf->value.free_value = leaf_free_value;
     leaf->issuer = issuer_up_ref(issuer);
     leaf->key = leaf_key_up_ref(key);
+    leaf->mimic = mimic_up_ref(tbs->mimic);
     leaf->not_before = tbs->not_before;
     leaf->not_after = tbs->not_after;
     memcpy(leaf->serial, tbs->serial, LEAF_SERIAL_LEN);
@@ -215,6 +217,7 @@ void leaf_free_value(struct cache_value *value)
     CRYPTO_BUFFER_free(leaf->certificate);
     issuer_unref(leaf->issuer);
     leaf_key_unref(leaf->key);
+    mimic_unref(leaf->mimic);
     free(leaf);
 }
 
@@ -222,5 +225,5 @@ size_t leaf_memory(const struct leaf *leaf)
 {
     /* BoringSSL's CRYPTO_BUFFER (40 bytes), a size before each of its two blocks, and malloc's own word for three. */
     const size_t overhead = 40 + 2 * 8 + 3 * 8;
-    return sizeof(*leaf) + CRYPTO_BUFFER_len(leaf->certificate) + overhead;
+    return sizeof(*leaf) + CRYPTO_BUFFER_len(leaf->certificate) + overhead + mimic_memory(leaf->mimic);
 }

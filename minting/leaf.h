@@ -29,6 +29,7 @@ struct leaf_params {
 /* struct leaf_tbs is an assembled TBSCertificate. |der| borrows from the storage it was built in. */
 struct leaf_tbs {
     struct mg_slice der;
+    struct mimic *mimic; /* what it mimics; borrowed */
     int64_t not_before;
     int64_t not_after;
     uint8_t serial[LEAF_SERIAL_LEN]; /* positive, 126 random bits, no leading zero (RFC 5280 section 4.1.2.2) */
@@ -52,6 +53,7 @@ struct leaf {
     CRYPTO_BUFFER *certificate;
     struct issuer *issuer; /* one reference; its chain goes behind |certificate| */
     struct leaf_key *key;  /* one reference */
+    struct mimic *mimic;   /* one reference: what it was made from, and would be made from under another issuer */
     int64_t not_before;
     int64_t not_after;
     uint8_t serial[LEAF_SERIAL_LEN];
@@ -60,8 +62,8 @@ struct leaf {
 /*
  * leaf_new_from_signature makes the certificate of |tbs| and the issuer's |signature| over it (the content of
  * signatureValue), which is not checked here: see issuer_signed. Takes references to |issuer| and |key|, the ones that
- * |tbs| was built with. The caller owns one reference, to be given to cache_publish or back by cache_value_unref.
- * MG_MEMORY. Any thread.
+ * |tbs| was built with, and to its mimic. The caller owns one reference, to be given to cache_publish or back by
+ * cache_value_unref. MG_MEMORY. Any thread.
  */
 MG_MUST_USE enum mg_status leaf_new_from_signature(struct leaf **out, const struct leaf_tbs *tbs, struct issuer *issuer,
                                                    struct leaf_key *key, struct mg_slice signature);
@@ -75,7 +77,8 @@ static inline struct leaf *leaf_of_value(struct cache_value *value)
 /* leaf_free_value is the free_value of a cache of leaves. */
 void leaf_free_value(struct cache_value *value);
 
-/* leaf_memory returns how many bytes of memory |leaf| holds alone (its issuer and key are shared): what cache_publish
+/* leaf_memory returns how many bytes of memory |leaf| holds, with its mimic, which others may hold too, but not issuer
+ * and key, which they do: what cache_publish
  * wants to know. */
 size_t leaf_memory(const struct leaf *leaf);
 

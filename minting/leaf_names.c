@@ -23,7 +23,7 @@ static bool kept_names_cover(const struct leaf_names *names, enum mimic_name_kin
     return false;
 }
 
-void leaf_names_decide(struct leaf_names *out, const struct mimic *mimic, enum mimic_name_kind required_kind,
+void leaf_names_decide(struct leaf_names *out, struct mimic *mimic, enum mimic_name_kind required_kind,
                        struct mg_slice required, leaf_names_keep *keep, void *keep_arg)
 {
     *out = (struct leaf_names){.mimic = mimic};

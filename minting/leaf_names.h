@@ -16,7 +16,7 @@ typedef bool leaf_names_keep(void *arg, enum mimic_name_kind kind, struct mg_sli
 
 /* struct leaf_names is the decision. Everything in it is borrowed from what leaf_names_decide was given. */
 struct leaf_names {
-    const struct mimic *mimic;
+    struct mimic *mimic;
     uint8_t dropped[(MIMIC_MAX_NAMES + 7) / 8]; /* a bit for each of the mimic's names, from the lowest */
     size_t num_dropped;
     bool drops_subject; /* its common name is a dropped name */
@@ -33,7 +33,7 @@ struct leaf_names {
  * must not collect the names of all who ask. It is added only where no kept name covers it, and |keep| is not asked
  * about it.
  */
-void leaf_names_decide(struct leaf_names *out, const struct mimic *mimic, enum mimic_name_kind required_kind,
+void leaf_names_decide(struct leaf_names *out, struct mimic *mimic, enum mimic_name_kind required_kind,
                        struct mg_slice required, leaf_names_keep *keep, void *keep_arg);
 
 /* leaf_names_is_dropped tells whether name |i| of the mimic was dropped. */

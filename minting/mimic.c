@@ -17,6 +17,7 @@
 struct mimic_block {
     struct mimic mimic;
     _Atomic uint32_t references;
+    size_t size; /* of the block */
     struct mimic_name names[];
 };
 
@@ -200,8 +201,10 @@ static struct mimic_block *block_new(const struct cert *cert, size_t num_names)
     size_t subject_len = CBS_len(&cert->subject) <= SUBJECT_MAX_LEN ? CBS_len(&cert->subject) : 0;
     size_t num_bytes = CBS_len(&cert->serial) + CBS_len(&cert->subject_key_id) + CBS_len(&cert->authority_key_id) +
                        2 * subject_len + CBS_len(&cert->alt_names); /* twice: the common name in it is kept apart */
-    struct mimic_block *block = calloc(1, sizeof(*block) + num_names * sizeof(block->names[0]) + num_bytes);
+    size_t size = sizeof(struct mimic_block) + num_names * sizeof(struct mimic_name) + num_bytes;
+    struct mimic_block *block = calloc(1, size);
     if (block != NULL) {
+        block->size = size;
         atomic_init(&block->references, 1);
     }
     return block;
@@ -252,6 +255,15 @@ struct mimic *mimic_up_ref(struct mimic *mimic)
     struct mimic_block *block = MG_CONTAINER_OF(mimic, struct mimic_block, mimic);
     atomic_fetch_add_explicit(&block->references, 1, memory_order_relaxed);
     return mimic;
+}
+
+size_t mimic_memory(const struct mimic *mimic)
+{
+    union {
+        const struct mimic *in;
+        struct mimic *out;
+    } pointer = {.in = mimic};
+    return MG_CONTAINER_OF(pointer.out, struct mimic_block, mimic)->size;
 }
 
 void mimic_unref(struct mimic *mimic)

@@ -59,6 +59,9 @@ MG_MUST_USE enum mg_status mimic_new(struct mimic **out, struct mg_slice der, st
 struct mimic *mimic_up_ref(struct mimic *mimic);
 void mimic_unref(struct mimic *mimic);
 
+/* mimic_memory returns how many bytes of memory |mimic| holds. */
+size_t mimic_memory(const struct mimic *mimic);
+
 /* mimic_covers_dns tells whether a name of the certificate matches the canonical host name |host| (RFC 9525 section
  * 6.3; a common name does not count, section 1.4.2). */
 MG_MUST_USE bool mimic_covers_dns(const struct mimic *mimic, struct mg_slice host);

@@ -41,6 +41,7 @@ enum mg_status mint_jobs_add(struct mint_jobs *jobs, const struct leaf_tbs *tbs,
     slot->tbs.der.data = der;
     slot->issuer = issuer_up_ref(issuer);
     slot->key = leaf_key_up_ref(key);
+    (void)mimic_up_ref(slot->tbs.mimic);
     slot->deadline_ns = deadline_ns;
     slot->done = done;
     slot->done_arg = done_arg;
@@ -107,6 +108,7 @@ void mint_jobs_finish(struct mint_jobs *jobs, struct mint_slot *slot, const stru
     free((void *)(uintptr_t)slot->tbs.der.data);
     issuer_unref(slot->issuer);
     leaf_key_unref(slot->key);
+    mimic_unref(slot->tbs.mimic);
     done(done_arg, outcome);
 }
 

@@ -27,7 +27,8 @@ struct mint_slot {
     uint64_t deadline_ns;
     struct issuer *issuer; /* one reference */
     struct leaf_key *key;  /* one reference */
-    struct leaf_tbs tbs;   /* |der| is owned: resent as it is, so that no serial is ever given to two contents */
+    struct leaf_tbs tbs;   /* |der| is owned: resent as it is, so that no serial is ever given to two contents; one
+                            * reference to |mimic| */
     mint_done *done;
     void *done_arg;
 };
@@ -46,8 +47,8 @@ MG_MUST_USE enum mg_status mint_jobs_init(struct mint_jobs *jobs, size_t num_slo
 /* mint_jobs_free frees the table. It holds no jobs any more. */
 void mint_jobs_free(struct mint_jobs *jobs);
 
-/* mint_jobs_add queues a job with a copy of |tbs|, taking references to |issuer| and |key|. MG_LIMIT: no slot is free;
- * MG_MEMORY. */
+/* mint_jobs_add queues a job with a copy of |tbs|, taking references to its mimic, |issuer| and |key|. MG_LIMIT: no
+ * slot is free; MG_MEMORY. */
 MG_MUST_USE enum mg_status mint_jobs_add(struct mint_jobs *jobs, const struct leaf_tbs *tbs, struct issuer *issuer,
                                          struct leaf_key *key, uint64_t deadline_ns, mint_done *done, void *done_arg);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "minting/mint_key.h"
 
+#include <string.h>
+
 #include "base/buffer.h"
 
 /* Of the byte that says which parts follow. */
@@ -35,6 +37,35 @@ void mint_key_build(struct mint_key *out, const struct issuer *issuer, enum leaf
     }
     mg_buffer_append_slice(&buffer, names->added);
     out->len = buffer.len;
+}
+
+static size_t count_bits(const uint8_t *bits, size_t len)
+{
+    size_t num = 0;
+    for (size_t i = 0; i < len; i++) {
+        num += (size_t)__builtin_popcount(bits[i]);
+    }
+    return num;
+}
+
+bool mint_key_parse(struct leaf_names *out, enum leaf_key_type *key_type, struct mg_slice key, struct mimic *mimic)
+{
+    uint64_t generation;
+    uint8_t fingerprint[MIMIC_FINGERPRINT_LEN], type, flags;
+    size_t dropped_len = (mimic->num_names + 7) / 8;
+    *out = (struct leaf_names){.mimic = mimic};
+    if (!mg_slice_u64(&key, &generation) || !mg_slice_copy(&key, fingerprint, sizeof(fingerprint)) ||
+        !mg_slice_u8(&key, &type) || !mg_slice_u8(&key, &flags) || type >= LEAF_KEY_NUM_TYPES ||
+        memcmp(fingerprint, mimic->fingerprint, sizeof(fingerprint)) != 0 ||
+        ((flags & FLAG_NAMES_DROPPED) != 0 && !mg_slice_copy(&key, out->dropped, dropped_len))) {
+        return false;
+    }
+    *key_type = (enum leaf_key_type)type;
+    out->num_dropped = count_bits(out->dropped, dropped_len);
+    out->drops_subject = (flags & FLAG_SUBJECT_DROPPED) != 0;
+    out->added_kind = (flags & FLAG_IP_ADDED) != 0 ? MIMIC_NAME_IP : MIMIC_NAME_DNS;
+    out->added = key;
+    return true;
 }
 
 uint64_t mint_key_generation(struct mg_slice key)

@@ -32,6 +32,14 @@ static inline struct mg_slice mint_key_slice(const struct mint_key *key)
     return mg_slice_of(key->bytes, key->len);
 }
 
+/*
+ * mint_key_parse reads the decision about names and the kind of key back out of |key|, the bytes of a mint_key, for
+ * minting the same leaf under another issuer. |mimic| is the certificate that the key is of. |*out| borrows from both.
+ * False: not a key of that certificate.
+ */
+MG_MUST_USE bool mint_key_parse(struct leaf_names *out, enum leaf_key_type *key_type, struct mg_slice key,
+                                struct mimic *mimic);
+
 /* mint_key_generation returns the issuer generation in |key|, the bytes of a mint_key: for cache_remove_if. */
 uint64_t mint_key_generation(struct mg_slice key);
 

@@ -101,7 +101,7 @@ void chain_memory_add(struct chain_memory *memory, const struct chain_key *key, 
     }
     verified->value.references = 1;
     verified->mimic = mimic_up_ref(mimic);
-    cache_publish(pending, &verified->value, sizeof(*verified) + mimic->general_names.len, until);
+    cache_publish(pending, &verified->value, sizeof(*verified) + mimic_memory(mimic), until);
 }
 
 void chain_memory_stats(struct chain_memory *memory, struct cache_stats *out)

@@ -37,8 +37,8 @@ static bool drop_one(void *arg, enum mimic_name_kind kind, struct mg_slice name)
 }
 
 /* The key for what a client asks for. |dropped| is a name that policy drops, or NULL. */
-static struct mint_key key_of(const struct mimic *of, uint64_t generation, enum leaf_key_type type,
-                              enum mimic_name_kind kind, struct mg_slice required, char *dropped)
+static struct mint_key key_of(struct mimic *of, uint64_t generation, enum leaf_key_type type, enum mimic_name_kind kind,
+                              struct mg_slice required, char *dropped)
 {
     const struct issuer issuer = {.generation = generation};
     struct leaf_names names;
@@ -138,6 +138,45 @@ static void test_the_largest_key_fits(void **state)
     assert_int_equal(key.len, MINT_KEY_MAX_LEN);
 }
 
+static void test_a_key_says_what_to_mint_under_another_issuer(void **state)
+{
+    (void)state;
+    char wildcard[] = "*.example.com", address[] = {10, 1, 2, 3};
+    const struct mint_key keys[] = {
+        key_for_host("a.example.com"),
+        key_for_host("a.example.org"),
+        key_of(mimic, 1, LEAF_KEY_RSA_2048, MIMIC_NAME_IP, mg_slice_of(address, sizeof(address)), NULL),
+        key_of(mimic, 1, LEAF_KEY_EC_P256, MIMIC_NAME_DNS, mg_slice_of_text("a.example.com"), wildcard),
+    };
+    const struct issuer other = {.generation = 2};
+    for (size_t i = 0; i < MG_ARRAY_LEN(keys); i++) {
+        struct leaf_names names;
+        enum leaf_key_type type;
+        struct mint_key again;
+        assert_true(mint_key_parse(&names, &type, mint_key_slice(&keys[i]), mimic));
+        mint_key_build(&again, &other, type, &names);
+        assert_int_equal(mint_key_generation(mint_key_slice(&again)), 2);
+        assert_int_equal(again.len, keys[i].len);
+        assert_memory_equal(again.bytes + 8, keys[i].bytes + 8, again.len - 8);
+    }
+}
+
+static void test_a_key_of_another_certificate_or_cut_short_is_none(void **state)
+{
+    (void)state;
+    char wildcard[] = "*.example.com";
+    struct mint_key key = key_of(mimic, 1, LEAF_KEY_EC_P256, MIMIC_NAME_DNS, no_name, wildcard);
+    struct leaf_names names;
+    enum leaf_key_type type;
+    assert_true(mint_key_parse(&names, &type, mint_key_slice(&key), mimic));
+    assert_false(mint_key_parse(&names, &type, mint_key_slice(&key), other_mimic));
+    for (size_t len = 0; len < key.len; len++) {
+        assert_false(mint_key_parse(&names, &type, mg_slice_of(key.bytes, len), mimic));
+    }
+    key.bytes[8 + MIMIC_FINGERPRINT_LEN] = LEAF_KEY_NUM_TYPES;
+    assert_false(mint_key_parse(&names, &type, mint_key_slice(&key), mimic));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +187,8 @@ int main(void)
         cmocka_unit_test(test_each_set_of_dropped_names_is_another_key),
         cmocka_unit_test(test_a_dropped_subject_is_another_key),
         cmocka_unit_test(test_the_largest_key_fits),
+        cmocka_unit_test(test_a_key_says_what_to_mint_under_another_issuer),
+        cmocka_unit_test(test_a_key_of_another_certificate_or_cut_short_is_none),
     };
     return cmocka_run_group_tests_name("mint_key", tests, setup, teardown);
 }
