@@ -99,7 +99,7 @@ enum mg_status wire_signer_decode_hello(struct mg_slice packet, uint16_t *versio
 
 /* ISSUERS */
 
-static void encode_issuer(struct mg_buffer *out, const struct wire_issuer *issuer)
+void wire_issuer_encode(struct mg_buffer *out, const struct wire_issuer *issuer)
 {
     mg_buffer_append(out, issuer->key_id.bytes, sizeof(issuer->key_id.bytes));
     mg_buffer_append_u8(out, (uint8_t)issuer->role);
@@ -115,7 +115,7 @@ void wire_signer_encode_issuers(struct mg_buffer *out, const struct wire_issuers
     mg_buffer_append_u8(out, WIRE_SIGNER_ISSUERS);
     mg_buffer_append_u8(out, (uint8_t)issuers->num_issuers);
     for (size_t i = 0; i < issuers->num_issuers; i++) {
-        encode_issuer(out, &issuers->issuers[i]);
+        wire_issuer_encode(out, &issuers->issuers[i]);
     }
 }
 
@@ -141,7 +141,7 @@ static enum mg_status decode_chain(struct mg_slice *in, struct wire_issuer *out,
     return MG_OK;
 }
 
-static enum mg_status decode_issuer(struct mg_slice *in, struct wire_issuer *out, struct mg_error *error)
+enum mg_status wire_issuer_decode(struct mg_slice *in, struct wire_issuer *out, struct mg_error *error)
 {
     uint8_t role, key_type;
     *out = (struct wire_issuer){.num_chain = 0};
@@ -175,7 +175,7 @@ enum mg_status wire_signer_decode_issuers(struct mg_slice packet, struct wire_is
                             WIRE_SIGNER_MAX_ISSUERS);
     }
     for (size_t i = 0; i < num_issuers; i++) {
-        status = decode_issuer(&packet, &out->issuers[i], error);
+        status = wire_issuer_decode(&packet, &out->issuers[i], error);
         if (status != MG_OK) {
             return status;
         }

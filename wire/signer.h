@@ -90,6 +90,11 @@ struct wire_issuer {
     size_t num_chain;
 };
 
+/* An issuer as it stands in a packet, of this protocol or another (wire/publish.h): the encoder appends it, the decoder
+ * takes it from the front of |in|, borrowing. MG_INVALID, with a text that says what was wrong. */
+void wire_issuer_encode(struct mg_buffer *out, const struct wire_issuer *issuer);
+MG_MUST_USE enum mg_status wire_issuer_decode(struct mg_slice *in, struct wire_issuer *out, struct mg_error *error);
+
 struct wire_issuers {
     struct wire_issuer issuers[WIRE_SIGNER_MAX_ISSUERS];
     size_t num_issuers;
