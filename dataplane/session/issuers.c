@@ -2,6 +2,7 @@
 #include "dataplane/session/issuers.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,20 +11,27 @@
 #include "base/log.h"
 #include "cache/rcu.h"
 
-#define NUM_ROLES 2
-
-/* An issuer in its place, so that the reference of the place is dropped after a grace period. */
-struct place {
-    struct mg_rcu_head rcu;
+struct published {
+    char name[WIRE_PUBLISH_MAX_TEXT + 1];
     struct issuer *issuer; /* one reference */
+};
+
+struct issuer_set {
+    struct mg_rcu_head rcu;
+    uint64_t epoch;           /* 0: the signer's own */
+    struct issuer *untrusted; /* one reference, or NULL */
+    size_t num_published;
+    struct published published[WIRE_PUBLISH_MAX_ISSUERS]; /* the default first */
 };
 
 struct issuers {
     pthread_mutex_t lock; /* among updates */
     struct issuer_options options;
-    uint64_t last_generation;
-    struct place *places[NUM_ROLES]; /* RCU; update: rw, all: ro */
+    _Atomic uint64_t last_generation;
+    struct issuer_set *set; /* RCU; under the lock: wo, all: ro */
 };
+
+/* ---- sets ---- */
 
 enum mg_status issuers_new(struct issuers **out, const struct issuer_options *options)
 {
@@ -37,11 +45,16 @@ enum mg_status issuers_new(struct issuers **out, const struct issuer_options *op
     return MG_OK;
 }
 
-static void free_place(struct mg_rcu_head *head)
+void issuer_set_free(struct issuer_set *set)
 {
-    struct place *place = MG_CONTAINER_OF(head, struct place, rcu);
-    issuer_unref(place->issuer);
-    free(place);
+    if (set == NULL) {
+        return;
+    }
+    issuer_unref(set->untrusted);
+    for (size_t i = 0; i < set->num_published; i++) {
+        issuer_unref(set->published[i].issuer);
+    }
+    free(set);
 }
 
 void issuers_free(struct issuers *issuers)
@@ -49,63 +62,230 @@ void issuers_free(struct issuers *issuers)
     if (issuers == NULL) {
         return;
     }
-    for (size_t i = 0; i < NUM_ROLES; i++) {
-        if (issuers->places[i] != NULL) {
-            free_place(&issuers->places[i]->rcu);
-        }
-    }
+    issuer_set_free(issuers->set);
     pthread_mutex_destroy(&issuers->lock);
     free(issuers);
 }
 
-static struct place **place_of(struct issuers *issuers, enum wire_issuer_role role)
+static void free_retired(struct mg_rcu_head *head)
 {
-    return &issuers->places[role == WIRE_ISSUER_UNTRUST];
+    issuer_set_free(MG_CONTAINER_OF(head, struct issuer_set, rcu));
 }
 
-static bool same_issuer(const struct issuer *issuer, const struct wire_issuer *wire)
+/* replace makes |set| the present one. The lock is held. */
+static void replace(struct issuers *issuers, struct issuer_set *set)
 {
-    struct mg_slice own = mg_slice_of(CRYPTO_BUFFER_data(issuer->certificate), CRYPTO_BUFFER_len(issuer->certificate));
-    return memcmp(&issuer->key_id, &wire->key_id, sizeof(wire->key_id)) == 0 && mg_slice_equal(own, wire->chain[0]);
-}
-
-static void update_one(struct issuers *issuers, const struct wire_issuer *wire, int64_t now)
-{
-    struct place **slot = place_of(issuers, wire->role);
-    struct place *old = *slot;
-    if (old != NULL && same_issuer(old->issuer, wire)) {
-        return;
-    }
-    const char *role = wire->role == WIRE_ISSUER_DEFAULT ? "forward-trust" : "forward-untrust";
-    struct mg_error error;
-    struct place *place = calloc(1, sizeof(*place));
-    if (place == NULL ||
-        issuer_new(&place->issuer, wire, issuers->last_generation + 1, &issuers->options, now, &error) != MG_OK) {
-        mg_log_error("the signer's %s issuer cannot be used: %s", role, place == NULL ? "out of memory" : error.text);
-        free(place);
-        return;
-    }
-    issuers->last_generation++;
-    mg_rcu_publish(slot, place);
-    mg_log_info("%s issuer is generation %llu", role, (unsigned long long)issuers->last_generation);
+    struct issuer_set *old = issuers->set;
+    mg_rcu_publish(&issuers->set, set);
     if (old != NULL) {
-        mg_rcu_defer(&old->rcu, free_place);
+        mg_rcu_defer(&old->rcu, free_retired);
     }
 }
 
-void issuers_update(struct issuers *issuers, const struct wire_issuers *wire, int64_t now)
+static void lock(struct issuers *issuers)
 {
     mg_rcu_offline(); /* another thread may be checking a chain */
     pthread_mutex_lock(&issuers->lock);
     mg_rcu_online();
+}
+
+/* copy_of makes a set with references to what |set|, which may be NULL, has. NULL: no memory. */
+static struct issuer_set *copy_of(const struct issuer_set *set)
+{
+    struct issuer_set *copy = calloc(1, sizeof(*copy));
+    if (copy == NULL || set == NULL) {
+        return copy;
+    }
+    *copy = *set;
+    if (copy->untrusted != NULL) {
+        (void)issuer_up_ref(copy->untrusted);
+    }
+    for (size_t i = 0; i < copy->num_published; i++) {
+        (void)issuer_up_ref(copy->published[i].issuer);
+    }
+    return copy;
+}
+
+/* ---- issuers ---- */
+
+static bool same_certificate(const CRYPTO_BUFFER *a, const CRYPTO_BUFFER *b)
+{
+    return mg_slice_equal(mg_slice_of(CRYPTO_BUFFER_data(a), CRYPTO_BUFFER_len(a)),
+                          mg_slice_of(CRYPTO_BUFFER_data(b), CRYPTO_BUFFER_len(b)));
+}
+
+/* same tells whether two issuers are one: key, certificate, and what clients are sent behind a leaf. */
+static bool same(const struct issuer *a, const struct issuer *b)
+{
+    if (memcmp(&a->key_id, &b->key_id, sizeof(a->key_id)) != 0 || !same_certificate(a->certificate, b->certificate) ||
+        a->num_chain != b->num_chain) {
+        return false;
+    }
+    for (size_t i = 0; i < a->num_chain; i++) {
+        if (!same_certificate(a->chain[i], b->chain[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* find_same returns the issuer of |set| that |issuer| is, or NULL. */
+static struct issuer *find_same(const struct issuer_set *set, const struct issuer *issuer)
+{
+    for (size_t i = 0; set != NULL && i < set->num_published; i++) {
+        if (same(set->published[i].issuer, issuer)) {
+            return set->published[i].issuer;
+        }
+    }
+    return set != NULL && set->untrusted != NULL && same(set->untrusted, issuer) ? set->untrusted : NULL;
+}
+
+/* make returns a reference to the issuer that |wire| says: the one of |present| if it is the same, else a new one. */
+static enum mg_status make(struct issuers *issuers, const struct issuer_set *present, const struct wire_issuer *wire,
+                           int64_t now, struct issuer **out, struct mg_error *error)
+{
+    uint64_t generation = atomic_fetch_add_explicit(&issuers->last_generation, 1, memory_order_relaxed) + 1;
+    enum mg_status status = issuer_new(out, wire, generation, &issuers->options, now, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    struct issuer *known = find_same(present, *out);
+    if (known != NULL) {
+        issuer_unref(*out);
+        *out = issuer_up_ref(known);
+    }
+    return MG_OK;
+}
+
+/* ---- what the signer says ---- */
+
+/* take_over puts |issuer| into |set|, where the signer is asked about it; true if that changes something. */
+static bool take_over(struct issuer_set *set, struct issuer *issuer)
+{
+    struct issuer **place = &set->untrusted;
+    if (issuer->role == WIRE_ISSUER_DEFAULT) {
+        place = &set->published[0].issuer;
+        set->num_published = 1;
+    }
+    if (*place == issuer) {
+        issuer_unref(issuer);
+        return false;
+    }
+    issuer_unref(*place);
+    *place = issuer;
+    mg_log_info("%s issuer is generation %llu",
+                issuer->role == WIRE_ISSUER_DEFAULT ? "forward-trust" : "forward-untrust",
+                (unsigned long long)issuer->generation);
+    return true;
+}
+
+static bool update_set(struct issuers *issuers, struct issuer_set *set, const struct wire_issuers *wire, int64_t now)
+{
+    bool changed = false;
     for (size_t i = 0; i < wire->num_issuers; i++) {
-        update_one(issuers, &wire->issuers[i], now);
+        struct issuer *issuer;
+        struct mg_error error;
+        if (wire->issuers[i].role == WIRE_ISSUER_DEFAULT && set->epoch > 0) {
+            continue; /* the control plane's to say */
+        }
+        if (make(issuers, issuers->set, &wire->issuers[i], now, &issuer, &error) == MG_OK) {
+            changed = take_over(set, issuer) || changed;
+        } else {
+            mg_log_error("an issuer of the signer cannot be used: %s", error.text);
+        }
+    }
+    return changed;
+}
+
+void issuers_update(struct issuers *issuers, const struct wire_issuers *wire, int64_t now)
+{
+    lock(issuers);
+    struct issuer_set *set = copy_of(issuers->set);
+    if (set == NULL) {
+        mg_log_error("the signer's issuers cannot be taken over: out of memory");
+    } else if (update_set(issuers, set, wire, now)) {
+        replace(issuers, set);
+    } else {
+        issuer_set_free(set);
     }
     pthread_mutex_unlock(&issuers->lock);
 }
 
-struct issuer *issuers_get0(struct issuers *issuers, enum wire_issuer_role role)
+/* ---- what the control plane says ---- */
+
+enum mg_status issuers_prepare(struct issuers *issuers, const struct wire_publish *published, int64_t now,
+                               struct issuer_set **out, struct mg_error *error)
 {
-    struct place *place = mg_rcu_load(place_of(issuers, role));
-    return place == NULL ? NULL : place->issuer;
+    struct issuer_set *set = calloc(1, sizeof(*set));
+    if (set == NULL) {
+        return mg_error_set(error, MG_MEMORY, "out of memory");
+    }
+    set->epoch = published->epoch;
+    enum mg_status status = MG_OK;
+    for (size_t i = 0; i < published->num_issuers && status == MG_OK; i++) {
+        const struct wire_published_issuer *wire = &published->issuers[i];
+        struct published *place = &set->published[i];
+        struct mg_error cause;
+        memcpy(place->name, wire->name.data, wire->name.len);
+        status = make(issuers, issuers_get0_set(issuers), &wire->issuer, now, &place->issuer, &cause);
+        if (status == MG_OK) {
+            set->num_published++;
+        } else {
+            (void)mg_error_set(error, status, "%s: %s", place->name, cause.text);
+        }
+    }
+    if (status != MG_OK) {
+        issuer_set_free(set);
+        return status;
+    }
+    *out = set;
+    return MG_OK;
+}
+
+void issuers_commit(struct issuers *issuers, struct issuer_set *set)
+{
+    lock(issuers);
+    const struct issuer_set *present = issuers->set;
+    if (present != NULL && present->untrusted != NULL) {
+        set->untrusted = issuer_up_ref(present->untrusted);
+    }
+    replace(issuers, set);
+    pthread_mutex_unlock(&issuers->lock);
+}
+
+struct issuer *issuer_set_get0_default(const struct issuer_set *set)
+{
+    return set->num_published > 0 ? set->published[0].issuer : NULL;
+}
+
+bool issuer_set_uses(const struct issuer_set *set, uint64_t generation)
+{
+    for (size_t i = 0; i < set->num_published; i++) {
+        if (set->published[i].issuer->generation == generation) {
+            return true;
+        }
+    }
+    return set->untrusted != NULL && set->untrusted->generation == generation;
+}
+
+/* ---- for readers ---- */
+
+const struct issuer_set *issuers_get0_set(const struct issuers *issuers)
+{
+    return mg_rcu_load(&issuers->set);
+}
+
+struct issuer *issuers_get0(const struct issuers *issuers, enum wire_issuer_role role)
+{
+    const struct issuer_set *set = issuers_get0_set(issuers);
+    if (set == NULL) {
+        return NULL;
+    }
+    return role == WIRE_ISSUER_UNTRUST ? set->untrusted : issuer_set_get0_default(set);
+}
+
+uint64_t issuers_epoch(const struct issuers *issuers)
+{
+    const struct issuer_set *set = issuers_get0_set(issuers);
+    return set == NULL ? 0 : set->epoch;
 }

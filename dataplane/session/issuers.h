@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The issuers that leaves are signed with now: one for servers that verified, one for servers that did not. What the
- * signer names becomes a snapshot under RCU; a signer that comes back with the same issuers changes nothing.
+ * The issuers that leaves are signed with now: one for servers that verified, one for servers that did not, and those
+ * that policy rules name. They are one immutable set, replaced whole under RCU.
+ *
+ * Until the control plane has published something (epoch 0), the signer says which issuer is the default; from then on
+ * the control plane does. The forward-untrust issuer is the signer's in any case. An issuer that stays the same stays
+ * the same object with the same generation, and so keeps its leaves in the cache.
  */
 #ifndef MINTGATE_DATAPLANE_SESSION_ISSUERS_H
 #define MINTGATE_DATAPLANE_SESSION_ISSUERS_H
 
 #include "base/status.h"
 #include "minting/issuer.h"
+#include "wire/publish.h"
 
 struct issuers;
+struct issuer_set;
 
 MG_MUST_USE enum mg_status issuers_new(struct issuers **out, const struct issuer_options *options);
 void issuers_free(struct issuers *issuers);
@@ -18,8 +24,30 @@ void issuers_free(struct issuers *issuers);
  * role. Any thread but workers; RCU registered. */
 void issuers_update(struct issuers *issuers, const struct wire_issuers *wire, int64_t now);
 
-/* issuers_get0 returns the present issuer of |role|, or NULL before the signer has named one. Borrowed until the
- * caller's next quiescent state. RCU reader. */
-struct issuer *issuers_get0(struct issuers *issuers, enum wire_issuer_role role);
+/* issuers_prepare makes the set that |published|, a PREPARE, says; nothing uses it yet. To be committed or freed.
+ * MG_INVALID, with a text that names issuer and rule, if any of them cannot be used (issuer_new). Any thread but
+ * workers; RCU registered. */
+MG_MUST_USE enum mg_status issuers_prepare(struct issuers *issuers, const struct wire_publish *published, int64_t now,
+                                           struct issuer_set **out, struct mg_error *error);
+void issuer_set_free(struct issuer_set *set);
+
+/* issuer_set_get0_default returns the one that is to serve what no rule names another for. Borrowed from |set|. */
+struct issuer *issuer_set_get0_default(const struct issuer_set *set);
+/* issuer_set_uses tells whether |generation| is one of its issuers. */
+bool issuer_set_uses(const struct issuer_set *set, uint64_t generation);
+
+/* issuers_commit makes |set|, which it takes over, the present one: one pointer. Sessions that have a leaf keep it and
+ * its issuer. Any thread but workers; RCU registered. */
+void issuers_commit(struct issuers *issuers, struct issuer_set *set);
+
+/* issuers_get0_set returns the present set, NULL before there is one. Borrowed until the caller's next quiescent state.
+ * RCU reader. */
+const struct issuer_set *issuers_get0_set(const struct issuers *issuers);
+
+/* issuers_get0 returns the present issuer of |role|, or NULL before there is one. Borrowed likewise. RCU reader. */
+struct issuer *issuers_get0(const struct issuers *issuers, enum wire_issuer_role role);
+
+/* issuers_epoch returns what the control plane published last; 0: nothing yet. RCU reader. */
+uint64_t issuers_epoch(const struct issuers *issuers);
 
 #endif

@@ -3,21 +3,13 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "dataplane/session/leaf_order.h"
 #include "dataplane/session/session_internal.h"
 #include "minting/leaf_names.h"
 #include "minting/mint_key.h"
 
 /* After being woken a session looks again; should the leaf be gone already (a tiny cache), it asks so often. */
 #define MAX_ATTEMPTS 3
-/* A leaf is not used in its last seconds: the client's clock may be ahead. */
-#define LAST_SECONDS 30
-
-/* What one mint is for: lives from the election to the outcome, whatever becomes of the sessions. */
-struct leaf_order {
-    struct session_thread *thread;
-    struct cache_pending *pending;
-};
-
 /* ---- names ---- */
 
 struct name_question {
@@ -66,66 +58,26 @@ static enum leaf_key_type key_type_for(const struct session *session)
 
 /* ---- minting ---- */
 
-/* usable_until returns when a leaf is to leave the cache. One that mimics an expired certificate has no end to spare.
- */
-static int64_t usable_until(const struct leaf *leaf, int64_t now, int64_t lifetime_seconds)
-{
-    int64_t end = now + lifetime_seconds;
-    if (leaf->not_after <= now) {
-        return end;
-    }
-    int64_t last = leaf->not_after - LAST_SECONDS;
-    if (last <= now) {
-        last = leaf->not_after;
-    }
-    return end < last ? end : last;
-}
-
-static void mint_done_publish(void *arg, const struct mint_outcome *outcome)
-{
-    struct leaf_order *order = arg;
-    struct session_thread *thread = order->thread;
-    const struct config_cache *config = &thread->dataplane->config->cache;
-    int64_t now = mg_clock_wall_seconds();
-    if (outcome->result == MINT_OK) {
-        cache_publish(order->pending, &outcome->leaf->value, leaf_memory(outcome->leaf),
-                      usable_until(outcome->leaf, now, (int64_t)config->lifetime_seconds));
-    } else {
-        if (outcome->result == MINT_REFUSED) {
-            mg_log_warning("the signer refused a leaf: %s", wire_sign_status_name(outcome->refusal));
-        }
-        cache_fail(order->pending, config->negative_seconds == 0 ? 0 : now + (int64_t)config->negative_seconds);
-    }
-    free(order);
-}
-
-/* mint has the leaf made. False: it cannot be; the entry has failed and its waiters are being woken. */
+/* mint has the leaf made; if it cannot be, the entry has failed and its waiters are being woken. */
 static void mint(struct session *session, struct issuer *issuer, const struct leaf_names *names,
                  struct cache_pending *pending)
 {
     struct session_thread *thread = session->thread;
-    struct leaf_order *order = malloc(sizeof(*order));
-    enum mg_status status = MG_MEMORY;
-    struct mg_error error = {"out of memory"};
-    if (order != NULL) {
-        *order = (struct leaf_order){.thread = thread, .pending = pending};
-        const struct mint_job job = {
-            .issuer = issuer,
-            .names = names,
-            .key_type = key_type_for(session),
-            .now = thread->now_wall,
-            .done = mint_done_publish,
-            .done_arg = order,
-        };
-        status = mint_client_submit(thread->minter, &job, thread->now_ns, &error);
+    const struct leaf_order order = {
+        .issuer = issuer,
+        .names = names,
+        .key_type = key_type_for(session),
+        .now = thread->now_wall,
+        .config = &thread->dataplane->config->cache,
+    };
+    struct mg_error error;
+    enum mg_status status = leaf_order_submit(thread->minter, &order, pending, thread->now_ns, &error);
+    if (status == MG_LIMIT) {
+        count(&thread->counters, COUNT_FULL_PENDING_MINTS);
+    } else if (status != MG_OK) {
+        mg_log_warning("no leaf for %s: %s", session->hello.sni.text, error.text);
     }
     if (status != MG_OK) {
-        if (status == MG_LIMIT) {
-            count(&thread->counters, COUNT_FULL_PENDING_MINTS);
-        } else {
-            mg_log_warning("no leaf for %s: %s", session->hello.sni.text, error.text);
-        }
-        free(order);
         cache_fail(pending, 0);
     }
 }
