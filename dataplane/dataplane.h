@@ -17,6 +17,7 @@ struct cache;
 struct chain_memory;
 struct issuers;
 struct leaf_keys;
+struct publisher;
 struct session_thread;
 struct tls_settings;
 struct worker;
@@ -31,6 +32,7 @@ struct dataplane {
     struct learned *learned;
     struct chain_memory *chains;
     struct issuers *issuers;
+    struct publisher *publisher;
     struct leaf_keys *leaf_keys;
     struct cache *leaves; /* minted certificates */
     struct session_log *log;

@@ -76,6 +76,9 @@ static enum mg_status decode_prepare(struct mg_slice *in, struct wire_publish *o
     if (num_issuers < 1 || num_issuers > WIRE_PUBLISH_MAX_ISSUERS) {
         return mg_error_set(error, MG_INVALID, "%u issuers: must be 1 to %d", num_issuers, WIRE_PUBLISH_MAX_ISSUERS);
     }
+    if (out->epoch == 0) {
+        return mg_error_set(error, MG_INVALID, "an epoch is at least 1");
+    }
     enum mg_status status = MG_OK;
     for (size_t i = 0; i < num_issuers && status == MG_OK; i++) {
         status = decode_issuer(in, &out->issuers[i], error);

@@ -19,6 +19,7 @@
 #include "cache/cache.h"
 #include "cache/rcu.h"
 #include "dataplane/engine/engine_metrics.h"
+#include "dataplane/publish/publisher.h"
 #include "dataplane/session/issuers.h"
 #include "dataplane/session/session_internal.h"
 #include "dataplane/tls/chain_memory.h"
@@ -153,12 +154,16 @@ static enum mg_status make_threads(struct engine *engine, struct mg_error *error
             return status;
         }
     }
-    return MG_OK;
+    return publisher_new(&dataplane->publisher, dataplane, error);
 }
 
 static enum mg_status start_threads(struct engine *engine, struct mg_error *error)
 {
     struct dataplane *dataplane = &engine->dataplane;
+    enum mg_status started = publisher_start(dataplane->publisher, error);
+    if (started != MG_OK) {
+        return started;
+    }
     for (unsigned i = 0; i < dataplane->num_session_threads; i++) {
         enum mg_status status = session_thread_start(dataplane->session_threads[i], error);
         if (status != MG_OK) {
@@ -259,7 +264,8 @@ static enum mg_status confine(struct mg_error *error)
         "openat",        "newfstatat", "statx",
         "unlink",        "getdents64", /* reload, the session log; sockets at the end */
         "epoll_create1", "ioctl",      "sched_getaffinity",
-        "ftruncate",     "flock",
+        "ftruncate",     "flock",      "rename",
+        "fsync",         "fchmod", /* what was published */
     };
     /* The XDP library looks after its programs at the end; the kernel does that too when the process is gone. */
     static const char *const refused[] = {"bpf", "statfs", "mount", "umount2", "mkdir", "mkdirat"};
@@ -380,6 +386,7 @@ void engine_stop(struct engine *engine)
     struct dataplane *dataplane = &engine->dataplane;
     metrics_http_stop(engine->metrics);
     mg_rcu_offline();
+    publisher_stop(dataplane->publisher);
     atomic_store_explicit(&dataplane->stop_sessions, true, memory_order_relaxed);
     for (unsigned i = 0; i < dataplane->num_session_threads; i++) {
         session_thread_ring(dataplane->session_threads[i]);
@@ -391,6 +398,7 @@ void engine_stop(struct engine *engine)
     mg_rcu_online();
 
     session_log_free(dataplane->log);
+    publisher_free(dataplane->publisher);
     for (unsigned i = 0; i < dataplane->num_session_threads; i++) {
         session_thread_free(dataplane->session_threads[i]);
     }

@@ -5,6 +5,7 @@
 
 #include "cache/cache.h"
 #include "cache/rcu.h"
+#include "dataplane/publish/publisher.h"
 #include "dataplane/session/issuers.h"
 #include "dataplane/session/session_thread.h"
 #include "dataplane/tls/chain_memory.h"
@@ -125,6 +126,13 @@ static void write_caches(const struct dataplane *dataplane, struct mg_buffer *ou
     write_cache("mintgate_dataplane_chain_memory", "verified server chains", &stats, out);
 }
 
+/* minter_counters returns those of connection |i| to the signer: one of each session thread, and the publisher's. */
+static const struct mint_client_counters *minter_counters(const struct dataplane *dataplane, unsigned i)
+{
+    return i < dataplane->num_session_threads ? session_thread_mint_counters(dataplane->session_threads[i])
+                                              : publisher_mint_counters(dataplane->publisher);
+}
+
 static void write_minting(const struct dataplane *dataplane, struct mg_buffer *out)
 {
     static const struct {
@@ -148,8 +156,8 @@ static void write_minting(const struct dataplane *dataplane, struct mg_buffer *o
     };
     for (size_t i = 0; i < MG_ARRAY_LEN(samples); i++) {
         uint64_t sum = 0;
-        for (unsigned t = 0; t < dataplane->num_session_threads; t++) {
-            const char *counters = (const char *)session_thread_mint_counters(dataplane->session_threads[t]);
+        for (unsigned m = 0; m <= dataplane->num_session_threads; m++) {
+            const char *counters = (const char *)minter_counters(dataplane, m);
             sum += mg_counter_get((const struct mg_counter *)(const void *)(counters + samples[i].offset));
         }
         mg_metrics_family(out, samples[i].name, "counter", samples[i].help);
@@ -158,8 +166,8 @@ static void write_minting(const struct dataplane *dataplane, struct mg_buffer *o
     mg_metrics_family(out, "mintgate_minting_refused_total", "counter", "Leaves that the signer refused, by reason.");
     for (unsigned status = 1; status < WIRE_SIGN_NUM_STATUSES; status++) {
         uint64_t sum = 0;
-        for (unsigned t = 0; t < dataplane->num_session_threads; t++) {
-            sum += mg_counter_get(&session_thread_mint_counters(dataplane->session_threads[t])->refused[status]);
+        for (unsigned m = 0; m <= dataplane->num_session_threads; m++) {
+            sum += mg_counter_get(&minter_counters(dataplane, m)->refused[status]);
         }
         char labels[48];
         snprintf(labels, sizeof(labels), "reason=\"%s\"", wire_sign_status_name((enum wire_sign_status)status));
@@ -172,5 +180,6 @@ void engine_metrics_write(const struct dataplane *dataplane, struct mg_buffer *o
     write_counters(dataplane, out);
     write_gauges(dataplane, out);
     write_caches(dataplane, out);
+    publisher_metrics_write(dataplane->publisher, out);
     write_minting(dataplane, out);
 }

@@ -258,6 +258,16 @@ struct issuer *issuer_set_get0_default(const struct issuer_set *set)
     return set->num_published > 0 ? set->published[0].issuer : NULL;
 }
 
+size_t issuer_set_count(const struct issuer_set *set)
+{
+    return set->num_published;
+}
+
+struct issuer *issuer_set_get0(const struct issuer_set *set, size_t index)
+{
+    return set->published[index].issuer;
+}
+
 bool issuer_set_uses(const struct issuer_set *set, uint64_t generation)
 {
     for (size_t i = 0; i < set->num_published; i++) {

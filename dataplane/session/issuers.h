@@ -33,6 +33,9 @@ void issuer_set_free(struct issuer_set *set);
 
 /* issuer_set_get0_default returns the one that is to serve what no rule names another for. Borrowed from |set|. */
 struct issuer *issuer_set_get0_default(const struct issuer_set *set);
+/* issuer_set_count and issuer_set_get0 are all that it serves for servers that verified. Borrowed likewise. */
+size_t issuer_set_count(const struct issuer_set *set);
+struct issuer *issuer_set_get0(const struct issuer_set *set, size_t index);
 /* issuer_set_uses tells whether |generation| is one of its issuers. */
 bool issuer_set_uses(const struct issuer_set *set, uint64_t generation);
 

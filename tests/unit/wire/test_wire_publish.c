@@ -152,6 +152,9 @@ static void test_what_makes_no_sense_is_refused(void **state)
     message.issuers[1].issuer.role = WIRE_ISSUER_UNTRUST;
     assert_refused(&message, "role 2");
     message = prepare();
+    message.epoch = 0;
+    assert_refused(&message, "at least 1");
+    message = prepare();
     message.num_issuers = 0;
     assert_refused(&message, "0 issuers");
     message = (struct wire_publish){.type = WIRE_PUBLISH_PROGRESS, .num_done = 2, .num_all = 1};

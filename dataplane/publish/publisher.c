@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/publish/publisher.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <openssl/pool.h>
+
+#include "base/confine.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/unix_socket.h"
+#include "cache/rcu.h"
+#include "dataplane/publish/premint.h"
+#include "dataplane/session/issuers.h"
+#include "minting/mint_key.h"
+
+#define FIRST_BACKOFF_NS (50 * MG_NS_PER_MS)
+#define LAST_BACKOFF_NS (2 * MG_NS_PER_SECOND)
+#define PROGRESS_EVERY_NS (200 * MG_NS_PER_MS)
+#define MAX_WAIT_MS 100
+/* The name in the leaf that shows that the signer signs with an issuer (RFC 6761 section 6.4). */
+#define PROBE_NAME "probe.invalid"
+/* Of the cache, as much as may be leaves that were minted ahead: the rest is for those that are in use. */
+#define PREMINT_SHARE 2
+
+enum stage { WAITING, PROBING, MINTING, READY };
+
+struct preparation {
+    enum stage stage;
+    uint64_t number; /* of all that there ever were */
+    uint64_t epoch;
+    struct issuer_set *set;
+    struct mg_buffer packet; /* as it came, for the file */
+    uint32_t premint_ms;
+    size_t num_probes; /* under way */
+    struct premint *premint;
+    uint64_t deadline_ns; /* of minting ahead */
+    uint64_t progress_ns; /* when it was told last */
+};
+
+struct publisher {
+    struct dataplane *dataplane;
+    const char *socket_path;
+    const char *file; /* "": none */
+    struct mint_client *minter;
+    int epoll_fd;
+    int stop_fd;       /* an eventfd: written to stop */
+    _Atomic bool stop; /* main: wo, thread: ro */
+    pthread_t thread;
+    bool started;
+
+    int fd;              /* of the control plane; -1 */
+    uint64_t due_ns;     /* the next attempt to connect */
+    uint64_t backoff_ns; /* after the next failure */
+    uint64_t now_ns;
+    struct preparation preparation;
+    uint8_t *in;
+    struct mg_buffer out;
+
+    _Atomic bool connected;                        /* thread: wo, metrics: ro */
+    struct mg_counter committed, refused, aborted; /* thread: rw, metrics: ro */
+};
+
+/* A probe under way: it may end after its preparation did. */
+struct probe {
+    struct publisher *publisher;
+    uint64_t number; /* of its preparation */
+};
+
+/* ---- to the control plane ---- */
+
+static void disconnect(struct publisher *publisher);
+
+/* tell sends |message|. Where the socket does not take it the control plane does not read: it will be told what stands
+ * when it connects again. */
+static void tell(struct publisher *publisher, const struct wire_publish *message)
+{
+    if (publisher->fd < 0) {
+        return;
+    }
+    mg_buffer_clear(&publisher->out);
+    wire_publish_encode(&publisher->out, message);
+    ssize_t len = send(publisher->fd, publisher->out.data, publisher->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (len < 0 && message->type != WIRE_PUBLISH_PROGRESS) {
+        disconnect(publisher);
+    }
+}
+
+static void tell_progress(struct publisher *publisher)
+{
+    struct preparation *preparation = &publisher->preparation;
+    size_t num_done, num_all;
+    premint_progress(preparation->premint, &num_done, &num_all);
+    preparation->progress_ns = publisher->now_ns;
+    const struct wire_publish message = {
+        .type = WIRE_PUBLISH_PROGRESS,
+        .epoch = preparation->epoch,
+        .num_done = (uint32_t)num_done,
+        .num_all = (uint32_t)num_all,
+    };
+    tell(publisher, &message);
+}
+
+/* ---- a preparation ---- */
+
+static void end_preparation(struct publisher *publisher)
+{
+    struct preparation *preparation = &publisher->preparation;
+    premint_free(preparation->premint);
+    issuer_set_free(preparation->set);
+    mg_buffer_free(&preparation->packet);
+    *preparation = (struct preparation){.number = preparation->number + 1};
+}
+
+static void refuse(struct publisher *publisher, uint64_t epoch, const char *reason)
+{
+    mg_log_warning("publication %llu cannot be prepared: %s", (unsigned long long)epoch, reason);
+    mg_counter_add(&publisher->refused, 1);
+    end_preparation(publisher);
+    struct mg_slice text = mg_slice_of_text(reason);
+    text.len = text.len > WIRE_PUBLISH_MAX_TEXT ? WIRE_PUBLISH_MAX_TEXT : text.len;
+    const struct wire_publish message = {.type = WIRE_PUBLISH_PREPARED, .epoch = epoch, .reason = text};
+    tell(publisher, &message);
+}
+
+static void ready(struct publisher *publisher)
+{
+    struct preparation *preparation = &publisher->preparation;
+    if (preparation->premint != NULL) {
+        tell_progress(publisher);
+    }
+    premint_free(preparation->premint);
+    preparation->premint = NULL;
+    preparation->stage = READY;
+    const struct wire_publish message = {
+        .type = WIRE_PUBLISH_PREPARED,
+        .epoch = preparation->epoch,
+        .ready = true,
+    };
+    tell(publisher, &message);
+}
+
+/* begin_minting mints ahead what the present default serves, if there is another one to come. */
+static void begin_minting(struct publisher *publisher)
+{
+    struct preparation *preparation = &publisher->preparation;
+    struct dataplane *dataplane = publisher->dataplane;
+    const struct issuer *present = issuers_get0(dataplane->issuers, WIRE_ISSUER_DEFAULT);
+    struct issuer *next = issuer_set_get0_default(preparation->set);
+    const struct premint_options options = {
+        .leaves = dataplane->leaves,
+        .config = &dataplane->config->cache,
+        .minter = publisher->minter,
+        .from = present == NULL ? 0 : present->generation,
+        .to = next,
+        .max = dataplane->config->cache.entries / PREMINT_SHARE,
+    };
+    preparation->stage = MINTING;
+    preparation->deadline_ns = publisher->now_ns + preparation->premint_ms * MG_NS_PER_MS;
+    bool needed = preparation->premint_ms > 0 && present != NULL && present->generation != next->generation;
+    if (!needed) {
+        ready(publisher);
+    } else if (premint_new(&preparation->premint, &options) != MG_OK) {
+        mg_log_warning("nothing is minted ahead: out of memory");
+        ready(publisher);
+    }
+}
+
+static void probe_done(void *arg, const struct mint_outcome *outcome)
+{
+    struct probe *probe = arg;
+    struct publisher *publisher = probe->publisher;
+    struct preparation *preparation = &publisher->preparation;
+    bool wanted = probe->number == preparation->number && preparation->stage == PROBING;
+    free(probe);
+    if (outcome->result == MINT_OK) {
+        cache_value_unref(&outcome->leaf->value);
+    }
+    if (!wanted) {
+        return;
+    }
+    preparation->num_probes--;
+    if (outcome->result != MINT_OK) {
+        char reason[WIRE_PUBLISH_MAX_TEXT];
+        snprintf(reason, sizeof(reason), "the signer does not sign with an issuer: %s",
+                 outcome->result == MINT_REFUSED ? wire_sign_status_name(outcome->refusal)
+                                                 : mint_result_name(outcome->result));
+        refuse(publisher, preparation->epoch, reason);
+    } else if (preparation->num_probes == 0) {
+        begin_minting(publisher);
+    }
+}
+
+/* probe has the signer sign a leaf that nobody is shown: named PROBE_NAME, and as valid as the issuer. */
+static enum mg_status probe(struct publisher *publisher, struct issuer *issuer, struct mg_error *error)
+{
+    struct probe *context = malloc(sizeof(*context));
+    struct mimic *mimic = NULL;
+    enum mg_status status = MG_MEMORY;
+    if (context != NULL) {
+        *context = (struct probe){.publisher = publisher, .number = publisher->preparation.number};
+        status = mimic_new(&mimic,
+                           mg_slice_of(CRYPTO_BUFFER_data(issuer->certificate), CRYPTO_BUFFER_len(issuer->certificate)),
+                           error);
+    }
+    if (status == MG_OK) {
+        struct leaf_names names;
+        leaf_names_decide(&names, mimic, MIMIC_NAME_DNS, mg_slice_of_text(PROBE_NAME), NULL, NULL);
+        const struct mint_job job = {
+            .issuer = issuer,
+            .names = &names,
+            .key_type = LEAF_KEY_EC_P256,
+            .now = mg_clock_wall_seconds(),
+            .done = probe_done,
+            .done_arg = context,
+        };
+        status = mint_client_submit(publisher->minter, &job, publisher->now_ns, error);
+    }
+    mimic_unref(mimic);
+    if (status != MG_OK) {
+        free(context);
+        return status;
+    }
+    publisher->preparation.num_probes++;
+    return MG_OK;
+}
+
+/* ---- from the control plane ---- */
+
+/* prepare begins. The engine's own words for what is wrong go back to the control plane. */
+static void prepare(struct publisher *publisher, const struct wire_publish *message, struct mg_slice packet)
+{
+    struct preparation *preparation = &publisher->preparation;
+    struct mg_error error = {"out of memory"};
+    end_preparation(publisher);
+    enum mg_status status =
+        issuers_prepare(publisher->dataplane->issuers, message, mg_clock_wall_seconds(), &preparation->set, &error);
+    if (status == MG_OK) {
+        preparation->stage = PROBING;
+        preparation->epoch = message->epoch;
+        preparation->premint_ms = message->premint_ms;
+        mg_buffer_init(&preparation->packet, WIRE_PUBLISH_MAX_PACKET);
+        mg_buffer_append_slice(&preparation->packet, packet);
+        status = mg_buffer_ok(&preparation->packet) ? MG_OK : MG_MEMORY;
+    }
+    for (size_t i = 0; status == MG_OK && i < issuer_set_count(preparation->set); i++) {
+        status = probe(publisher, issuer_set_get0(preparation->set, i), &error);
+    }
+    if (status != MG_OK) {
+        refuse(publisher, message->epoch, error.text);
+    }
+    mint_client_flush(publisher->minter, publisher->now_ns);
+}
+
+static bool is_retired(struct mg_slice key, struct cache_value *value, void *arg)
+{
+    (void)value;
+    return !issuer_set_uses(arg, mint_key_generation(key));
+}
+
+/* reclaim takes leaves of issuers that are gone out of the cache. Sessions that have one keep it. */
+static void reclaim(struct publisher *publisher)
+{
+    union {
+        const struct issuer_set *in;
+        void *out;
+    } set = {.in = issuers_get0_set(publisher->dataplane->issuers)};
+    size_t num = cache_remove_if(publisher->dataplane->leaves, is_retired, set.out);
+    mg_log_info("publication %llu is served; %zu leaves of former issuers left the cache",
+                (unsigned long long)issuers_epoch(publisher->dataplane->issuers), num);
+}
+
+static void keep(const struct publisher *publisher, struct mg_slice packet)
+{
+    struct mg_error error;
+    if (publisher->file[0] != '\0' && mg_file_write_atomic(publisher->file, packet, 0600, &error) != MG_OK) {
+        mg_log_error("minting.published: %s; a start without the control plane would serve what was before",
+                     error.text);
+    }
+}
+
+static void commit(struct publisher *publisher, uint64_t epoch)
+{
+    struct preparation *preparation = &publisher->preparation;
+    const struct wire_publish answer = {.type = WIRE_PUBLISH_COMMITTED, .epoch = epoch};
+    if (preparation->stage == READY && preparation->epoch == epoch) {
+        keep(publisher, mg_buffer_slice(&preparation->packet));
+        issuers_commit(publisher->dataplane->issuers, preparation->set);
+        preparation->set = NULL;
+        end_preparation(publisher);
+        mg_counter_add(&publisher->committed, 1);
+        tell(publisher, &answer);
+        reclaim(publisher);
+    } else if (epoch == issuers_epoch(publisher->dataplane->issuers)) {
+        tell(publisher, &answer); /* asked again */
+    } else {
+        mg_log_error("control plane: COMMIT of %llu, which is not prepared", (unsigned long long)epoch);
+        disconnect(publisher);
+    }
+}
+
+static void handle(struct publisher *publisher, struct mg_slice packet)
+{
+    struct wire_publish message;
+    struct mg_error error;
+    if (wire_publish_decode(&message, packet, &error) != MG_OK) {
+        mg_log_error("control plane: %s", error.text);
+        disconnect(publisher);
+        return;
+    }
+    switch (message.type) {
+    case WIRE_PUBLISH_PREPARE:
+        prepare(publisher, &message, packet);
+        break;
+    case WIRE_PUBLISH_COMMIT:
+        commit(publisher, message.epoch);
+        break;
+    case WIRE_PUBLISH_ABORT:
+        if (publisher->preparation.stage != WAITING && publisher->preparation.epoch == message.epoch) {
+            mg_counter_add(&publisher->aborted, 1);
+            end_preparation(publisher);
+        }
+        break;
+    case WIRE_PUBLISH_HELLO:
+    case WIRE_PUBLISH_PROGRESS:
+    case WIRE_PUBLISH_PREPARED:
+    case WIRE_PUBLISH_COMMITTED:
+        mg_log_error("control plane: a message of type %d is not for engines", (int)message.type);
+        disconnect(publisher);
+        break;
+    }
+}
+
+static void receive(struct publisher *publisher)
+{
+    while (publisher->fd >= 0) {
+        ssize_t len = recv(publisher->fd, publisher->in, WIRE_PUBLISH_MAX_PACKET, MSG_DONTWAIT | MSG_TRUNC);
+        if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
+            return;
+        }
+        if (len <= 0 || len > WIRE_PUBLISH_MAX_PACKET) {
+            disconnect(publisher);
+            return;
+        }
+        handle(publisher, mg_slice_of(publisher->in, (size_t)len));
+    }
+}
+
+/* ---- the connection ---- */
+
+static bool watch(const struct publisher *publisher, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    return epoll_ctl(publisher->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static void disconnect(struct publisher *publisher)
+{
+    if (publisher->fd >= 0) {
+        mg_log_info("the control plane is gone");
+        close(publisher->fd);
+        publisher->fd = -1;
+        atomic_store_explicit(&publisher->connected, false, memory_order_relaxed);
+        end_preparation(publisher);
+    }
+    publisher->due_ns = publisher->now_ns + publisher->backoff_ns;
+    publisher->backoff_ns *= 2;
+    publisher->backoff_ns = publisher->backoff_ns < LAST_BACKOFF_NS ? publisher->backoff_ns : LAST_BACKOFF_NS;
+}
+
+static void connect_when_due(struct publisher *publisher)
+{
+    if (publisher->fd >= 0 || publisher->now_ns < publisher->due_ns) {
+        return;
+    }
+    int fd;
+    if (mg_unix_connect(publisher->socket_path, SOCK_SEQPACKET, &fd, NULL) != MG_OK) {
+        disconnect(publisher);
+        return;
+    }
+    if (!mg_unix_peer_allowed(fd, NULL, NULL) || !watch(publisher, fd)) {
+        mg_log_error("control plane: who listens on %s is neither root nor this user", publisher->socket_path);
+        close(fd);
+        disconnect(publisher);
+        return;
+    }
+    publisher->fd = fd;
+    publisher->backoff_ns = FIRST_BACKOFF_NS;
+    atomic_store_explicit(&publisher->connected, true, memory_order_relaxed);
+    const struct wire_publish hello = {
+        .type = WIRE_PUBLISH_HELLO,
+        .epoch = issuers_epoch(publisher->dataplane->issuers),
+        .version = WIRE_PUBLISH_VERSION,
+    };
+    mg_log_info("connected to the control plane");
+    tell(publisher, &hello);
+}
+
+/* ---- the thread ---- */
+
+static void take_issuers(void *arg, const struct wire_issuers *issuers)
+{
+    const struct publisher *publisher = arg;
+    issuers_update(publisher->dataplane->issuers, issuers, mg_clock_wall_seconds());
+}
+
+static void mint_ahead(struct publisher *publisher)
+{
+    struct preparation *preparation = &publisher->preparation;
+    if (preparation->premint == NULL) {
+        return;
+    }
+    if (premint_step(preparation->premint, mg_clock_wall_seconds(), publisher->now_ns) ||
+        publisher->now_ns >= preparation->deadline_ns) {
+        ready(publisher);
+    } else if (publisher->now_ns - preparation->progress_ns >= PROGRESS_EVERY_NS) {
+        tell_progress(publisher);
+    }
+}
+
+static void turn(struct publisher *publisher)
+{
+    struct epoll_event events[4];
+    mg_rcu_offline();
+    (void)epoll_wait(publisher->epoll_fd, events, MG_ARRAY_LEN(events), MAX_WAIT_MS);
+    mg_rcu_online();
+    publisher->now_ns = mg_clock_monotonic_ns();
+    connect_when_due(publisher);
+    receive(publisher);
+    mint_client_process(publisher->minter, publisher->now_ns);
+    mint_ahead(publisher);
+}
+
+static void *publisher_main(void *arg)
+{
+    struct publisher *publisher = arg;
+    pthread_setname_np(pthread_self(), "publisher");
+    struct mg_error error;
+    if (mg_confine_thread(&error) != MG_OK || mg_rcu_thread_start() != MG_OK) {
+        mg_log_error("the publisher does not start: nothing is taken from the control plane");
+        return NULL;
+    }
+    while (!atomic_load_explicit(&publisher->stop, memory_order_relaxed)) {
+        turn(publisher);
+    }
+    end_preparation(publisher);
+    mint_client_free(publisher->minter); /* what is under way ends here */
+    publisher->minter = NULL;
+    mg_rcu_thread_stop();
+    return NULL;
+}
+
+/* ---- life ---- */
+
+/* load takes over what the file says. */
+static void load(struct publisher *publisher)
+{
+    struct wire_publish message;
+    struct issuer_set *set;
+    struct mg_error error;
+    mg_buffer_clear(&publisher->out);
+    enum mg_status status =
+        publisher->file[0] == '\0' ? MG_NOT_FOUND : mg_file_read(publisher->file, &publisher->out, &error);
+    if (status == MG_NOT_FOUND) {
+        return;
+    }
+    if (status == MG_OK) {
+        status = wire_publish_decode(&message, mg_buffer_slice(&publisher->out), &error);
+    }
+    if (status == MG_OK && message.type != WIRE_PUBLISH_PREPARE) {
+        status = mg_error_set(&error, MG_INVALID, "not a publication");
+    }
+    if (status == MG_OK) {
+        status = issuers_prepare(publisher->dataplane->issuers, &message, mg_clock_wall_seconds(), &set, &error);
+    }
+    if (status != MG_OK) {
+        mg_log_error("minting.published: %s: %s; the signer's own default is served", publisher->file, error.text);
+        return;
+    }
+    issuers_commit(publisher->dataplane->issuers, set);
+    mg_log_info("publication %llu is served, as before", (unsigned long long)message.epoch);
+}
+
+static enum mg_status make_minter(struct publisher *publisher, struct mg_error *error)
+{
+    const struct config *config = publisher->dataplane->config;
+    const struct mint_client_options options = {
+        .socket_path = config->signer.engine_socket,
+        .leaf_keys = publisher->dataplane->leaf_keys,
+        .max_jobs = PREMINT_IN_FLIGHT + WIRE_PUBLISH_MAX_ISSUERS,
+        .timeout_ns = config->minting.timeout_ns,
+        .max_validity_seconds = (int64_t)config->minting.max_validity_seconds,
+        .verify_all = true,
+    };
+    const struct mint_client_callbacks callbacks = {.issuers = take_issuers, .arg = publisher};
+    return mint_client_new(&publisher->minter, &options, &callbacks, error);
+}
+
+enum mg_status publisher_new(struct publisher **out, struct dataplane *dataplane, struct mg_error *error)
+{
+    struct publisher *publisher = calloc(1, sizeof(*publisher));
+    if (publisher == NULL) {
+        return mg_error_set(error, MG_MEMORY, "publisher: out of memory");
+    }
+    publisher->dataplane = dataplane;
+    publisher->socket_path = dataplane->config->control.engine_socket;
+    publisher->file = dataplane->config->minting.published;
+    publisher->fd = -1;
+    publisher->backoff_ns = FIRST_BACKOFF_NS;
+    publisher->in = malloc(WIRE_PUBLISH_MAX_PACKET);
+    mg_buffer_init(&publisher->out, WIRE_PUBLISH_MAX_PACKET);
+    publisher->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    publisher->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    enum mg_status status = make_minter(publisher, error);
+    if (status == MG_OK &&
+        (publisher->in == NULL || publisher->epoll_fd < 0 || publisher->stop_fd < 0 ||
+         !watch(publisher, publisher->stop_fd) || !watch(publisher, mint_client_fd(publisher->minter)))) {
+        status = mg_error_errno(error, "publisher: no descriptors");
+    }
+    if (status != MG_OK) {
+        publisher_free(publisher);
+        return status;
+    }
+    load(publisher);
+    *out = publisher;
+    return MG_OK;
+}
+
+enum mg_status publisher_start(struct publisher *publisher, struct mg_error *error)
+{
+    if (pthread_create(&publisher->thread, NULL, publisher_main, publisher) != 0) {
+        return mg_error_set(error, MG_INTERNAL, "cannot start the publisher");
+    }
+    publisher->started = true;
+    return MG_OK;
+}
+
+void publisher_stop(struct publisher *publisher)
+{
+    if (publisher->started) {
+        atomic_store_explicit(&publisher->stop, true, memory_order_relaxed);
+        (void)eventfd_write(publisher->stop_fd, 1);
+        pthread_join(publisher->thread, NULL);
+        publisher->started = false;
+    }
+}
+
+void publisher_free(struct publisher *publisher)
+{
+    if (publisher->fd >= 0) {
+        close(publisher->fd);
+    }
+    if (publisher->epoll_fd >= 0) {
+        close(publisher->epoll_fd);
+    }
+    if (publisher->stop_fd >= 0) {
+        close(publisher->stop_fd);
+    }
+    mint_client_free(publisher->minter);
+    mg_buffer_free(&publisher->out);
+    free(publisher->in);
+    free(publisher);
+}
+
+/* ---- for other threads ---- */
+
+void publisher_metrics_write(const struct publisher *publisher, struct mg_buffer *out)
+{
+    static const char name[] = "mintgate_dataplane_publications_total";
+    mg_metrics_family(out, "mintgate_dataplane_control_connected", "gauge", "1 while the control plane is connected.");
+    mg_metrics_sample(out, "mintgate_dataplane_control_connected", "",
+                      atomic_load_explicit(&publisher->connected, memory_order_relaxed));
+    mg_metrics_family(out, "mintgate_dataplane_published_epoch", "gauge", "What the control plane published last.");
+    mg_metrics_sample(out, "mintgate_dataplane_published_epoch", "", issuers_epoch(publisher->dataplane->issuers));
+    mg_metrics_family(out, name, "counter", "What the control plane published, by how it ended.");
+    mg_metrics_sample(out, name, "end=\"committed\"", mg_counter_get(&publisher->committed));
+    mg_metrics_sample(out, name, "end=\"refused\"", mg_counter_get(&publisher->refused));
+    mg_metrics_sample(out, name, "end=\"aborted\"", mg_counter_get(&publisher->aborted));
+}
+
+const struct mint_client_counters *publisher_mint_counters(const struct publisher *publisher)
+{
+    return mint_client_counters(publisher->minter);
+}
