@@ -12,8 +12,9 @@
  *                                              ◄──  COMMIT     serve them from now on; or ABORT: forget them
  *     COMMITTED                                ──►             also for an epoch that is served already
  *
- * An epoch is a state of the control plane's database, at least 1, and only grows. PREPARE while another is being prepared replaces
- * it. A packet that does not decode is fatal to the connection. Pure encode and decode, no I/O: any thread.
+ * An epoch is a state of the control plane's database, at least 1, and only grows. PREPARE while another is being
+ * prepared replaces it. A packet that does not decode is fatal to the connection. Pure encode and decode, no I/O: any
+ * thread.
  */
 #ifndef MINTGATE_WIRE_PUBLISH_H
 #define MINTGATE_WIRE_PUBLISH_H
