@@ -275,6 +275,9 @@ const struct config_key config_rule_keys[] = {
     {"action", CONFIG_WORD, RULE_AT(action), NULL, 0, 0, actions, true, "What to do."},
     {"block_with", CONFIG_WORD, RULE_AT(block_with), "", 0, 0, block_withs, true,
      "For `action: block`; default `policy.block_with`."},
+    {"issuer", CONFIG_STRING, RULE_AT(issuer), "", 0, 255, NULL, true,
+     "For `action: intercept`: the name of an enabled intermediate that signs for it. The default one serves the rest, "
+     "and where that intermediate is not there."},
 };
 const size_t config_num_rule_keys = MG_ARRAY_LEN(config_rule_keys);
 

@@ -7,13 +7,14 @@
 #include "dataplane/policy/name_set.h"
 
 struct rule {
-    char *name; /* owned, as the lists below */
+    char *name; /* owned, as the lists and |issuer| below */
     struct name_set names;
     struct config_prefixes client;
     struct config_prefixes server;
     struct config_port_ranges port;
     enum config_action action;
     enum config_block_with block_with;
+    char *issuer;
 };
 
 struct policy {
@@ -49,13 +50,14 @@ static enum mg_status compile_rule(struct rule *rule, const struct config_rule *
                             cause.text);
     }
     rule->name = strdup(source->name);
+    rule->issuer = strdup(source->issuer);
     rule->client.num_items = source->client.num_items;
     rule->server.num_items = source->server.num_items;
     rule->port.num_items = source->port.num_items;
     rule->action = source->action;
     rule->block_with = source->block_with;
     bool copied =
-        rule->name != NULL &&
+        rule->name != NULL && rule->issuer != NULL &&
         copy_list(&rule->client.items, source->client.items, source->client.num_items, sizeof(struct config_prefix)) &&
         copy_list(&rule->server.items, source->server.items, source->server.num_items, sizeof(struct config_prefix)) &&
         copy_list(&rule->port.items, source->port.items, source->port.num_items, sizeof(struct config_port_range));
@@ -101,6 +103,7 @@ void policy_free(struct policy *policy)
         struct rule *rule = &policy->rules[i];
         name_set_clear(&rule->names);
         free(rule->name);
+        free(rule->issuer);
         free(rule->client.items);
         free(rule->server.items);
         free(rule->port.items);
@@ -199,12 +202,12 @@ void policy_decide(const struct policy *policy, const struct policy_flow *flow, 
     for (size_t i = 0; i < policy->num_rules; i++) {
         const struct rule *rule = &policy->rules[i];
         if (flow_matches(rule, flow) && name_set_matches(&rule->names, sni)) {
-            *out = (struct policy_verdict){rule->action, rule->block_with, (uint16_t)i, rule->name};
+            *out = (struct policy_verdict){rule->action, rule->block_with, (uint16_t)i, rule->name, rule->issuer};
             return;
         }
     }
     *out = (struct policy_verdict){policy->settings.default_action, policy->settings.block_with, POLICY_NO_RULE,
-                                   "default"};
+                                   "default", ""};
 }
 
 static const char *action_name(enum config_action action)
@@ -240,7 +243,8 @@ void policy_explain(const struct policy *policy, const struct policy_flow *flow,
         const char *reason = why_not(rule, flow, sni);
         mg_buffer_append_format(out, "rule %zu %s: ", i + 1, rule->name);
         if (reason == NULL) {
-            mg_buffer_append_format(out, "matches: %s\n", action_name(rule->action));
+            mg_buffer_append_format(out, "matches: %s%s%s\n", action_name(rule->action),
+                                    rule->issuer[0] == '\0' ? "" : ", issuer ", rule->issuer);
             return;
         }
         mg_buffer_append_format(out, "no: %s\n", reason);
@@ -248,9 +252,14 @@ void policy_explain(const struct policy *policy, const struct policy_flow *flow,
     mg_buffer_append_format(out, "no rule matches: policy.default: %s\n", action_name(policy->settings.default_action));
 }
 
-/* all_below_get tells whether every <label>.|domain| gets |action|. */
-static bool all_below_get(const struct policy *policy, const struct policy_flow *flow, struct mg_slice domain,
-                          enum config_action action)
+static bool is_like(enum config_action action, const char *issuer, const struct policy_verdict *like)
+{
+    return action == like->action && strcmp(issuer, like->issuer) == 0;
+}
+
+/* all_below_are tells whether every <label>.|domain| gets the same as |like|. */
+static bool all_below_are(const struct policy *policy, const struct policy_flow *flow, struct mg_slice domain,
+                          const struct policy_verdict *like)
 {
     for (size_t i = 0; i < policy->num_rules; i++) {
         const struct rule *rule = &policy->rules[i];
@@ -258,26 +267,26 @@ static bool all_below_get(const struct policy *policy, const struct policy_flow 
             continue;
         }
         enum name_set_overlap overlap = name_set_overlap(&rule->names, domain);
-        if (overlap != NAME_SET_DISJOINT && rule->action != action) {
+        if (overlap != NAME_SET_DISJOINT && !is_like(rule->action, rule->issuer, like)) {
             return false;
         }
         if (overlap == NAME_SET_ALL) {
             return true;
         }
     }
-    return policy->settings.default_action == action;
+    return is_like(policy->settings.default_action, "", like);
 }
 
 bool policy_same_for(const struct policy *policy, const struct policy_flow *flow, struct mg_slice name,
-                     enum config_action action)
+                     const struct policy_verdict *like)
 {
     struct mg_slice domain = name, star;
     if (name.len > 2 && name.data[0] == '*' && mg_slice_take(&domain, &star, 2)) {
-        return all_below_get(policy, flow, domain, action);
+        return all_below_are(policy, flow, domain, like);
     }
     struct policy_verdict verdict;
     policy_decide(policy, flow, name, &verdict);
-    return verdict.action == action;
+    return is_like(verdict.action, verdict.issuer, like);
 }
 
 bool policy_names_matter(const struct policy *policy, const struct policy_flow *flow)

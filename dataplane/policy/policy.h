@@ -34,6 +34,7 @@ struct policy_verdict {
     enum config_block_with block_with;
     uint16_t rule;         /* its index; POLICY_NO_RULE: the default */
     const char *rule_name; /* lives as long as the policy; "default" without a rule */
+    const char *issuer;    /* lives likewise: the intermediate that signs; "": the default one */
 };
 
 /* policy_new compiles |config|->policy; the snapshot keeps no pointer into |config|. |generation| counts policies.
@@ -62,11 +63,11 @@ void policy_decide(const struct policy *policy, const struct policy_flow *flow, 
 void policy_explain(const struct policy *policy, const struct policy_flow *flow, struct mg_slice sni,
                     struct mg_buffer *out);
 
-/* policy_same_for tells whether |name|, a canonical name or a "*." pattern of a certificate, would get |action| too,
- * for a pattern each name that it stands for. A name that would not must not stand in a minted certificate: browsers
- * send requests for it over this connection then (RFC 9113 section 9.1.1). */
+/* policy_same_for tells whether |name|, a canonical name or a "*." pattern of a certificate, would get the action and
+ * issuer of |like| too, for a pattern each name that it stands for. A name that would not must not stand in a minted
+ * certificate: browsers send requests for it over this connection then (RFC 9113 section 9.1.1). */
 bool policy_same_for(const struct policy *policy, const struct policy_flow *flow, struct mg_slice name,
-                     enum config_action action);
+                     const struct policy_verdict *like);
 
 /* policy_names_matter tells whether policy_same_for can be false at all for this flow. */
 bool policy_names_matter(const struct policy *policy, const struct policy_flow *flow);

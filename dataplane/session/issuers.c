@@ -294,6 +294,17 @@ struct issuer *issuers_get0(const struct issuers *issuers, enum wire_issuer_role
     return role == WIRE_ISSUER_UNTRUST ? set->untrusted : issuer_set_get0_default(set);
 }
 
+struct issuer *issuers_get0_named(const struct issuers *issuers, const char *name)
+{
+    const struct issuer_set *set = issuers_get0_set(issuers);
+    for (size_t i = 0; set != NULL && i < set->num_published; i++) {
+        if (strcmp(set->published[i].name, name) == 0) {
+            return set->published[i].issuer;
+        }
+    }
+    return NULL;
+}
+
 uint64_t issuers_epoch(const struct issuers *issuers)
 {
     const struct issuer_set *set = issuers_get0_set(issuers);

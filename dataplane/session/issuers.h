@@ -50,6 +50,9 @@ const struct issuer_set *issuers_get0_set(const struct issuers *issuers);
 /* issuers_get0 returns the present issuer of |role|, or NULL before there is one. Borrowed likewise. RCU reader. */
 struct issuer *issuers_get0(const struct issuers *issuers, enum wire_issuer_role role);
 
+/* issuers_get0_named returns the one that was published as |name|, or NULL. Borrowed likewise. RCU reader. */
+struct issuer *issuers_get0_named(const struct issuers *issuers, const char *name);
+
 /* issuers_epoch returns what the control plane published last; 0: nothing yet. RCU reader. */
 uint64_t issuers_epoch(const struct issuers *issuers);
 

@@ -12,26 +12,34 @@
 #define MAX_ATTEMPTS 3
 /* ---- names ---- */
 
-struct name_question {
+/* What policy says about this connection. */
+struct question {
     const struct policy *policy;
     struct policy_flow flow;
+    struct policy_verdict verdict;
 };
+
+static void ask_policy(struct question *out, const struct session *session)
+{
+    out->policy = mg_rcu_load(&session->thread->dataplane->policy);
+    session_policy_flow(session, &out->flow);
+    policy_decide(out->policy, &out->flow, hello_info_sni(&session->hello), &out->verdict);
+    out->verdict.action = CONFIG_ACTION_INTERCEPT; /* which it is, whatever a reload may have changed meanwhile */
+}
 
 /* keep_name drops the names that policy treats otherwise than this connection. */
 static bool keep_name(void *arg, enum mimic_name_kind kind, struct mg_slice name)
 {
-    const struct name_question *question = arg;
-    return kind != MIMIC_NAME_DNS || policy_same_for(question->policy, &question->flow, name, CONFIG_ACTION_INTERCEPT);
+    const struct question *question = arg;
+    return kind != MIMIC_NAME_DNS || policy_same_for(question->policy, &question->flow, name, &question->verdict);
 }
 
 /* decide_names decides what names the leaf carries: for a bad server nothing that it does not say itself. Where it says
  * none for us to use, the leaf, which nobody trusts, has the subject's host name or the address that was dialled. */
-static void decide_names(struct session *session, struct leaf_names *out)
+static void decide_names(struct session *session, struct question *question, struct leaf_names *out)
 {
-    struct name_question question = {.policy = mg_rcu_load(&session->thread->dataplane->policy)};
-    session_policy_flow(session, &question.flow);
-    struct mg_slice address = mg_slice_of(question.flow.server, question.flow.is_ipv6 ? 16 : 4);
-    leaf_names_keep *keep = policy_names_matter(question.policy, &question.flow) ? keep_name : NULL;
+    struct mg_slice address = mg_slice_of(question->flow.server, question->flow.is_ipv6 ? 16 : 4);
+    leaf_names_keep *keep = policy_names_matter(question->policy, &question->flow) ? keep_name : NULL;
     enum mimic_name_kind kind = MIMIC_NAME_DNS;
     struct mg_slice required = {0};
     if (session->verdict == TRUST_OK) {
@@ -41,12 +49,25 @@ static void decide_names(struct session *session, struct leaf_names *out)
             required = address;
         }
     }
-    leaf_names_decide(out, session->mimic, kind, required, keep, &question);
+    leaf_names_decide(out, session->mimic, kind, required, keep, question);
     if (leaf_names_count(out) == 0 && session->verdict != TRUST_OK) {
         bool has_subject = session->mimic->subject_name.len > 0 && !out->drops_subject;
         leaf_names_decide(out, session->mimic, has_subject ? MIMIC_NAME_DNS : MIMIC_NAME_IP,
-                          has_subject ? session->mimic->subject_name : address, keep, &question);
+                          has_subject ? session->mimic->subject_name : address, keep, question);
     }
+}
+
+/* issuer_for returns who signs: the one that the rule names if it is there, else the default; for a bad server the one
+ * that nobody trusts. NULL: none is known yet. */
+static struct issuer *issuer_for(const struct session *session, const struct question *question)
+{
+    const struct issuers *issuers = session->thread->dataplane->issuers;
+    if (session->verdict != TRUST_OK) {
+        return issuers_get0(issuers, WIRE_ISSUER_UNTRUST);
+    }
+    struct issuer *named =
+        question->verdict.issuer[0] == '\0' ? NULL : issuers_get0_named(issuers, question->verdict.issuer);
+    return named != NULL ? named : issuers_get0(issuers, WIRE_ISSUER_DEFAULT);
 }
 
 static enum leaf_key_type key_type_for(const struct session *session)
@@ -150,8 +171,9 @@ static void claim(struct session *session, struct issuer *issuer, const struct l
 void leaf_acquire(struct session *session)
 {
     struct session_thread *thread = session->thread;
-    enum wire_issuer_role role = session->verdict == TRUST_OK ? WIRE_ISSUER_DEFAULT : WIRE_ISSUER_UNTRUST;
-    struct issuer *issuer = issuers_get0(thread->dataplane->issuers, role);
+    struct question question;
+    ask_policy(&question, session);
+    struct issuer *issuer = issuer_for(session, &question);
     if (session->leaf_attempts == 0) {
         session->leaf_since_ns = thread->now_ns;
     }
@@ -163,7 +185,7 @@ void leaf_acquire(struct session *session)
     struct leaf_names names;
     struct mint_key key;
     struct cache_value *value;
-    decide_names(session, &names);
+    decide_names(session, &question, &names);
     mint_key_build(&key, issuer, key_type_for(session), &names);
     if (cache_lookup(thread->dataplane->leaves, mint_key_slice(&key), thread->now_wall, &value) == CACHE_HIT) {
         use(session, value);

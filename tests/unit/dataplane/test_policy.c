@@ -260,12 +260,39 @@ static void test_addresses_are_watched_if_any_port_is(void **state)
     policy_free(policy);
 }
 
+/* ---- issuers ---- */
+
+static void test_a_rule_names_the_issuer_and_the_default_serves_the_rest(void **state)
+{
+    (void)state;
+    struct policy_flow flow = flow_of("10.0.0.1", "192.0.2.1", 443);
+    struct policy_verdict verdict;
+    struct policy *policy = new_policy("policy:\n"
+                                       "  rules:\n"
+                                       "    - {name: lab, sni: ['*.lab.test'], action: intercept, issuer: Lab CA}\n"
+                                       "    - {name: rest, action: intercept}\n");
+    policy_decide(policy, &flow, mg_slice_of_text("a.lab.test"), &verdict);
+    assert_string_equal(verdict.issuer, "Lab CA");
+    policy_decide(policy, &flow, mg_slice_of_text("a.example"), &verdict);
+    assert_string_equal(verdict.issuer, "");
+    /* A name that another issuer signs for is another verdict. */
+    assert_false(policy_same_for(policy, &flow, mg_slice_of_text("a.lab.test"), &verdict));
+    assert_false(policy_same_for(policy, &flow, mg_slice_of_text("*.lab.test"), &verdict));
+    assert_false(policy_same_for(policy, &flow, mg_slice_of_text("*.test"), &verdict));
+    assert_true(policy_same_for(policy, &flow, mg_slice_of_text("*.example"), &verdict));
+    verdict.issuer = "Lab CA";
+    assert_true(policy_same_for(policy, &flow, mg_slice_of_text("*.lab.test"), &verdict));
+    assert_false(policy_same_for(policy, &flow, mg_slice_of_text("lab.test"), &verdict));
+    policy_free(policy);
+}
+
 /* ---- names of one certificate ---- */
 
 static bool same_for(const struct policy *policy, const char *name, enum config_action action)
 {
     struct policy_flow flow = flow_of("10.0.0.1", "192.0.2.1", 443);
-    return policy_same_for(policy, &flow, mg_slice_of_text(name), action);
+    const struct policy_verdict like = {.action = action, .issuer = ""};
+    return policy_same_for(policy, &flow, mg_slice_of_text(name), &like);
 }
 
 static void test_names_whose_verdict_differs_are_told_apart(void **state)
@@ -570,9 +597,10 @@ static void check_sums(const struct config_policy *plain, const struct policy *p
     assert_true(policy_names_matter(policy, flow) || !differs);
     for (enum config_action action = CONFIG_ACTION_INTERCEPT; action <= CONFIG_ACTION_BLOCK; action++) {
         /* Below x stand a, b and any other; below a.x likewise; below y all are others. */
-        bool x = policy_same_for(policy, flow, mg_slice_of_text("*.x"), action);
-        bool a = policy_same_for(policy, flow, mg_slice_of_text("*.a.x"), action);
-        bool y = policy_same_for(policy, flow, mg_slice_of_text("*.y"), action);
+        const struct policy_verdict like = {.action = action, .issuer = ""};
+        bool x = policy_same_for(policy, flow, mg_slice_of_text("*.x"), &like);
+        bool a = policy_same_for(policy, flow, mg_slice_of_text("*.a.x"), &like);
+        bool y = policy_same_for(policy, flow, mg_slice_of_text("*.y"), &like);
         assert_true(!x || (actions[2] == action && actions[3] == action && actions[4] == action));
         assert_true(!a || (actions[5] == action && actions[6] == action && actions[7] == action));
         assert_int_equal(y, naive_decide(plain, flow, "fresh.y") == action);
@@ -583,6 +611,7 @@ static void test_random_policies_decide_as_the_plainest_evaluator_does(void **st
 {
     (void)state;
     uint64_t seed = 443;
+    const struct policy_verdict intercepted = {.action = CONFIG_ACTION_INTERCEPT, .issuer = ""};
     unsigned may = 0, num = 0, all_below = 0;
     for (int round = 0; round < 3000; round++) {
         struct random_policy random;
@@ -597,7 +626,7 @@ static void test_random_policies_decide_as_the_plainest_evaluator_does(void **st
             random_address(server, flow.is_ipv6, &seed);
             check_sums(&random.config.policy, policy, &flow);
             may += policy_may_touch(policy, &flow);
-            all_below += policy_same_for(policy, &flow, mg_slice_of_text("*.x"), CONFIG_ACTION_INTERCEPT);
+            all_below += policy_same_for(policy, &flow, mg_slice_of_text("*.x"), &intercepted);
         }
         policy_free(policy);
     }
@@ -624,7 +653,8 @@ static void test_without_conditions_on_names_what_may_be_is_what_is_decided(void
         random_address(server, flow.is_ipv6, &seed);
         enum config_action action = naive_decide(&random.config.policy, &flow, "a.x");
         assert_int_equal(policy_may_touch(policy, &flow), action != CONFIG_ACTION_BYPASS);
-        assert_true(policy_same_for(policy, &flow, mg_slice_of_text("*.x"), action));
+        const struct policy_verdict like = {.action = action, .issuer = ""};
+        assert_true(policy_same_for(policy, &flow, mg_slice_of_text("*.x"), &like));
         assert_false(policy_names_matter(policy, &flow));
         policy_free(policy);
     }
@@ -641,6 +671,7 @@ int main(void)
         cmocka_unit_test(test_the_first_rule_that_matches_wins),
         cmocka_unit_test(test_a_flow_is_watched_if_any_name_could_have_it_intercepted_or_blocked),
         cmocka_unit_test(test_addresses_are_watched_if_any_port_is),
+        cmocka_unit_test(test_a_rule_names_the_issuer_and_the_default_serves_the_rest),
         cmocka_unit_test(test_names_whose_verdict_differs_are_told_apart),
         cmocka_unit_test(test_only_rules_that_the_flow_can_meet_count_for_names),
         cmocka_unit_test(test_names_do_not_matter_behind_a_rule_for_all_of_them),
