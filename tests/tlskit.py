@@ -14,6 +14,7 @@ import typing
 import yaml
 from cryptography import x509
 
+from hellokit import without_post_quantum
 from labkit import wait_until
 
 # ---- counts ----
@@ -127,7 +128,7 @@ def connect(lab, address=None, port=443, source=None, timeout=30):
 
 def client_context(roots, version=None, alpn=None, ciphers=None):
     """What a client of Python's is ready for; |roots| None: anything, unverified."""
-    context = ssl.create_default_context(cafile=roots)
+    context = without_post_quantum(ssl.create_default_context(cafile=roots))
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     if roots is None:
         context.check_hostname = False

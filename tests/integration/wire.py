@@ -15,6 +15,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 
+from hellokit import without_post_quantum
 from rawclient import with_tag
 from tlskit import inside
 
@@ -133,7 +134,7 @@ def same_frames(seen, expected):
 
 def client_hello(name, extra=0):
     """A ClientHello as Python's OpenSSL sends it, in one record; about |extra| bytes longer by names in its ALPN."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = without_post_quantum(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     if extra:
