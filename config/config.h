@@ -76,7 +76,7 @@ struct config_rule {
     struct config_port_ranges port; /* server's TCP port */
     enum config_action action;
     enum config_block_with block_with;
-    const char *issuer; /* name of an intermediate; "": the default */
+    const char *issuer; /* name of an intermediate; NULL: the default */
 };
 
 struct config_rules {

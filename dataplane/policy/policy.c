@@ -50,7 +50,7 @@ static enum mg_status compile_rule(struct rule *rule, const struct config_rule *
                             cause.text);
     }
     rule->name = strdup(source->name);
-    rule->issuer = strdup(source->issuer);
+    rule->issuer = strdup(source->issuer == NULL ? "" : source->issuer);
     rule->client.num_items = source->client.num_items;
     rule->server.num_items = source->server.num_items;
     rule->port.num_items = source->port.num_items;
