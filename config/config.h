@@ -99,6 +99,7 @@ struct config_dataplane {
     uint64_t hold_time_ns;
     uint64_t hold_packets;
     uint64_t hold_hellos;
+    const char *kill_switch;
 };
 
 struct config_sessions {

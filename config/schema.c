@@ -75,6 +75,10 @@ static const struct config_key dataplane_keys[] = {
     {"hold_hellos", CONFIG_COUNT, AT(dataplane.hold_hellos), "1024", 1, 65536, NULL, false,
      "ClientHellos being put together from several segments at one time, all workers together (up to 66 KiB each). "
      "When full, `policy.table_full` applies."},
+    {"kill_switch", CONFIG_STRING, AT(dataplane.kill_switch), "/run/mintgate/bypass", 1, 0, NULL, false,
+     "File that turns the engine into a wire until the time in its first line (`mintgatectl bypass`); its directory "
+     "must "
+     "exist."},
 };
 
 static const struct config_key sessions_keys[] = {

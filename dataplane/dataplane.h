@@ -7,6 +7,7 @@
 
 #include "base/siphash.h"
 #include "config/config.h"
+#include "dataplane/engine/kill_switch.h"
 #include "dataplane/net/ports.h"
 #include "dataplane/policy/learned.h"
 #include "dataplane/policy/policy.h"
@@ -36,6 +37,7 @@ struct dataplane {
     struct leaf_keys *leaf_keys;
     struct cache *leaves; /* minted certificates */
     struct session_log *log;
+    struct kill_switch kill_switch;
     /* main: wo. One after the other: what the sockets send when sessions end must still find its way out. */
     _Atomic bool draining; /* no flow is taken over any more */
     _Atomic bool stop_sessions;

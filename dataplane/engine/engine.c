@@ -294,7 +294,10 @@ enum mg_status engine_start(struct engine **out, struct config *config, struct m
     engine->config = config;
     (void)sched_getaffinity(0, sizeof(engine->cpus), &engine->cpus);
     raise_descriptor_limit(config);
-    enum mg_status status = start_rcu(error);
+    enum mg_status status = kill_switch_open(&engine->dataplane.kill_switch, config->dataplane.kill_switch, error);
+    if (status == MG_OK) {
+        status = start_rcu(error);
+    }
     if (status == MG_OK) {
         status = make_shared(engine, error);
     }
@@ -352,8 +355,14 @@ enum mg_status engine_reload(struct engine *engine, struct mg_error *error)
     return status;
 }
 
+int engine_fd(const struct engine *engine)
+{
+    return engine->dataplane.kill_switch.fd;
+}
+
 void engine_tick(struct engine *engine)
 {
+    kill_switch_read(&engine->dataplane.kill_switch);
     int64_t now = (int64_t)(mg_clock_monotonic_ns() / MG_NS_PER_SECOND);
     if (leaf_keys_rotate(engine->dataplane.leaf_keys, now) != MG_OK) {
         mg_log_error("no new leaf key could be made; the old ones stay in use");
@@ -397,6 +406,7 @@ void engine_stop(struct engine *engine)
     rte_eal_mp_wait_lcore();
     mg_rcu_online();
 
+    kill_switch_close(&dataplane->kill_switch);
     session_log_free(dataplane->log);
     publisher_free(dataplane->publisher);
     for (unsigned i = 0; i < dataplane->num_session_threads; i++) {

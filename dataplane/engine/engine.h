@@ -17,8 +17,9 @@ MG_MUST_USE enum mg_status engine_start(struct engine **out, struct config *conf
  * error, told in |error|, the old settings stay. */
 MG_MUST_USE enum mg_status engine_reload(struct engine *engine, struct mg_error *error);
 
-/* engine_tick does what is to be done every second or so. */
+/* engine_tick does what is to be done every second or so, and whenever engine_fd is readable. */
 void engine_tick(struct engine *engine);
+int engine_fd(const struct engine *engine);
 
 /* engine_drain has new flows bypassed, and waits for the running sessions as long as configured. */
 void engine_drain(struct engine *engine);

@@ -60,6 +60,10 @@ static void write_gauges(const struct dataplane *dataplane, struct mg_buffer *ou
     }
     gauge(out, "mintgate_dataplane_flows", "TCP flows remembered now.", flows);
     gauge(out, "mintgate_dataplane_sessions", "Taken-over flows now.", sessions);
+    uint64_t until_ns = atomic_load_explicit(&dataplane->kill_switch.until_ns, memory_order_relaxed);
+    uint64_t now_ns = mg_clock_monotonic_ns();
+    gauge(out, "mintgate_dataplane_kill_switch_seconds", "How long the kill switch will be on; 0: it is off.",
+          until_ns > now_ns ? (until_ns - now_ns + MG_NS_PER_SECOND - 1) / MG_NS_PER_SECOND : 0);
     write_learned(dataplane, out);
     gauge(out, "mintgate_dataplane_session_log_queue", "Session records waiting to be written.",
           session_log_queue(dataplane->log));

@@ -3,10 +3,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cache/rcu.h"
@@ -124,13 +127,15 @@ static int check(const struct config *config)
 
 /* ---- running ---- */
 
-static int wait_for_signal(const sigset_t *signals)
+/* wait_for_signal waits for a second at the most, for |fd| or a signal, and returns that, or 0. */
+static int wait_for_signal(int signal_fd, int fd)
 {
-    const struct timespec second = {.tv_sec = 1};
+    struct pollfd fds[] = {{.fd = signal_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    struct signalfd_siginfo info;
     mg_rcu_offline();
-    int signal = sigtimedwait(signals, NULL, &second);
+    (void)poll(fds, MG_ARRAY_LEN(fds), 1000);
     mg_rcu_online();
-    return signal;
+    return read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
 }
 
 static int run(struct config *config)
@@ -144,13 +149,17 @@ static int run(struct config *config)
     sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL); /* before any thread is made */
     signal(SIGPIPE, SIG_IGN);
+    int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (signal_fd < 0) {
+        return fail("no descriptor for signals");
+    }
     if (engine_start(&engine, config, &error) != MG_OK) {
         mg_log_error("%s", error.text);
         return EXIT_FAILURE;
     }
     mg_log_info("version " MINTGATE_VERSION " is running");
     for (;;) {
-        int signal = wait_for_signal(&signals);
+        int signal = wait_for_signal(signal_fd, engine_fd(engine));
         engine_tick(engine);
         if (signal == SIGTERM || signal == SIGINT) {
             break;

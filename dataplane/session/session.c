@@ -403,6 +403,13 @@ static void start_raw(struct session *session)
 static void carry_out(struct session *session, const struct decision *decision)
 {
     struct session_thread *thread = session->thread;
+    struct decision wire;
+    if (decision->action != CONFIG_ACTION_BYPASS &&
+        kill_switch_is_on(&thread->dataplane->kill_switch, thread->now_ns)) {
+        decision_way_out(&wire, mg_rcu_load(&thread->dataplane->policy), COUNT_WAY_OUT_KILL_SWITCH,
+                         CONFIG_WAY_OUT_BYPASS, "kill_switch");
+        decision = &wire;
+    }
     count(&thread->counters, decision->counter);
     session->record.sni = session->hello.sni;
     session->record.ja4 = session->hello.ja4;

@@ -177,7 +177,11 @@ static void way_out(struct worker *worker, struct flow *flow, const struct hello
                     enum config_way_out way, const char *reason)
 {
     struct decision decision;
-    decision_way_out(&decision, worker->policy, counter, way, reason);
+    if (worker->is_wire) {
+        decision_way_out(&decision, worker->policy, COUNT_WAY_OUT_KILL_SWITCH, CONFIG_WAY_OUT_BYPASS, "kill_switch");
+    } else {
+        decision_way_out(&decision, worker->policy, counter, way, reason);
+    }
     carry_out(worker, flow, hello, &decision);
 }
 
@@ -268,8 +272,9 @@ static void decide(struct worker *worker, struct flow *flow, CBS message)
     decision_of(&decision, worker->policy, worker->dataplane->learned,
                 mg_rcu_load(&worker->dataplane->tls)->min_version, &policy_flow, &hello,
                 (int64_t)(worker->now_ns / MG_NS_PER_SECOND));
-    if (decision.action == CONFIG_ACTION_INTERCEPT &&
-        atomic_load_explicit(&worker->dataplane->draining, memory_order_relaxed)) {
+    bool wire = worker->is_wire && decision.action != CONFIG_ACTION_BYPASS;
+    bool draining = atomic_load_explicit(&worker->dataplane->draining, memory_order_relaxed);
+    if (wire || (draining && decision.action == CONFIG_ACTION_INTERCEPT)) {
         way_out(worker, flow, &hello, COUNT_WAY_OUT_DRAINING, CONFIG_WAY_OUT_BYPASS, "draining");
     } else if (decision.action == CONFIG_ACTION_INTERCEPT) {
         count(&worker->counters, decision.counter);

@@ -19,7 +19,7 @@ static bool may_touch(const struct worker *worker, const struct flow_key *key)
 {
     struct policy_flow flow;
     track_policy_flow(&flow, key);
-    return policy_may_touch(worker->policy, &flow);
+    return !worker->is_wire && policy_may_touch(worker->policy, &flow);
 }
 
 static bool is_syn(const struct packet *packet)

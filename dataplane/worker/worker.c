@@ -189,7 +189,7 @@ static void handle_udp(struct worker *worker, struct rte_mbuf *mbuf, const struc
     flow_key_of(&key, packet, side);
     struct policy_flow flow;
     track_policy_flow(&flow, &key);
-    if (key.server_port == 443 && policy_settings(worker->policy)->quic == CONFIG_DROP &&
+    if (key.server_port == 443 && policy_settings(worker->policy)->quic == CONFIG_DROP && !worker->is_wire &&
         policy_may_touch_addresses(worker->policy, &flow)) {
         count(&worker->counters, COUNT_WAY_OUT_QUIC);
         rte_pktmbuf_free(mbuf);
@@ -314,6 +314,7 @@ static unsigned turn(struct worker *worker)
 {
     worker->now_ns = mg_clock_monotonic_ns();
     worker->policy = mg_rcu_load(&worker->dataplane->policy);
+    worker->is_wire = kill_switch_is_on(&worker->dataplane->kill_switch, worker->now_ns);
     unsigned work = take_answers(worker);
     work += receive(worker, SIDE_CLIENT);
     work += receive(worker, SIDE_SERVER);

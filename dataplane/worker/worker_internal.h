@@ -45,6 +45,7 @@ struct worker_tx {
 struct worker {
     struct dataplane *dataplane;
     unsigned index;
+    bool is_wire;                /* in this turn: the kill switch is on */
     uint64_t now_ns;             /* read once per turn */
     const struct policy *policy; /* loaded once per turn */
 
