@@ -99,7 +99,9 @@ void issuers_update(struct issuers *issuers, const struct wire_issuers *wire, in
     pthread_mutex_lock(&issuers->lock);
     mg_rcu_online();
     for (size_t i = 0; i < wire->num_issuers; i++) {
-        update_one(issuers, &wire->issuers[i], now);
+        if (wire->issuers[i].role != WIRE_ISSUER_OFFERED) { /* it waits for control's word */
+            update_one(issuers, &wire->issuers[i], now);
+        }
     }
     pthread_mutex_unlock(&issuers->lock);
 }
