@@ -18,7 +18,7 @@
 #include "hsm/signer_metrics.h"
 #include "metrics/metrics_http.h"
 
-#define MAX_LOOPS 64
+#define MAX_LOOPS ISSUER_PUBLISHER_MAX_LOOPS
 #define SYNC_INTERVAL_MS 1000
 #define EXPIRY_WARNING (30 * INT64_C(86400))
 
@@ -28,7 +28,7 @@ struct signer {
     struct kek *kek;
     struct keystore *store;
     struct backend *backend;
-    struct issuer_set *issuers;
+    struct issuer_publisher *issuers;
     struct journal *journal;
     int listen_fd;
     int signal_fd;
@@ -82,6 +82,20 @@ static enum mg_status open_kek(struct signer *signer, struct mg_error *error)
     return status;
 }
 
+static void warn_of_expiry(const struct issuer_set *issuers, int64_t now)
+{
+    for (size_t i = 0; i < issuers->num_issuers; i++) {
+        const struct issuer *issuer = issuers->issuers[i];
+        int64_t left = issuer->facts.not_after - now;
+        if (left < EXPIRY_WARNING) {
+            mg_log_warning("minting issuer %02x%02x%02x%02x %s %lld days %s", issuer->key_id.bytes[0],
+                           issuer->key_id.bytes[1], issuer->key_id.bytes[2], issuer->key_id.bytes[3],
+                           left < 0 ? "expired" : "expires in", (long long)(llabs(left) / 86400),
+                           left < 0 ? "ago" : "");
+        }
+    }
+}
+
 static enum mg_status open_keys(struct signer *signer, struct mg_error *error)
 {
     const struct signer_config *config = &signer->config;
@@ -93,24 +107,15 @@ static enum mg_status open_keys(struct signer *signer, struct mg_error *error)
     if (status == MG_OK) {
         status = backend_software_new(&signer->backend, config->use_crypto_mb, error);
     }
+    struct issuer_set *issuers = NULL;
     if (status == MG_OK) {
-        status = issuer_set_new(&signer->issuers, signer->store, signer->backend, error);
+        status = issuer_set_new(&issuers, signer->store, signer->backend, error);
+    }
+    if (status == MG_OK) {
+        warn_of_expiry(issuers, mg_clock_wall_seconds());
+        status = issuer_publisher_new(&signer->issuers, issuers, error);
     }
     return status;
-}
-
-static void warn_of_expiry(const struct issuer_set *issuers, int64_t now)
-{
-    for (size_t i = 0; i < issuers->num_issuers; i++) {
-        const struct issuer *issuer = &issuers->issuers[i];
-        int64_t left = issuer->facts.not_after - now;
-        if (left < EXPIRY_WARNING) {
-            mg_log_warning("minting issuer %02x%02x%02x%02x %s %lld days %s", issuer->key_id.bytes[0],
-                           issuer->key_id.bytes[1], issuer->key_id.bytes[2], issuer->key_id.bytes[3],
-                           left < 0 ? "expired" : "expires in", (long long)(llabs(left) / 86400),
-                           left < 0 ? "ago" : "");
-        }
-    }
 }
 
 static enum mg_status open_journal(struct signer *signer, struct mg_error *error)
@@ -148,7 +153,6 @@ enum mg_status signer_open(struct signer **out, const struct signer_config *conf
             return status;
         }
     }
-    warn_of_expiry(signer->issuers, mg_clock_wall_seconds());
     *out = signer;
     return MG_OK;
 }
@@ -158,22 +162,25 @@ enum mg_status signer_open(struct signer **out, const struct signer_config *conf
 static enum mg_status start_loops(struct signer *signer, struct mg_error *error)
 {
     size_t wanted = signer->config.num_threads < MAX_LOOPS ? signer->config.num_threads : MAX_LOOPS;
+    struct issuer_set *issuers = issuer_publisher_get(signer->issuers);
     struct signing_loop_config config = {
         .signer = {.backend = signer->backend,
                    .journal = signer->journal,
                    .max_validity_seconds = signer->config.max_validity_seconds},
-        .issuers = signer->issuers,
+        .issuers = issuers,
         .queue = (signer->config.queue + wanted - 1) / wanted,
     };
-    while (signer->num_loops < wanted) {
+    enum mg_status status = MG_OK;
+    while (status == MG_OK && signer->num_loops < wanted) {
         struct signing_loop **loop = &signer->loops[signer->num_loops];
-        enum mg_status status = signing_loop_start(loop, &config, error);
-        if (status != MG_OK) {
-            return status;
+        status = signing_loop_start(loop, &config, error);
+        if (status == MG_OK) {
+            signer->loop_counters[signer->num_loops++] = signing_loop_counters(*loop);
+            status = issuer_publisher_add_loop(signer->issuers, *loop, error);
         }
-        signer->loop_counters[signer->num_loops++] = signing_loop_counters(*loop);
     }
-    return MG_OK;
+    issuer_set_free(issuers);
+    return status;
 }
 
 static void render_metrics(void *arg, struct mg_buffer *out)
@@ -306,9 +313,11 @@ static void drain_loops(struct signer *signer)
 
 void signer_run(struct signer *signer, void (*on_hangup)(void *arg), void *arg)
 {
-    mg_log_info("serving %zu issuers on %s with %zu threads, batches %s", signer->issuers->num_issuers,
+    struct issuer_set *issuers = issuer_publisher_get(signer->issuers);
+    mg_log_info("serving %zu issuers on %s with %zu threads, batches %s", issuers->num_issuers,
                 signer->config.engine_socket, signer->num_loops,
                 backend_software_uses_lanes(signer->backend) ? "eight lanes wide" : "one by one");
+    issuer_set_free(issuers);
     serve(signer, on_hangup, arg);
     stop_listening(signer);
 }
@@ -322,7 +331,7 @@ void signer_free(struct signer *signer)
     metrics_http_stop(signer->metrics_server); /* before the counters that it shows */
     drain_loops(signer);
     journal_close(signer->journal);
-    issuer_set_free(signer->issuers);
+    issuer_publisher_free(signer->issuers);
     backend_software_free(signer->backend);
     keystore_free(signer->store);
     kek_free(signer->kek);
