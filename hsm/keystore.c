@@ -123,7 +123,7 @@ static enum mg_status check_own_certificate(const struct keystore_key *key, X509
 {
     EVP_PKEY *certified = X509_get0_pubkey(x509);
     if (certified == NULL || EVP_PKEY_eq(certified, key->pkey) != 1) {
-        return mg_error_set(error, MG_INVALID, "the first certificate of a chain is for another key");
+        return mg_error_set(error, MG_INVALID, "chain: the first certificate is for another key");
     }
     return MG_OK;
 }
@@ -197,17 +197,33 @@ static enum mg_status load_chain(const struct keystore *store, struct keystore_k
     return status == MG_NOT_FOUND ? MG_OK : status; /* not certified yet */
 }
 
+/* parse_der parses |der|, which must be what its certificate encodes to, with nothing left over: so that what was
+ * checked is what is stored. NULL if it is not. */
+static X509 *parse_der(struct mg_slice der)
+{
+    const uint8_t *in = der.data;
+    uint8_t *again = NULL;
+    X509 *x509 = d2i_X509(NULL, &in, (long)der.len);
+    int len = x509 != NULL ? i2d_X509(x509, &again) : -1;
+    bool same = len > 0 && mg_slice_equal(der, mg_slice_of(again, (size_t)len));
+    OPENSSL_free(again);
+    if (!same) {
+        X509_free(x509);
+        return NULL;
+    }
+    return x509;
+}
+
 /* write_pem appends |certificates| in PEM (RFC 7468) to |bio|. */
 static enum mg_status write_pem(BIO *bio, const struct mg_slice *certificates, size_t num_certificates,
                                 struct mg_error *error)
 {
     for (size_t i = 0; i < num_certificates; i++) {
-        const uint8_t *der = certificates[i].data;
-        X509 *x509 = d2i_X509(NULL, &der, (long)certificates[i].len);
+        X509 *x509 = parse_der(certificates[i]);
         bool ok = x509 != NULL && PEM_write_bio_X509(bio, x509) == 1;
         X509_free(x509);
         if (!ok) {
-            (void)openssl_error_set(error, "a certificate does not parse");
+            (void)openssl_error_set(error, "chain: certificate %zu is not a certificate in DER", i + 1);
             return MG_INVALID;
         }
     }

@@ -15,6 +15,7 @@
 #include "base/unix_socket.h"
 #include "hsm/backend_software.h"
 #include "hsm/builtin.h"
+#include "hsm/control_server.h"
 #include "hsm/signer_metrics.h"
 #include "metrics/metrics_http.h"
 
@@ -31,12 +32,15 @@ struct signer {
     struct issuer_publisher *issuers;
     struct journal *journal;
     int listen_fd;
+    int control_fd; /* listens likewise */
     int signal_fd;
     struct signing_loop *loops[MAX_LOOPS];
     const struct signing_counters *loop_counters[MAX_LOOPS];
     size_t num_loops;
     size_t next_loop;                /* that gets the next connection */
     struct mg_counter refused_peers; /* main thread: rw, metrics: ro */
+    struct control_service control;
+    struct control_server *control_server;
     struct signer_metrics metrics;
     struct metrics_http *metrics_server;
 };
@@ -130,6 +134,11 @@ static enum mg_status listen_for_engines(struct signer *signer, struct mg_error 
     return mg_unix_listen(signer->config.engine_socket, SOCK_SEQPACKET, 0660, &signer->listen_fd, error);
 }
 
+static enum mg_status listen_for_control(struct signer *signer, struct mg_error *error)
+{
+    return mg_unix_listen(signer->config.control_socket, SOCK_SEQPACKET, 0600, &signer->control_fd, error);
+}
+
 static enum mg_status open_state_dir(struct signer *signer, struct mg_error *error)
 {
     return mg_file_make_directory(signer->config.state_dir, 0755, error); /* the root certificate is for all to read */
@@ -138,14 +147,14 @@ static enum mg_status open_state_dir(struct signer *signer, struct mg_error *err
 enum mg_status signer_open(struct signer **out, const struct signer_config *config, struct mg_error *error)
 {
     static enum mg_status (*const steps[])(struct signer * signer, struct mg_error * error) = {
-        open_state_dir, lock_state, open_kek, open_keys, open_journal, listen_for_engines,
+        open_state_dir, lock_state, open_kek, open_keys, open_journal, listen_for_engines, listen_for_control,
     };
     struct signer *signer = calloc(1, sizeof(*signer));
     if (signer == NULL) {
         return mg_error_set(error, MG_MEMORY, "no memory for the signer");
     }
     signer->config = *config;
-    signer->lock_fd = signer->listen_fd = signer->signal_fd = -1;
+    signer->lock_fd = signer->listen_fd = signer->control_fd = signer->signal_fd = -1;
     for (size_t i = 0; i < MG_ARRAY_LEN(steps); i++) {
         enum mg_status status = steps[i](signer, error);
         if (status != MG_OK) {
@@ -183,6 +192,13 @@ static enum mg_status start_loops(struct signer *signer, struct mg_error *error)
     return status;
 }
 
+static enum mg_status start_control(struct signer *signer, struct mg_error *error)
+{
+    signer->control =
+        (struct control_service){.store = signer->store, .backend = signer->backend, .issuers = signer->issuers};
+    return control_server_start(&signer->control_server, signer->control_fd, &signer->control, error);
+}
+
 static void render_metrics(void *arg, struct mg_buffer *out)
 {
     signer_metrics_render(arg, out);
@@ -195,6 +211,8 @@ static enum mg_status start_metrics(struct signer *signer, struct mg_error *erro
                                               .refused_peers = &signer->refused_peers,
                                               .journal = signer->journal,
                                               .issuers = signer->issuers,
+                                              .control = &signer->control.counters,
+                                              .control_server = control_server_counters(signer->control_server),
                                               .uses_lanes = backend_software_uses_lanes(signer->backend)};
     const struct metrics_http_route routes[] = {
         {"/metrics", METRICS_HTTP_PROMETHEUS, render_metrics, &signer->metrics},
@@ -220,6 +238,9 @@ enum mg_status signer_start(struct signer *signer, struct mg_error *error)
     enum mg_status status = open_signals(signer, error);
     if (status == MG_OK) {
         status = start_loops(signer, error);
+    }
+    if (status == MG_OK) {
+        status = start_control(signer, error);
     }
     return status == MG_OK ? start_metrics(signer, error) : status;
 }
@@ -291,13 +312,22 @@ static void serve(struct signer *signer, void (*on_hangup)(void *arg), void *arg
     }
 }
 
+static void stop_listening_on(const char *path, int *listen_fd)
+{
+    if (*listen_fd >= 0) {
+        unlink(path);
+        close(*listen_fd);
+        *listen_fd = -1;
+    }
+}
+
+/* stop_listening ends the control socket's thread too, which uses its descriptor. */
 static void stop_listening(struct signer *signer)
 {
-    if (signer->listen_fd >= 0) {
-        unlink(signer->config.engine_socket);
-        close(signer->listen_fd);
-        signer->listen_fd = -1;
-    }
+    stop_listening_on(signer->config.engine_socket, &signer->listen_fd);
+    control_server_stop(signer->control_server);
+    signer->control_server = NULL;
+    stop_listening_on(signer->config.control_socket, &signer->control_fd);
 }
 
 static void drain_loops(struct signer *signer)
@@ -319,7 +349,6 @@ void signer_run(struct signer *signer, void (*on_hangup)(void *arg), void *arg)
                 backend_software_uses_lanes(signer->backend) ? "eight lanes wide" : "one by one");
     issuer_set_free(issuers);
     serve(signer, on_hangup, arg);
-    stop_listening(signer);
 }
 
 void signer_free(struct signer *signer)
@@ -327,8 +356,8 @@ void signer_free(struct signer *signer)
     if (signer == NULL) {
         return;
     }
-    stop_listening(signer);
     metrics_http_stop(signer->metrics_server); /* before the counters that it shows */
+    stop_listening(signer);                    /* nobody publishes issuers to the threads from here on */
     drain_loops(signer);
     journal_close(signer->journal);
     issuer_publisher_free(signer->issuers);

@@ -134,6 +134,32 @@ static void render_issuers(struct issuer_publisher *publisher, struct mg_buffer 
     issuer_set_free(issuers);
 }
 
+static void render_control(const struct signer_metrics *metrics, struct mg_buffer *out)
+{
+    static const char calls[] = "mintgate_hsm_control_calls_total", results[] = "mintgate_hsm_control_results_total",
+                      refused[] = "mintgate_hsm_control_refused_connections_total";
+    const struct control_server_counters *server = metrics->control_server;
+    char label[64];
+    mg_metrics_family(out, calls, "counter", "Requests of control, by call.");
+    for (int call = WIRE_CONTROL_LIST; call <= WIRE_CONTROL_LAST_CALL; call++) {
+        snprintf(label, sizeof(label), "call=\"%s\"", wire_control_call_name((enum wire_control_call)call));
+        mg_metrics_sample(out, calls, label, mg_counter_get(&metrics->control->calls[call]));
+    }
+    mg_metrics_family(out, results, "counter", "Requests of control, by the status of their reply.");
+    for (int status = 0; status < WIRE_CONTROL_NUM_STATUSES; status++) {
+        snprintf(label, sizeof(label), "status=\"%s\"", wire_control_status_name((enum wire_control_status)status));
+        mg_metrics_sample(out, results, label, mg_counter_get(&metrics->control->results[status]));
+    }
+    mg_metrics_family(out, "mintgate_hsm_control_connections_total", "counter", "Connections of control accepted.");
+    mg_metrics_sample(out, "mintgate_hsm_control_connections_total", "", mg_counter_get(&server->connections));
+    mg_metrics_family(out, refused, "counter", "Connections to the control socket refused, by reason.");
+    mg_metrics_sample(out, refused, "reason=\"peer\"", mg_counter_get(&server->refused_peers));
+    mg_metrics_sample(out, refused, "reason=\"too_many\"", mg_counter_get(&server->refused_connections));
+    mg_metrics_family(out, "mintgate_hsm_control_invalid_packets_total", "counter",
+                      "Packets on the control socket that closed their connection.");
+    mg_metrics_sample(out, "mintgate_hsm_control_invalid_packets_total", "", mg_counter_get(&server->invalid_packets));
+}
+
 void signer_metrics_render(const struct signer_metrics *metrics, struct mg_buffer *out)
 {
     render_results(metrics, out);
@@ -142,6 +168,7 @@ void signer_metrics_render(const struct signer_metrics *metrics, struct mg_buffe
     render_histograms(metrics, out);
     render_journal(metrics->journal, out);
     render_issuers(metrics->issuers, out);
+    render_control(metrics, out);
     mg_metrics_family(out, "mintgate_hsm_lanes", "gauge", "1 if batches are signed eight at a time by crypto_mb.");
     mg_metrics_sample(out, "mintgate_hsm_lanes", "", metrics->uses_lanes ? 1 : 0);
 }

@@ -3,7 +3,7 @@
 #ifndef MINTGATE_HSM_SIGNER_METRICS_H
 #define MINTGATE_HSM_SIGNER_METRICS_H
 
-#include "hsm/issuer_publisher.h"
+#include "hsm/control_server.h"
 #include "hsm/journal.h"
 #include "hsm/signing_loop.h"
 
@@ -14,6 +14,8 @@ struct signer_metrics {
     const struct mg_counter *refused_peers;
     const struct journal *journal;
     struct issuer_publisher *issuers;
+    const struct control_counters *control;
+    const struct control_server_counters *control_server;
     bool uses_lanes;
 };
 

@@ -43,6 +43,16 @@ const char *wire_control_call_name(enum wire_control_call call)
     return call >= WIRE_CONTROL_LIST && call <= WIRE_CONTROL_LAST_CALL ? names[call] : "unknown";
 }
 
+const char *wire_control_status_name(enum wire_control_status status)
+{
+    static const char *const names[WIRE_CONTROL_NUM_STATUSES] = {
+        [WIRE_CONTROL_OK] = "ok",         [WIRE_CONTROL_INVALID] = "invalid", [WIRE_CONTROL_NOT_FOUND] = "not_found",
+        [WIRE_CONTROL_EXISTS] = "exists", [WIRE_CONTROL_DENIED] = "denied",   [WIRE_CONTROL_LIMIT] = "limit",
+        [WIRE_CONTROL_FAILED] = "failed",
+    };
+    return (unsigned)status < WIRE_CONTROL_NUM_STATUSES ? names[status] : "unknown";
+}
+
 const char *wire_subject_attribute_name(enum wire_subject_attribute attribute)
 {
     static const char *const names[WIRE_SUBJECT_NUM_ATTRIBUTES] = {

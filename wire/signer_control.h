@@ -61,6 +61,9 @@ enum wire_control_status {
 };
 #define WIRE_CONTROL_NUM_STATUSES 7
 
+/* wire_control_status_name returns a static word such as "denied". */
+const char *wire_control_status_name(enum wire_control_status status);
+
 /* wire_control_status_of and wire_control_status_class turn a result into a reply's status and back. */
 enum wire_control_status wire_control_status_of(enum mg_status status);
 enum mg_status wire_control_status_class(enum wire_control_status status);

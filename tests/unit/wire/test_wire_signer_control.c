@@ -379,6 +379,10 @@ static void test_calls_have_names(void **state)
     }
     assert_string_equal(wire_control_call_name((enum wire_control_call)0), "unknown");
     assert_string_equal(wire_control_call_name((enum wire_control_call)(WIRE_CONTROL_LAST_CALL + 1)), "unknown");
+    for (int status = 0; status < WIRE_CONTROL_NUM_STATUSES; status++) {
+        assert_string_not_equal(wire_control_status_name((enum wire_control_status)status), "unknown");
+    }
+    assert_string_equal(wire_control_status_name((enum wire_control_status)WIRE_CONTROL_NUM_STATUSES), "unknown");
     assert_string_equal(wire_subject_attribute_name((enum wire_subject_attribute)WIRE_SUBJECT_NUM_ATTRIBUTES),
                         "unknown");
 }
