@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -132,15 +133,61 @@ enum mg_status mg_file_write_atomic(const char *path, struct mg_slice content, m
         return status;
     }
     close(fd);
-    if (rename(temporary, path) != 0) {
-        enum mg_status status = mg_error_errno(error, "cannot rename %s to %s", temporary, path);
+    enum mg_status status = mg_file_rename(temporary, path, error);
+    if (status != MG_OK) {
         unlink(temporary);
-        return status;
-    }
-    if (sync_directory_of(path) != MG_OK) {
-        return mg_error_errno(error, "cannot sync the directory of %s", path);
+        return MG_IO;
     }
     return MG_OK;
+}
+
+enum mg_status mg_file_rename(const char *from, const char *to, struct mg_error *error)
+{
+    if (rename(from, to) != 0) {
+        bool missing = errno == ENOENT;
+        (void)mg_error_errno(error, "cannot rename %s to %s", from, to);
+        return missing ? MG_NOT_FOUND : MG_IO;
+    }
+    return sync_directory_of(to) == MG_OK ? MG_OK : mg_error_errno(error, "cannot sync the directory of %s", to);
+}
+
+enum mg_status mg_file_remove(const char *path, struct mg_error *error)
+{
+    if (unlink(path) != 0) {
+        return errno == ENOENT ? MG_OK : mg_error_errno(error, "cannot remove %s", path);
+    }
+    return sync_directory_of(path) == MG_OK ? MG_OK : mg_error_errno(error, "cannot sync the directory of %s", path);
+}
+
+/* write_zeros overwrites what |fd| holds. */
+static enum mg_status write_zeros(int fd)
+{
+    static const uint8_t zeros[4096];
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        return MG_IO;
+    }
+    for (off_t left = st.st_size; left > 0; left -= (off_t)sizeof(zeros)) {
+        size_t len = left < (off_t)sizeof(zeros) ? (size_t)left : sizeof(zeros);
+        if (write_all(fd, mg_slice_of(zeros, len)) != MG_OK) {
+            return MG_IO;
+        }
+    }
+    return fsync(fd) == 0 ? MG_OK : MG_IO;
+}
+
+enum mg_status mg_file_shred(const char *path, struct mg_error *error)
+{
+    int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT ? MG_OK : mg_error_errno(error, "cannot open %s", path);
+    }
+    enum mg_status status = write_zeros(fd);
+    if (status != MG_OK) {
+        (void)mg_error_errno(error, "cannot overwrite %s", path);
+    }
+    close(fd);
+    return status == MG_OK ? mg_file_remove(path, error) : status;
 }
 
 enum mg_status mg_file_make_directory(const char *path, mode_t mode, struct mg_error *error)

@@ -21,6 +21,17 @@ MG_MUST_USE enum mg_status mg_file_read_secret(const char *path, struct mg_buffe
 MG_MUST_USE enum mg_status mg_file_write_atomic(const char *path, struct mg_slice content, mode_t mode,
                                                 struct mg_error *error);
 
+/* mg_file_rename gives |from| the name |to| in the same directory, replacing what is there, and syncs the directory.
+ * MG_NOT_FOUND if |from| is missing. */
+MG_MUST_USE enum mg_status mg_file_rename(const char *from, const char *to, struct mg_error *error);
+
+/* mg_file_remove unlinks |path| and syncs its directory. MG_OK also if nothing is there. */
+MG_MUST_USE enum mg_status mg_file_remove(const char *path, struct mg_error *error);
+
+/* mg_file_shred overwrites |path|, a regular file, with zeros, syncs it, and removes it. MG_OK also if nothing is
+ * there. What a file system or a disk that writes elsewhere keeps of the old content is out of reach. */
+MG_MUST_USE enum mg_status mg_file_shred(const char *path, struct mg_error *error);
+
 /* mg_file_make_directory creates |path| with |mode|, less the umask, if it is missing (its parent must exist) and
  * checks that it is a directory; one that exists keeps its mode. */
 MG_MUST_USE enum mg_status mg_file_make_directory(const char *path, mode_t mode, struct mg_error *error);

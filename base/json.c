@@ -1,45 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
 
+#include "base/utf8.h"
+
 #define MAX_DECIMAL 20 /* digits of a uint64_t */
 #define REPLACEMENT_CHARACTER 0xfffd
 
 /* ---- strings ---- */
-
-/* utf8_len returns the length of the well-formed UTF-8 sequence beyond ASCII that |text|, which ends with NUL, begins
- * with; 0: none (RFC 3629 section 4). */
-static size_t utf8_len(const uint8_t *text)
-{
-    static const struct {
-        uint8_t first, last;            /* of the first byte */
-        uint8_t second_min, second_max; /* which rule out overlong forms, surrogates and what is beyond U+10FFFF */
-        uint8_t len;
-    } forms[] = {
-        {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-        {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    for (size_t i = 0; i < MG_ARRAY_LEN(forms); i++) {
-        if (text[0] < forms[i].first || text[0] > forms[i].last) {
-            continue;
-        }
-        bool good = text[1] >= forms[i].second_min && text[1] <= forms[i].second_max;
-        for (size_t j = 2; j < forms[i].len && good; j++) {
-            good = (text[j] & 0xc0) == 0x80;
-        }
-        return good ? forms[i].len : 0;
-    }
-    return 0;
-}
-
-static uint32_t utf8_decode(const uint8_t *text, size_t len)
-{
-    uint32_t character = text[0] & (0xffU >> (len + 1));
-    for (size_t i = 1; i < len; i++) {
-        character = character << 6 | (text[i] & 0x3f);
-    }
-    return character;
-}
 
 /* escape appends |character| in UTF-16 as JSON escapes it (RFC 8259 section 7). */
 static void escape(struct mg_buffer *out, uint32_t character)
@@ -60,9 +27,14 @@ static size_t quote_special(struct mg_buffer *out, const uint8_t *text)
         mg_buffer_append(out, escaped, sizeof(escaped));
         return 1;
     }
-    size_t len = *text < 0x80 ? 1 : utf8_len(text);
-    escape(out, *text < 0x80 ? *text : len == 0 ? REPLACEMENT_CHARACTER : utf8_decode(text, len));
-    return len == 0 ? 1 : len;
+    struct mg_slice rest = mg_slice_of(text, strnlen((const char *)text, MG_UTF8_MAX_LEN));
+    uint32_t character;
+    if (!mg_utf8_take(&rest, &character)) {
+        escape(out, REPLACEMENT_CHARACTER);
+        return 1;
+    }
+    escape(out, character);
+    return (size_t)(rest.data - text);
 }
 
 static bool is_plain(uint8_t byte)

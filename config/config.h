@@ -170,6 +170,7 @@ struct config_cache {
 
 struct config_signer {
     const char *engine_socket;
+    const char *control_socket;
     const char *metrics_socket;
     const char *state_dir;
     const char *key_encryption_key;

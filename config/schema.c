@@ -217,6 +217,8 @@ static const struct config_key cache_keys[] = {
 static const struct config_key signer_keys[] = {
     {"engine_socket", CONFIG_STRING, AT(signer.engine_socket), "/run/mintgate/signer-engine.sock", 1, 107, NULL, false,
      "Unix socket on which the signer serves engines."},
+    {"control_socket", CONFIG_STRING, AT(signer.control_socket), "/run/mintgate/signer-control.sock", 1, 107, NULL,
+     false, "Unix socket on which the signer serves control: keys, certification requests, issuers."},
     {"metrics_socket", CONFIG_STRING, AT(signer.metrics_socket), "/run/mintgate/signer-metrics.sock", 0, 107, NULL,
      false, "Unix socket for the signer's `GET /metrics`; empty: none."},
     {"state_dir", CONFIG_STRING, AT(signer.state_dir), "/var/lib/mintgate/signer", 1, 0, NULL, false,

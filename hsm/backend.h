@@ -15,7 +15,8 @@
 struct backend;
 struct backend_session;
 
-/* struct backend_key begins every backend's key. It outlives every session that has signed with it. */
+/* struct backend_key begins every backend's key. It outlives every session that has signed with it and was not told to
+ * forget it. */
 struct backend_key {
     const struct backend *backend;
     const struct key_type *type;
@@ -42,6 +43,9 @@ struct backend_ops {
      * does so before it returns; callers must not count on that, since a token answers later. */
     void (*sign)(struct backend_session *session, const struct backend_key *key, struct backend_job *const *jobs,
                  size_t num_jobs);
+
+    /* forget drops what the session keeps for |key|, with which nothing is under way. */
+    void (*forget)(struct backend_session *session, const struct backend_key *key);
 };
 
 /* struct backend begins every backend. */

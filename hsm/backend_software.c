@@ -126,6 +126,15 @@ static void software_sign(struct backend_session *session, const struct backend_
     }
 }
 
+static void software_forget(struct backend_session *session, const struct backend_key *key)
+{
+    for (size_t i = 0; i < MG_ARRAY_LEN(session->cached); i++) {
+        if (session->cached[i].key != NULL && &session->cached[i].key->base == key) {
+            free_contexts(&session->cached[i]);
+        }
+    }
+}
+
 /* Sessions */
 
 static void software_session_free(struct backend_session *session)
@@ -165,6 +174,7 @@ static const struct backend_ops software_ops = {
     .session_new = software_session_new,
     .session_free = software_session_free,
     .sign = software_sign,
+    .forget = software_forget,
 };
 
 enum mg_status backend_software_new(struct backend **out, bool use_lanes, struct mg_error *error)

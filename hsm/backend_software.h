@@ -21,7 +21,7 @@ void backend_software_free(struct backend *backend);
 bool backend_software_uses_lanes(const struct backend *backend);
 
 /* backend_software_add_key prepares |key| (shared: a reference is taken) for signing. Freeing it wipes what was
- * prepared; no session may use it any more. */
+ * prepared; sessions have forgotten it by then. */
 MG_MUST_USE enum mg_status backend_software_add_key(const struct backend *backend, EVP_PKEY *key,
                                                     struct backend_key **out, struct mg_error *error);
 void backend_software_free_key(struct backend_key *key);

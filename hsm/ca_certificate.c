@@ -2,16 +2,14 @@
 #include "hsm/ca_certificate.h"
 
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
 
+#include "hsm/ca_extensions.h"
 #include "hsm/openssl_error.h"
 #include "hsm/tbs.h"
 
 #define SERIAL_LEN 16
-#define KEY_IDENTIFIER_LEN 20
 #define ORGANISATION "Mintgate"
 
 /* Each step of building a certificate returns false when OpenSSL does; build calls them one after the other. */
@@ -43,51 +41,28 @@ static bool set_subject(X509 *x509, const char *common_name)
            X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const uint8_t *)common_name, -1, -1, 0) == 1;
 }
 
-static bool add_extension(X509 *x509, X509 *issuer, int nid, const char *value)
+/* add takes over |extension|, which may be NULL. */
+static bool add(X509 *x509, X509_EXTENSION *extension)
 {
-    X509V3_CTX context;
-    X509V3_set_ctx(&context, issuer, x509, NULL, NULL, 0);
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
     bool ok = extension != NULL && X509_add_ext(x509, extension, -1) == 1;
     X509_EXTENSION_free(extension);
     return ok;
 }
 
-/* The key identifier of RFC 7093 section 2 method 1: the left-most 160 bits of the SHA-256 hash of the public key. */
-static bool add_subject_key_identifier(X509 *x509)
+static X509_EXTENSION *make(X509 *x509, X509 *issuer, int nid, const char *value)
 {
-    const ASN1_BIT_STRING *key = X509_get0_pubkey_bitstr(x509);
-    uint8_t hash[SHA256_DIGEST_LENGTH];
-    if (key == NULL ||
-        EVP_Digest(ASN1_STRING_get0_data(key), (size_t)ASN1_STRING_length(key), hash, NULL, EVP_sha256(), NULL) != 1) {
-        return false;
-    }
-    ASN1_OCTET_STRING *identifier = ASN1_OCTET_STRING_new();
-    bool ok = identifier != NULL && ASN1_OCTET_STRING_set(identifier, hash, KEY_IDENTIFIER_LEN) == 1 &&
-              X509_add1_ext_i2d(x509, NID_subject_key_identifier, identifier, 0, X509V3_ADD_DEFAULT) == 1;
-    ASN1_OCTET_STRING_free(identifier);
-    return ok;
-}
-
-static bool add_basic_constraints(X509 *x509, int path_len)
-{
-    char value[64];
-    if (path_len == CA_CERTIFICATE_NO_PATH_LEN) {
-        snprintf(value, sizeof(value), "critical,CA:TRUE");
-    } else {
-        snprintf(value, sizeof(value), "critical,CA:TRUE,pathlen:%d", path_len);
-    }
-    return add_extension(x509, NULL, NID_basic_constraints, value);
+    X509V3_CTX context;
+    X509V3_set_ctx(&context, issuer, x509, NULL, NULL, 0);
+    return X509V3_EXT_conf_nid(NULL, &context, nid, value);
 }
 
 /* add_extensions adds them for a certificate by |issuer|, which is |x509| itself when it signs itself. */
 static bool add_extensions(X509 *x509, X509 *issuer, const struct ca_profile *profile)
 {
-    return add_basic_constraints(x509, profile->path_len) &&
-           add_extension(x509, NULL, NID_key_usage, "critical,keyCertSign,cRLSign") &&
-           add_subject_key_identifier(x509) &&
-           (issuer == x509 || add_extension(x509, issuer, NID_authority_key_identifier, "keyid:always")) &&
-           (!profile->for_servers || add_extension(x509, NULL, NID_ext_key_usage, "serverAuth"));
+    return add(x509, ca_extensions_basic_constraints(profile->path_len)) && add(x509, ca_extensions_key_usage()) &&
+           add(x509, ca_extensions_key_identifier(X509_get_X509_PUBKEY(x509))) &&
+           (issuer == x509 || add(x509, make(x509, issuer, NID_authority_key_identifier, "keyid:always"))) &&
+           (!profile->for_servers || add(x509, make(x509, issuer, NID_ext_key_usage, "serverAuth")));
 }
 
 /* build makes and signs a certificate; |issuer| NULL: for the subject's own key. */

@@ -7,9 +7,10 @@
 #define MINTGATE_HSM_CA_CERTIFICATE_H
 
 #include "base/buffer.h"
+#include "hsm/ca_extensions.h"
 #include "hsm/keystore.h"
 
-#define CA_CERTIFICATE_NO_PATH_LEN (-1)
+#define CA_CERTIFICATE_NO_PATH_LEN CA_EXTENSIONS_NO_PATH_LEN
 
 /* What a CA certificate says, besides its keys. */
 struct ca_profile {

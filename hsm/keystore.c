@@ -17,12 +17,16 @@
 #include "hsm/openssl_error.h"
 
 #define ID_TEXT_LEN (2 * sizeof(struct wire_key_id))
+#define KEY_SUFFIX ".key"
+#define CHAIN_SUFFIX ".pem"
+#define REMOVED_SUFFIX ".removed.pem"
+#define DESTROYED_SUFFIX ".key.destroyed"
 #define MAX_PEM (WIRE_SIGNER_MAX_CHAIN * KEYSTORE_MAX_CERTIFICATE * 2)
 
 struct keystore {
     char directory[PATH_MAX - 64];
     const struct kek *kek;
-    struct keystore_key keys[KEYSTORE_MAX_KEYS];
+    struct keystore_key *keys[KEYSTORE_MAX_KEYS];
     size_t num_keys;
 };
 
@@ -35,11 +39,26 @@ static void format_id(const struct wire_key_id *id, char out[ID_TEXT_LEN + 1])
     }
 }
 
+static void path_of_text(const struct keystore *store, const char *id_text, const char *suffix, char out[PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%s/%s%s", store->directory, id_text, suffix);
+}
+
 static void path_of(const struct keystore *store, const struct wire_key_id *id, const char *suffix, char out[PATH_MAX])
 {
     char text[ID_TEXT_LEN + 1];
     format_id(id, text);
-    snprintf(out, PATH_MAX, "%s/%s%s", store->directory, text, suffix);
+    path_of_text(store, text, suffix, out);
+}
+
+/* index_of returns the place of the key with |id|, num_keys if there is none. */
+static size_t index_of(const struct keystore *store, const struct wire_key_id *id)
+{
+    size_t i = 0;
+    while (i < store->num_keys && memcmp(&store->keys[i]->info.id, id, sizeof(*id)) != 0) {
+        i++;
+    }
+    return i;
 }
 
 static bool has_suffix(const char *name, const char *suffix)
@@ -59,7 +78,7 @@ bool keystore_directory_has_keys(const char *directory)
     DIR *dir = opendir(directory);
     bool found = false;
     for (struct dirent *entry; dir != NULL && !found && (entry = readdir(dir)) != NULL;) {
-        found = has_suffix(entry->d_name, ".key");
+        found = has_suffix(entry->d_name, KEY_SUFFIX);
     }
     if (dir != NULL) {
         closedir(dir);
@@ -77,15 +96,24 @@ static void free_chain(struct keystore_key *key)
     key->num_chain = 0;
 }
 
+static size_t chain_bytes(const struct keystore_key *key)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < key->num_chain; i++) {
+        sum += key->chain[i].len;
+    }
+    return sum;
+}
+
 /* add_certificate appends a copy of |x509| to the chain of |key|. */
 static enum mg_status add_certificate(struct keystore_key *key, X509 *x509, struct mg_error *error)
 {
     uint8_t *der = NULL;
     int len = key->num_chain < WIRE_SIGNER_MAX_CHAIN ? i2d_X509(x509, &der) : 0;
-    if (len <= 0 || len > KEYSTORE_MAX_CERTIFICATE) {
+    if (len <= 0 || len > KEYSTORE_MAX_CERTIFICATE || chain_bytes(key) + (size_t)len > KEYSTORE_MAX_CHAIN_BYTES) {
         OPENSSL_free(der);
-        return mg_error_set(error, MG_INVALID, "a chain has at most %d certificates of at most %d bytes",
-                            WIRE_SIGNER_MAX_CHAIN, KEYSTORE_MAX_CERTIFICATE);
+        return mg_error_set(error, MG_INVALID, "a chain has at most %d certificates of at most %d bytes, %d in all",
+                            WIRE_SIGNER_MAX_CHAIN, KEYSTORE_MAX_CERTIFICATE, KEYSTORE_MAX_CHAIN_BYTES);
     }
     key->chain[key->num_chain++] = mg_slice_of(der, (size_t)len);
     return MG_OK;
@@ -95,7 +123,7 @@ static enum mg_status check_own_certificate(const struct keystore_key *key, X509
 {
     EVP_PKEY *certified = X509_get0_pubkey(x509);
     if (certified == NULL || EVP_PKEY_eq(certified, key->pkey) != 1) {
-        return mg_error_set(error, MG_INVALID, "the first certificate of a chain is for another key");
+        return mg_error_set(error, MG_INVALID, "chain: the first certificate is for another key");
     }
     return MG_OK;
 }
@@ -138,17 +166,17 @@ static enum mg_status set_chain_from_pem(struct keystore_key *key, struct mg_sli
     return MG_OK;
 }
 
-static enum mg_status load_chain(const struct keystore *store, struct keystore_key *key, struct mg_error *error)
+/* load_chain_file reads the certificates of |key| from the file with |suffix|: MG_NOT_FOUND if it is not there. */
+static enum mg_status load_chain_file(const struct keystore *store, struct keystore_key *key, const char *suffix,
+                                      struct mg_error *error)
 {
     char path[PATH_MAX];
     struct mg_buffer pem;
     struct mg_error why = {""};
-    path_of(store, &key->info.id, ".pem", path);
+    path_of(store, &key->info.id, suffix, path);
     mg_buffer_init(&pem, MAX_PEM);
     enum mg_status status = mg_file_read(path, &pem, error);
-    if (status == MG_NOT_FOUND) {
-        status = MG_OK; /* not certified yet */
-    } else if (status == MG_OK) {
+    if (status == MG_OK) {
         status = set_chain_from_pem(key, mg_buffer_slice(&pem), &why);
         if (status != MG_OK) {
             (void)mg_error_set(error, status, "%s: %s", path, why.text);
@@ -158,17 +186,44 @@ static enum mg_status load_chain(const struct keystore *store, struct keystore_k
     return status;
 }
 
+/* Where a key has both files it was removed once, and certified again later. */
+static enum mg_status load_chain(const struct keystore *store, struct keystore_key *key, struct mg_error *error)
+{
+    enum mg_status status = load_chain_file(store, key, CHAIN_SUFFIX, error);
+    if (status == MG_NOT_FOUND) {
+        status = load_chain_file(store, key, REMOVED_SUFFIX, error);
+        key->is_removed = status == MG_OK;
+    }
+    return status == MG_NOT_FOUND ? MG_OK : status; /* not certified yet */
+}
+
+/* parse_der parses |der|, which must be what its certificate encodes to, with nothing left over: so that what was
+ * checked is what is stored. NULL if it is not. */
+static X509 *parse_der(struct mg_slice der)
+{
+    const uint8_t *in = der.data;
+    uint8_t *again = NULL;
+    X509 *x509 = d2i_X509(NULL, &in, (long)der.len);
+    int len = x509 != NULL ? i2d_X509(x509, &again) : -1;
+    bool same = len > 0 && mg_slice_equal(der, mg_slice_of(again, (size_t)len));
+    OPENSSL_free(again);
+    if (!same) {
+        X509_free(x509);
+        return NULL;
+    }
+    return x509;
+}
+
 /* write_pem appends |certificates| in PEM (RFC 7468) to |bio|. */
 static enum mg_status write_pem(BIO *bio, const struct mg_slice *certificates, size_t num_certificates,
                                 struct mg_error *error)
 {
     for (size_t i = 0; i < num_certificates; i++) {
-        const uint8_t *der = certificates[i].data;
-        X509 *x509 = d2i_X509(NULL, &der, (long)certificates[i].len);
+        X509 *x509 = parse_der(certificates[i]);
         bool ok = x509 != NULL && PEM_write_bio_X509(bio, x509) == 1;
         X509_free(x509);
         if (!ok) {
-            (void)openssl_error_set(error, "a certificate does not parse");
+            (void)openssl_error_set(error, "chain: certificate %zu is not a certificate in DER", i + 1);
             return MG_INVALID;
         }
     }
@@ -178,7 +233,7 @@ static enum mg_status write_pem(BIO *bio, const struct mg_slice *certificates, s
 enum mg_status keystore_set1_chain(struct keystore *store, const struct keystore_key *key,
                                    const struct mg_slice *certificates, size_t num_certificates, struct mg_error *error)
 {
-    struct keystore_key *mine = &store->keys[key - store->keys];
+    struct keystore_key *mine = store->keys[index_of(store, &key->info.id)];
     struct keystore_key checked = {.pkey = mine->pkey};
     char path[PATH_MAX];
     char *pem = NULL;
@@ -194,11 +249,12 @@ enum mg_status keystore_set1_chain(struct keystore *store, const struct keystore
         status = set_chain_from_pem(&checked, text, error);
     }
     if (status == MG_OK) {
-        path_of(store, &mine->info.id, ".pem", path);
+        path_of(store, &mine->info.id, CHAIN_SUFFIX, path);
         status = mg_file_write_atomic(path, text, 0600, error);
     }
     if (status == MG_OK) {
         status = set_chain_from_pem(mine, text, error);
+        mine->is_removed = false;
     }
     free_chain(&checked);
     BIO_free(bio);
@@ -211,7 +267,7 @@ static void free_key(struct keystore_key *key)
 {
     free_chain(key);
     EVP_PKEY_free(key->pkey);
-    *key = (struct keystore_key){.pkey = NULL};
+    free(key);
 }
 
 static enum mg_status decode_key(struct keystore_key *key, struct mg_slice secret, struct mg_error *error)
@@ -243,38 +299,62 @@ static enum mg_status open_key(const struct keystore *store, struct keystore_key
     return status;
 }
 
-/* load_key loads the file |name| and adds the key. A file under another key's name was put there by somebody. */
+/* read_key reads |path| into |key|. A file under another key's name was put there by somebody. */
+static enum mg_status read_key(const struct keystore *store, const char *path, struct keystore_key *key,
+                               struct mg_error *error)
+{
+    char expected[PATH_MAX];
+    struct mg_buffer file;
+    mg_buffer_init(&file, SEALED_KEY_MAX_FILE);
+    enum mg_status status = mg_file_read_secret(path, &file, error);
+    if (status == MG_OK) {
+        status = open_key(store, key, mg_buffer_slice(&file), error);
+    }
+    mg_buffer_free(&file);
+    if (status != MG_OK) {
+        return status;
+    }
+    path_of(store, &key->info.id, KEY_SUFFIX, expected);
+    if (strcmp(path, expected) != 0) {
+        return mg_error_set(error, MG_DENIED, "holds the key of another file");
+    }
+    return load_chain(store, key, error);
+}
+
+/* load_key loads the file |name| and adds the key. */
 static enum mg_status load_key(struct keystore *store, const char *name, struct mg_error *error)
 {
-    char path[PATH_MAX], expected[PATH_MAX];
-    struct mg_buffer file;
+    char path[PATH_MAX];
     struct mg_error why = {""};
     if (store->num_keys == KEYSTORE_MAX_KEYS) {
         return mg_error_set(error, MG_LIMIT, "%s: more than %d keys", store->directory, KEYSTORE_MAX_KEYS);
     }
-    struct keystore_key *key = &store->keys[store->num_keys];
+    struct keystore_key *key = calloc(1, sizeof(*key));
+    if (key == NULL) {
+        return mg_error_set(error, MG_MEMORY, "no memory for a key");
+    }
     snprintf(path, sizeof(path), "%s/%s", store->directory, name);
-    mg_buffer_init(&file, SEALED_KEY_MAX_FILE);
-    enum mg_status status = mg_file_read_secret(path, &file, &why);
-    if (status == MG_OK) {
-        status = open_key(store, key, mg_buffer_slice(&file), &why);
-    }
-    if (status == MG_OK) {
-        path_of(store, &key->info.id, ".key", expected);
-        if (strcmp(path, expected) != 0) {
-            status = mg_error_set(&why, MG_DENIED, "holds the key of another file");
-        }
-    }
-    if (status == MG_OK) {
-        status = load_chain(store, key, &why);
-    }
-    mg_buffer_free(&file);
+    enum mg_status status = read_key(store, path, key, &why);
     if (status != MG_OK) {
         free_key(key);
         return mg_error_set(error, status, "%s: %s", path, why.text);
     }
-    store->num_keys++;
+    store->keys[store->num_keys++] = key;
     return MG_OK;
+}
+
+/* finish_destruction removes the files of a key that is not to be loaded any more. */
+static enum mg_status finish_destruction(const struct keystore *store, const char *id_text, struct mg_error *error)
+{
+    static const char *const public_suffixes[] = {CHAIN_SUFFIX, REMOVED_SUFFIX};
+    char path[PATH_MAX];
+    path_of_text(store, id_text, DESTROYED_SUFFIX, path);
+    enum mg_status status = mg_file_shred(path, error);
+    for (size_t i = 0; status == MG_OK && i < MG_ARRAY_LEN(public_suffixes); i++) {
+        path_of_text(store, id_text, public_suffixes[i], path);
+        status = mg_file_remove(path, error);
+    }
+    return status;
 }
 
 static enum mg_status load_entry(struct keystore *store, const char *name, struct mg_error *error)
@@ -286,7 +366,13 @@ static enum mg_status load_entry(struct keystore *store, const char *name, struc
         mg_log_warning("removed %s, left unfinished by a crash", path);
         return MG_OK;
     }
-    return has_suffix(name, ".key") ? load_key(store, name, error) : MG_OK;
+    if (has_suffix(name, DESTROYED_SUFFIX) && strlen(name) == ID_TEXT_LEN + strlen(DESTROYED_SUFFIX)) {
+        char id_text[ID_TEXT_LEN + 1] = {0};
+        memcpy(id_text, name, ID_TEXT_LEN);
+        mg_log_warning("finishing the destruction of key %s, cut short by a crash", id_text);
+        return finish_destruction(store, id_text, error);
+    }
+    return has_suffix(name, KEY_SUFFIX) ? load_key(store, name, error) : MG_OK;
 }
 
 static enum mg_status load_all(struct keystore *store, struct mg_error *error)
@@ -336,7 +422,7 @@ void keystore_free(struct keystore *store)
         return;
     }
     for (size_t i = 0; i < store->num_keys; i++) {
-        free_key(&store->keys[i]);
+        free_key(store->keys[i]);
     }
     free(store);
 }
@@ -348,17 +434,46 @@ size_t keystore_num_keys(const struct keystore *store)
 
 const struct keystore_key *keystore_get0(const struct keystore *store, size_t index)
 {
-    return &store->keys[index];
+    return store->keys[index];
+}
+
+const struct keystore_key *keystore_find0(const struct keystore *store, const struct wire_key_id *id)
+{
+    size_t index = index_of(store, id);
+    return index < store->num_keys ? store->keys[index] : NULL;
 }
 
 const struct keystore_key *keystore_find0_origin(const struct keystore *store, enum key_origin origin)
 {
     for (size_t i = 0; i < store->num_keys; i++) {
-        if (store->keys[i].info.origin == origin) {
-            return &store->keys[i];
+        if (store->keys[i]->info.origin == origin) {
+            return store->keys[i];
         }
     }
     return NULL;
+}
+
+const struct keystore_key *keystore_find0_token(const struct keystore *store, const struct wire_control_token *token)
+{
+    for (size_t i = 0; i < store->num_keys; i++) {
+        if (memcmp(&store->keys[i]->info.token, token, sizeof(*token)) == 0) {
+            return store->keys[i];
+        }
+    }
+    return NULL;
+}
+
+const struct keystore_key *keystore_next0(const struct keystore *store, const struct wire_key_id *id)
+{
+    const struct keystore_key *next = NULL;
+    for (size_t i = 0; i < store->num_keys; i++) {
+        const struct keystore_key *key = store->keys[i];
+        if (memcmp(&key->info.id, id, sizeof(*id)) > 0 &&
+            (next == NULL || memcmp(&key->info.id, &next->info.id, sizeof(*id)) < 0)) {
+            next = key;
+        }
+    }
+    return next;
 }
 
 /* write_key seals the private key of |key| and writes its file. */
@@ -380,36 +495,92 @@ static enum mg_status write_key(const struct keystore *store, const struct keyst
     enum mg_status status = sealed_key_seal(store->kek, &key->info, mg_slice_of(der, (size_t)len), &file, error);
     OPENSSL_clear_free(der, (size_t)len);
     if (status == MG_OK) {
-        path_of(store, &key->info.id, ".key", path);
+        path_of(store, &key->info.id, KEY_SUFFIX, path);
         status = mg_file_write_atomic(path, mg_buffer_slice(&file), 0600, error);
     }
     mg_buffer_free(&file);
     return status;
 }
 
-enum mg_status keystore_make(struct keystore *store, const struct key_info *info, const struct keystore_key **out,
-                             struct mg_error *error)
+/* make_key draws an id and a key of the type that |key->info| says, and writes it. */
+static enum mg_status make_key(const struct keystore *store, struct keystore_key *key, struct mg_error *error)
 {
-    if (store->num_keys == KEYSTORE_MAX_KEYS) {
-        return mg_error_set(error, MG_LIMIT, "the keystore is full: it holds %d keys", KEYSTORE_MAX_KEYS);
-    }
-    struct keystore_key *key = &store->keys[store->num_keys];
-    *key = (struct keystore_key){.info = *info, .type = key_type_get0(info->type)};
-    if (key->type == NULL) {
-        return mg_error_set(error, MG_INVALID, "unknown key type %d", (int)info->type);
-    }
     if (RAND_bytes(key->info.id.bytes, sizeof(key->info.id.bytes)) != 1) {
         return openssl_error_set(error, "no randomness for a key id");
     }
     enum mg_status status = key_type_generate(key->type, &key->pkey, error);
-    if (status == MG_OK) {
-        status = write_key(store, key, error);
+    return status == MG_OK ? write_key(store, key, error) : status;
+}
+
+enum mg_status keystore_make(struct keystore *store, const struct key_info *info, const struct keystore_key **out,
+                             struct mg_error *error)
+{
+    const struct key_type *type = key_type_get0(info->type);
+    if (type == NULL) {
+        return mg_error_set(error, MG_INVALID, "unknown key type %d", (int)info->type);
     }
+    if (store->num_keys == KEYSTORE_MAX_KEYS) {
+        return mg_error_set(error, MG_LIMIT, "the keystore is full: it holds %d keys", KEYSTORE_MAX_KEYS);
+    }
+    struct keystore_key *key = calloc(1, sizeof(*key));
+    if (key == NULL) {
+        return mg_error_set(error, MG_MEMORY, "no memory for a key");
+    }
+    key->info = *info;
+    key->type = type;
+    enum mg_status status = make_key(store, key, error);
     if (status != MG_OK) {
         free_key(key);
         return status;
     }
-    store->num_keys++;
+    store->keys[store->num_keys++] = key;
     *out = key;
     return MG_OK;
+}
+
+enum mg_status keystore_remove(struct keystore *store, const struct keystore_key *key, struct mg_error *error)
+{
+    struct keystore_key *mine = store->keys[index_of(store, &key->info.id)];
+    char in_use[PATH_MAX], removed[PATH_MAX];
+    if (mine->is_removed) {
+        return MG_OK;
+    }
+    path_of(store, &mine->info.id, CHAIN_SUFFIX, in_use);
+    path_of(store, &mine->info.id, REMOVED_SUFFIX, removed);
+    enum mg_status status = mg_file_rename(in_use, removed, error);
+    if (status == MG_OK || status == MG_NOT_FOUND) { /* not found: an earlier try got that far before it failed */
+        mine->is_removed = true;
+        return MG_OK;
+    }
+    return status;
+}
+
+/* begin_destruction takes the key at |index| out of the store: after the rename no start loads it any more. */
+static enum mg_status begin_destruction(struct keystore *store, size_t index, struct mg_error *error)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    struct keystore_key *key = store->keys[index];
+    path_of(store, &key->info.id, KEY_SUFFIX, from);
+    path_of(store, &key->info.id, DESTROYED_SUFFIX, to);
+    enum mg_status status = mg_file_rename(from, to, error);
+    if (status != MG_OK && status != MG_NOT_FOUND) {
+        return status;
+    }
+    free_key(key);
+    store->keys[index] = store->keys[--store->num_keys];
+    return MG_OK;
+}
+
+enum mg_status keystore_destroy(struct keystore *store, const struct wire_key_id *id, struct mg_error *error)
+{
+    char id_text[ID_TEXT_LEN + 1];
+    size_t index = index_of(store, id);
+    format_id(id, id_text); /* before the key goes: |id| may be its own */
+    if (index < store->num_keys) {
+        enum mg_status status = begin_destruction(store, index, error);
+        if (status != MG_OK) {
+            return status;
+        }
+    }
+    return finish_destruction(store, id_text, error);
 }

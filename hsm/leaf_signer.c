@@ -134,3 +134,8 @@ enum mg_status leaf_signer_sign(struct leaf_signer *signer, struct leaf_request 
     signer->config.backend->ops->sign(signer->session, issuer->key, jobs, num_requests);
     return MG_OK;
 }
+
+void leaf_signer_forget(struct leaf_signer *signer, const struct issuer *issuer)
+{
+    signer->config.backend->ops->forget(signer->session, issuer->key);
+}

@@ -48,4 +48,8 @@ enum wire_sign_status leaf_signer_admit(struct leaf_signer *signer, const struct
 MG_MUST_USE enum mg_status leaf_signer_sign(struct leaf_signer *signer, struct leaf_request *const *requests,
                                             size_t num_requests, int64_t now_us, struct mg_error *error);
 
+/* leaf_signer_forget drops what is kept for signing with |issuer|, with which nothing is under way and nothing will be
+ * signed any more: before |issuer| is freed. */
+void leaf_signer_forget(struct leaf_signer *signer, const struct issuer *issuer);
+
 #endif

@@ -98,12 +98,14 @@ static void prepare_secure_heap(void)
     }
 }
 
-/* What remains to be called once everything is open and every thread runs: the journal, the configuration at SIGHUP. */
+/* What remains to be called once everything is open and every thread runs: the journal, the keystore's files, the
+ * configuration at SIGHUP. */
 static enum mg_status confine(struct mg_error *error)
 {
     static const char *const allowed[] = {
-        "openat",    "open",      "newfstatat", "stat",     "statx", "pwrite64",   "dup",   "fsync",
-        "fdatasync", "ftruncate", "unlink",     "unlinkat", "flock", "getdents64", "ioctl",
+        "openat", "open",      "newfstatat", "stat",      "statx",    "pwrite64", "dup",
+        "fsync",  "fdatasync", "ftruncate",  "unlink",    "unlinkat", "flock",    "getdents64",
+        "ioctl",  "rename",    "renameat",   "renameat2", "fchmod",
     };
     const struct mg_confine_calls calls = {.allowed = allowed, .num_allowed = MG_ARRAY_LEN(allowed)};
     return mg_confine_syscalls(&calls, error);

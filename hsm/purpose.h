@@ -20,12 +20,16 @@ enum key_purpose {
 #define KEY_PURPOSE_FIRST KEY_MINTING
 #define KEY_PURPOSE_LAST KEY_SERVER_TLS
 
-/* What a private key can be asked to do. */
+/* What can be asked of a private key. */
 enum key_call {
-    KEY_CALL_SIGN_LEAF, /* the engine's SIGN: a TBSCertificate that the leaf policy accepts */
+    KEY_CALL_SIGN_LEAF, /* the engine's SIGN: a TBSCertificate that the leaf policy accepts; and to be installed for it
+                         */
     KEY_CALL_SIGN_CA,   /* certify a minting issuer's key */
+    KEY_CALL_SIGN_CSR,  /* control's MAKE_CSR: a request for its own certificate */
+    KEY_CALL_MAKE,      /* control's MAKE_KEY: to be made on demand */
+    KEY_CALL_DESTROY,   /* control's DESTROY */
 };
-#define KEY_NUM_CALLS 2
+#define KEY_NUM_CALLS 5
 
 /* key_purpose_is_known tells whether |number| is a purpose. */
 bool key_purpose_is_known(uint8_t number);

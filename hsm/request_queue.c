@@ -63,7 +63,7 @@ void request_queue_release(struct request_queue *queue, struct leaf_request *req
 
 void request_queue_put(struct request_queue *queue, struct leaf_request *request)
 {
-    struct line *line = &queue->lines[request->issuer->index];
+    struct line *line = &queue->lines[request->issuer->line];
     request->next = NULL;
     if (line->last != NULL) {
         line->last->next = request;
@@ -74,10 +74,12 @@ void request_queue_put(struct request_queue *queue, struct leaf_request *request
     queue->num_waiting++;
 }
 
+/* take_from ends a turn where the issuer changes: a line is given to another one after the first was removed. */
 static size_t take_from(struct line *line, struct leaf_request **out)
 {
-    size_t turn = line->first->issuer->facts.key_type->turn, count = 0;
-    while (count < turn && line->first != NULL) {
+    const struct issuer *issuer = line->first->issuer;
+    size_t turn = issuer->facts.key_type->turn, count = 0;
+    while (count < turn && line->first != NULL && line->first->issuer == issuer) {
         out[count++] = line->first;
         line->first = line->first->next;
     }

@@ -5,9 +5,11 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "base/utf8.h"
 #include "hsm/openssl_error.h"
 
-#define VERSION 1
+#define VERSION 2
+#define VERSION_WITHOUT_TOKEN 1
 #define NONCE_LEN 12
 #define TAG_LEN 16
 
@@ -15,14 +17,9 @@ static const uint8_t magic[8] = {'M', 'G', 'S', 'E', 'A', 'L', 'E', 'D'};
 
 /* The header, written and read face to face. */
 
-static bool label_is_printable(struct mg_slice label)
+static bool label_is_good(struct mg_slice label)
 {
-    for (size_t i = 0; i < label.len; i++) {
-        if (label.data[i] < 0x20 || label.data[i] > 0x7e) {
-            return false;
-        }
-    }
-    return label.len <= SEALED_KEY_MAX_LABEL;
+    return label.len <= SEALED_KEY_MAX_LABEL && mg_utf8_is_label(label);
 }
 
 static void write_header(struct mg_buffer *out, const struct key_info *info)
@@ -36,29 +33,42 @@ static void write_header(struct mg_buffer *out, const struct key_info *info)
     mg_buffer_append_u8(out, (uint8_t)info->type);
     mg_buffer_append_u64(out, (uint64_t)info->created);
     mg_buffer_append_prefixed_u8(out, mg_slice_of_text(info->label));
+    mg_buffer_append(out, info->token.bytes, sizeof(info->token.bytes));
 }
 
 /* A role belongs to minting keys, and to no others. */
 static bool role_fits(uint8_t purpose, uint8_t role)
 {
-    bool is_role = role == WIRE_ISSUER_DEFAULT || role == WIRE_ISSUER_UNTRUST;
+    bool is_role = role >= WIRE_ISSUER_DEFAULT && role <= WIRE_ISSUER_OFFERED;
     return purpose == KEY_MINTING ? is_role : role == 0;
+}
+
+/* read_version takes what stands before the key id. */
+static bool read_version(struct mg_slice *in, uint8_t *version)
+{
+    struct mg_slice found;
+    return mg_slice_take(in, &found, sizeof(magic)) && mg_slice_equal(found, mg_slice_of(magic, sizeof(magic))) &&
+           mg_slice_u8(in, version) && (*version == VERSION || *version == VERSION_WITHOUT_TOKEN);
+}
+
+static bool read_token(struct mg_slice *in, uint8_t version, struct wire_control_token *out)
+{
+    *out = (struct wire_control_token){{0}};
+    return version == VERSION_WITHOUT_TOKEN || mg_slice_copy(in, out->bytes, sizeof(out->bytes));
 }
 
 static bool read_header(struct mg_slice *in, struct key_info *out)
 {
-    struct mg_slice found_magic, label;
+    struct mg_slice label;
     uint8_t version, purpose, role, origin, type;
     uint64_t created;
-    if (!mg_slice_take(in, &found_magic, sizeof(magic)) ||
-        !mg_slice_equal(found_magic, mg_slice_of(magic, sizeof(magic))) || !mg_slice_u8(in, &version) ||
-        version != VERSION || !mg_slice_copy(in, out->id.bytes, sizeof(out->id.bytes)) || !mg_slice_u8(in, &purpose) ||
-        !mg_slice_u8(in, &role) || !mg_slice_u8(in, &origin) || !mg_slice_u8(in, &type) ||
-        !mg_slice_u64(in, &created) || !mg_slice_prefixed_u8(in, &label)) {
+    if (!read_version(in, &version) || !mg_slice_copy(in, out->id.bytes, sizeof(out->id.bytes)) ||
+        !mg_slice_u8(in, &purpose) || !mg_slice_u8(in, &role) || !mg_slice_u8(in, &origin) || !mg_slice_u8(in, &type) ||
+        !mg_slice_u64(in, &created) || !mg_slice_prefixed_u8(in, &label) || !read_token(in, version, &out->token)) {
         return false;
     }
     if (!key_purpose_is_known(purpose) || !role_fits(purpose, role) || origin > KEY_ORIGIN_LAST ||
-        type < WIRE_KEY_EC_P256 || type > WIRE_KEY_RSA_4096 || created > INT64_MAX || !label_is_printable(label)) {
+        type < WIRE_KEY_EC_P256 || type > WIRE_KEY_RSA_4096 || created > INT64_MAX || !label_is_good(label)) {
         return false;
     }
     out->purpose = (enum key_purpose)purpose;
@@ -67,7 +77,9 @@ static bool read_header(struct mg_slice *in, struct key_info *out)
     out->type = (enum wire_key_type)type;
     out->created = (int64_t)created;
     memset(out->label, 0, sizeof(out->label));
-    memcpy(out->label, label.data, label.len);
+    if (label.len > 0) {
+        memcpy(out->label, label.data, label.len);
+    }
     return true;
 }
 
@@ -116,9 +128,13 @@ enum mg_status sealed_key_seal(const struct kek *kek, const struct key_info *inf
                                struct mg_buffer *out, struct mg_error *error)
 {
     uint8_t nonce[NONCE_LEN], body[SEALED_KEY_MAX_SECRET + TAG_LEN];
-    if (!label_is_printable(mg_slice_of_text(info->label)) || secret.len < 1 || secret.len > SEALED_KEY_MAX_SECRET) {
-        return mg_error_set(error, MG_INVALID, "a key's label is at most %d printable characters",
+    if (!label_is_good(mg_slice_of_text(info->label))) {
+        return mg_error_set(error, MG_INVALID, "label: must be UTF-8 without control characters, at most %d bytes",
                             SEALED_KEY_MAX_LABEL);
+    }
+    if (secret.len < 1 || secret.len > SEALED_KEY_MAX_SECRET) {
+        return mg_error_set(error, MG_INVALID, "a private key of %zu bytes: must be 1 to %d", secret.len,
+                            SEALED_KEY_MAX_SECRET);
     }
     mg_buffer_clear(out);
     write_header(out, info);
@@ -136,7 +152,7 @@ enum mg_status sealed_key_open(const struct kek *kek, struct mg_slice file, stru
 {
     struct mg_slice rest = file, header, nonce, body, ciphertext;
     if (!read_header(&rest, info)) {
-        return mg_error_set(error, MG_INVALID, "not a sealed key of this version");
+        return mg_error_set(error, MG_INVALID, "not a sealed key of a known version");
     }
     header = mg_slice_of(file.data, file.len - rest.len);
     if (!mg_slice_take(&rest, &nonce, NONCE_LEN) || !mg_slice_prefixed_u16(&rest, &body) || rest.len > 0 ||

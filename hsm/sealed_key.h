@@ -5,7 +5,9 @@
  * nor be taken from another file without notice.
  *
  *   magic 8, version u8, key id 16, purpose u8, role u8, origin u8, key type u8, created u64, label behind a u8,
- *   nonce 12, ciphertext and tag behind a u16
+ *   token 16, nonce 12, ciphertext and tag behind a u16
+ *
+ * This is version 2. Version 1, which is still read, has no token.
  *
  * Pure, but for the nonce: any thread.
  */
@@ -16,13 +18,13 @@
 #include "base/status.h"
 #include "hsm/kek.h"
 #include "hsm/purpose.h"
-#include "wire/signer.h"
+#include "wire/signer_control.h"
 
-#define SEALED_KEY_MAX_LABEL 64
+#define SEALED_KEY_MAX_LABEL WIRE_CONTROL_MAX_LABEL
 #define SEALED_KEY_MAX_SECRET 4096 /* an RSA-4096 key needs 2.4 KB */
 #define SEALED_KEY_MAX_FILE 8192
 
-/* Who had the key made. The numbers are stored: never change one. */
+/* Who had the key made. The numbers are stored, and are wire_key_origin's: never change one. */
 enum key_origin {
     KEY_ORIGIN_CONTROL = 0, /* on demand */
     KEY_ORIGIN_BUILTIN_ROOT = 1,
@@ -39,10 +41,12 @@ struct key_info {
     enum key_origin origin;
     enum wire_key_type type;
     int64_t created;                      /* seconds since 1970 */
-    char label[SEALED_KEY_MAX_LABEL + 1]; /* printable ASCII */
+    char label[SEALED_KEY_MAX_LABEL + 1]; /* UTF-8 without control characters */
+    struct wire_control_token token;      /* that control had it made with; zero for others */
 };
 
-/* sealed_key_seal appends the file's content to |out|. MG_INVALID for a label that is too long or not printable. */
+/* sealed_key_seal appends the file's content to |out|. MG_INVALID for a label that is too long or no
+ * UTF-8. */
 MG_MUST_USE enum mg_status sealed_key_seal(const struct kek *kek, const struct key_info *info, struct mg_slice secret,
                                            struct mg_buffer *out, struct mg_error *error);
 

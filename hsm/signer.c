@@ -15,10 +15,11 @@
 #include "base/unix_socket.h"
 #include "hsm/backend_software.h"
 #include "hsm/builtin.h"
+#include "hsm/control_server.h"
 #include "hsm/signer_metrics.h"
 #include "metrics/metrics_http.h"
 
-#define MAX_LOOPS 64
+#define MAX_LOOPS ISSUER_PUBLISHER_MAX_LOOPS
 #define SYNC_INTERVAL_MS 1000
 #define EXPIRY_WARNING (30 * INT64_C(86400))
 
@@ -28,15 +29,18 @@ struct signer {
     struct kek *kek;
     struct keystore *store;
     struct backend *backend;
-    struct issuer_set *issuers;
+    struct issuer_publisher *issuers;
     struct journal *journal;
     int listen_fd;
+    int control_fd; /* listens likewise */
     int signal_fd;
     struct signing_loop *loops[MAX_LOOPS];
     const struct signing_counters *loop_counters[MAX_LOOPS];
     size_t num_loops;
     size_t next_loop;                /* that gets the next connection */
     struct mg_counter refused_peers; /* main thread: rw, metrics: ro */
+    struct control_service control;
+    struct control_server *control_server;
     struct signer_metrics metrics;
     struct metrics_http *metrics_server;
 };
@@ -82,6 +86,20 @@ static enum mg_status open_kek(struct signer *signer, struct mg_error *error)
     return status;
 }
 
+static void warn_of_expiry(const struct issuer_set *issuers, int64_t now)
+{
+    for (size_t i = 0; i < issuers->num_issuers; i++) {
+        const struct issuer *issuer = issuers->issuers[i];
+        int64_t left = issuer->facts.not_after - now;
+        if (left < EXPIRY_WARNING) {
+            mg_log_warning("minting issuer %02x%02x%02x%02x %s %lld days %s", issuer->key_id.bytes[0],
+                           issuer->key_id.bytes[1], issuer->key_id.bytes[2], issuer->key_id.bytes[3],
+                           left < 0 ? "expired" : "expires in", (long long)(llabs(left) / 86400),
+                           left < 0 ? "ago" : "");
+        }
+    }
+}
+
 static enum mg_status open_keys(struct signer *signer, struct mg_error *error)
 {
     const struct signer_config *config = &signer->config;
@@ -93,24 +111,15 @@ static enum mg_status open_keys(struct signer *signer, struct mg_error *error)
     if (status == MG_OK) {
         status = backend_software_new(&signer->backend, config->use_crypto_mb, error);
     }
+    struct issuer_set *issuers = NULL;
     if (status == MG_OK) {
-        status = issuer_set_new(&signer->issuers, signer->store, signer->backend, error);
+        status = issuer_set_new(&issuers, signer->store, signer->backend, error);
+    }
+    if (status == MG_OK) {
+        warn_of_expiry(issuers, mg_clock_wall_seconds());
+        status = issuer_publisher_new(&signer->issuers, issuers, error);
     }
     return status;
-}
-
-static void warn_of_expiry(const struct issuer_set *issuers, int64_t now)
-{
-    for (size_t i = 0; i < issuers->num_issuers; i++) {
-        const struct issuer *issuer = &issuers->issuers[i];
-        int64_t left = issuer->facts.not_after - now;
-        if (left < EXPIRY_WARNING) {
-            mg_log_warning("minting issuer %02x%02x%02x%02x %s %lld days %s", issuer->key_id.bytes[0],
-                           issuer->key_id.bytes[1], issuer->key_id.bytes[2], issuer->key_id.bytes[3],
-                           left < 0 ? "expired" : "expires in", (long long)(llabs(left) / 86400),
-                           left < 0 ? "ago" : "");
-        }
-    }
 }
 
 static enum mg_status open_journal(struct signer *signer, struct mg_error *error)
@@ -125,6 +134,11 @@ static enum mg_status listen_for_engines(struct signer *signer, struct mg_error 
     return mg_unix_listen(signer->config.engine_socket, SOCK_SEQPACKET, 0660, &signer->listen_fd, error);
 }
 
+static enum mg_status listen_for_control(struct signer *signer, struct mg_error *error)
+{
+    return mg_unix_listen(signer->config.control_socket, SOCK_SEQPACKET, 0600, &signer->control_fd, error);
+}
+
 static enum mg_status open_state_dir(struct signer *signer, struct mg_error *error)
 {
     return mg_file_make_directory(signer->config.state_dir, 0755, error); /* the root certificate is for all to read */
@@ -133,14 +147,14 @@ static enum mg_status open_state_dir(struct signer *signer, struct mg_error *err
 enum mg_status signer_open(struct signer **out, const struct signer_config *config, struct mg_error *error)
 {
     static enum mg_status (*const steps[])(struct signer * signer, struct mg_error * error) = {
-        open_state_dir, lock_state, open_kek, open_keys, open_journal, listen_for_engines,
+        open_state_dir, lock_state, open_kek, open_keys, open_journal, listen_for_engines, listen_for_control,
     };
     struct signer *signer = calloc(1, sizeof(*signer));
     if (signer == NULL) {
         return mg_error_set(error, MG_MEMORY, "no memory for the signer");
     }
     signer->config = *config;
-    signer->lock_fd = signer->listen_fd = signer->signal_fd = -1;
+    signer->lock_fd = signer->listen_fd = signer->control_fd = signer->signal_fd = -1;
     for (size_t i = 0; i < MG_ARRAY_LEN(steps); i++) {
         enum mg_status status = steps[i](signer, error);
         if (status != MG_OK) {
@@ -148,7 +162,6 @@ enum mg_status signer_open(struct signer **out, const struct signer_config *conf
             return status;
         }
     }
-    warn_of_expiry(signer->issuers, mg_clock_wall_seconds());
     *out = signer;
     return MG_OK;
 }
@@ -158,22 +171,32 @@ enum mg_status signer_open(struct signer **out, const struct signer_config *conf
 static enum mg_status start_loops(struct signer *signer, struct mg_error *error)
 {
     size_t wanted = signer->config.num_threads < MAX_LOOPS ? signer->config.num_threads : MAX_LOOPS;
+    struct issuer_set *issuers = issuer_publisher_get(signer->issuers);
     struct signing_loop_config config = {
         .signer = {.backend = signer->backend,
                    .journal = signer->journal,
                    .max_validity_seconds = signer->config.max_validity_seconds},
-        .issuers = signer->issuers,
+        .issuers = issuers,
         .queue = (signer->config.queue + wanted - 1) / wanted,
     };
-    while (signer->num_loops < wanted) {
+    enum mg_status status = MG_OK;
+    while (status == MG_OK && signer->num_loops < wanted) {
         struct signing_loop **loop = &signer->loops[signer->num_loops];
-        enum mg_status status = signing_loop_start(loop, &config, error);
-        if (status != MG_OK) {
-            return status;
+        status = signing_loop_start(loop, &config, error);
+        if (status == MG_OK) {
+            signer->loop_counters[signer->num_loops++] = signing_loop_counters(*loop);
+            status = issuer_publisher_add_loop(signer->issuers, *loop, error);
         }
-        signer->loop_counters[signer->num_loops++] = signing_loop_counters(*loop);
     }
-    return MG_OK;
+    issuer_set_free(issuers);
+    return status;
+}
+
+static enum mg_status start_control(struct signer *signer, struct mg_error *error)
+{
+    signer->control =
+        (struct control_service){.store = signer->store, .backend = signer->backend, .issuers = signer->issuers};
+    return control_server_start(&signer->control_server, signer->control_fd, &signer->control, error);
 }
 
 static void render_metrics(void *arg, struct mg_buffer *out)
@@ -188,6 +211,8 @@ static enum mg_status start_metrics(struct signer *signer, struct mg_error *erro
                                               .refused_peers = &signer->refused_peers,
                                               .journal = signer->journal,
                                               .issuers = signer->issuers,
+                                              .control = &signer->control.counters,
+                                              .control_server = control_server_counters(signer->control_server),
                                               .uses_lanes = backend_software_uses_lanes(signer->backend)};
     const struct metrics_http_route routes[] = {
         {"/metrics", METRICS_HTTP_PROMETHEUS, render_metrics, &signer->metrics},
@@ -213,6 +238,9 @@ enum mg_status signer_start(struct signer *signer, struct mg_error *error)
     enum mg_status status = open_signals(signer, error);
     if (status == MG_OK) {
         status = start_loops(signer, error);
+    }
+    if (status == MG_OK) {
+        status = start_control(signer, error);
     }
     return status == MG_OK ? start_metrics(signer, error) : status;
 }
@@ -284,13 +312,22 @@ static void serve(struct signer *signer, void (*on_hangup)(void *arg), void *arg
     }
 }
 
+static void stop_listening_on(const char *path, int *listen_fd)
+{
+    if (*listen_fd >= 0) {
+        unlink(path);
+        close(*listen_fd);
+        *listen_fd = -1;
+    }
+}
+
+/* stop_listening ends the control socket's thread too, which uses its descriptor. */
 static void stop_listening(struct signer *signer)
 {
-    if (signer->listen_fd >= 0) {
-        unlink(signer->config.engine_socket);
-        close(signer->listen_fd);
-        signer->listen_fd = -1;
-    }
+    stop_listening_on(signer->config.engine_socket, &signer->listen_fd);
+    control_server_stop(signer->control_server);
+    signer->control_server = NULL;
+    stop_listening_on(signer->config.control_socket, &signer->control_fd);
 }
 
 static void drain_loops(struct signer *signer)
@@ -306,11 +343,12 @@ static void drain_loops(struct signer *signer)
 
 void signer_run(struct signer *signer, void (*on_hangup)(void *arg), void *arg)
 {
-    mg_log_info("serving %zu issuers on %s with %zu threads, batches %s", signer->issuers->num_issuers,
+    struct issuer_set *issuers = issuer_publisher_get(signer->issuers);
+    mg_log_info("serving %zu issuers on %s with %zu threads, batches %s", issuers->num_issuers,
                 signer->config.engine_socket, signer->num_loops,
                 backend_software_uses_lanes(signer->backend) ? "eight lanes wide" : "one by one");
+    issuer_set_free(issuers);
     serve(signer, on_hangup, arg);
-    stop_listening(signer);
 }
 
 void signer_free(struct signer *signer)
@@ -318,11 +356,11 @@ void signer_free(struct signer *signer)
     if (signer == NULL) {
         return;
     }
-    stop_listening(signer);
     metrics_http_stop(signer->metrics_server); /* before the counters that it shows */
+    stop_listening(signer);                    /* nobody publishes issuers to the threads from here on */
     drain_loops(signer);
     journal_close(signer->journal);
-    issuer_set_free(signer->issuers);
+    issuer_publisher_free(signer->issuers);
     backend_software_free(signer->backend);
     keystore_free(signer->store);
     kek_free(signer->kek);

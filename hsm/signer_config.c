@@ -51,6 +51,7 @@ static enum mg_status take_over(struct signer_config *out, const struct config *
     const struct config_signer *signer = &config->signer;
     const struct text_field fields[] = {
         {"engine_socket", signer->engine_socket, out->engine_socket, sizeof(out->engine_socket)},
+        {"control_socket", signer->control_socket, out->control_socket, sizeof(out->control_socket)},
         {"metrics_socket", signer->metrics_socket, out->metrics_socket, sizeof(out->metrics_socket)},
         {"state_dir", signer->state_dir, out->state_dir, sizeof(out->state_dir)},
         {"key_encryption_key", signer->key_encryption_key, out->kek_file, sizeof(out->kek_file)},

@@ -12,6 +12,7 @@
 /* struct signer_config is self-contained. Paths are as configured; those below |state_dir| are derived. */
 struct signer_config {
     char engine_socket[128];
+    char control_socket[128];
     char metrics_socket[128]; /* empty: none */
     char state_dir[PATH_MAX / 2];
     char kek_file[PATH_MAX / 2];

@@ -37,6 +37,7 @@ static void render_reasons(const struct signer_metrics *metrics, struct mg_buffe
     mg_metrics_family(out, busy, "counter", "Requests answered busy, by reason.");
     mg_metrics_sample(out, busy, "reason=\"full\"", sum_at(metrics, AT(busy_full)));
     mg_metrics_sample(out, busy, "reason=\"expired\"", sum_at(metrics, AT(busy_expired)));
+    mg_metrics_sample(out, busy, "reason=\"replaced\"", sum_at(metrics, AT(busy_replaced)));
     mg_metrics_family(out, refused, "counter", "Connections refused, by reason.");
     mg_metrics_sample(out, refused, "reason=\"too_many\"", sum_at(metrics, AT(refused_connections)));
     mg_metrics_sample(out, refused, "reason=\"peer\"", mg_counter_get(metrics->refused_peers));
@@ -104,18 +105,59 @@ static void render_journal(const struct journal *journal, struct mg_buffer *out)
     mg_metrics_sample(out, "mintgate_hsm_journal_writable", "", journal_is_writable(journal) ? 1 : 0);
 }
 
-static void render_issuers(const struct issuer_set *issuers, struct mg_buffer *out)
+static const char *role_name(enum wire_issuer_role role)
+{
+    switch (role) {
+    case WIRE_ISSUER_DEFAULT:
+        return "default";
+    case WIRE_ISSUER_UNTRUST:
+        return "untrust";
+    case WIRE_ISSUER_OFFERED:
+        return "offered";
+    }
+    return "unknown";
+}
+
+static void render_issuers(struct issuer_publisher *publisher, struct mg_buffer *out)
 {
     static const char name[] = "mintgate_hsm_issuer_not_after_seconds";
     mg_metrics_family(out, name, "gauge", "End of each minting issuer's validity, seconds since 1970.");
+    struct issuer_set *issuers = issuer_publisher_get(publisher);
     for (size_t i = 0; i < issuers->num_issuers; i++) {
-        const struct issuer *issuer = &issuers->issuers[i];
+        const struct issuer *issuer = issuers->issuers[i];
         char id[2 * sizeof(issuer->key_id.bytes) + 1], label[128];
         journal_hex(id, issuer->key_id.bytes, sizeof(issuer->key_id.bytes));
-        snprintf(label, sizeof(label), "issuer=\"%s\",role=\"%s\",type=\"%s\"", id,
-                 issuer->facts.role == WIRE_ISSUER_UNTRUST ? "untrust" : "default", issuer->facts.key_type->name);
+        snprintf(label, sizeof(label), "issuer=\"%s\",role=\"%s\",type=\"%s\"", id, role_name(issuer->facts.role),
+                 issuer->facts.key_type->name);
         mg_metrics_sample(out, name, label, (uint64_t)issuer->facts.not_after);
     }
+    issuer_set_free(issuers);
+}
+
+static void render_control(const struct signer_metrics *metrics, struct mg_buffer *out)
+{
+    static const char calls[] = "mintgate_hsm_control_calls_total", results[] = "mintgate_hsm_control_results_total",
+                      refused[] = "mintgate_hsm_control_refused_connections_total";
+    const struct control_server_counters *server = metrics->control_server;
+    char label[64];
+    mg_metrics_family(out, calls, "counter", "Requests of control, by call.");
+    for (int call = WIRE_CONTROL_LIST; call <= WIRE_CONTROL_LAST_CALL; call++) {
+        snprintf(label, sizeof(label), "call=\"%s\"", wire_control_call_name((enum wire_control_call)call));
+        mg_metrics_sample(out, calls, label, mg_counter_get(&metrics->control->calls[call]));
+    }
+    mg_metrics_family(out, results, "counter", "Requests of control, by the status of their reply.");
+    for (int status = 0; status < WIRE_CONTROL_NUM_STATUSES; status++) {
+        snprintf(label, sizeof(label), "status=\"%s\"", wire_control_status_name((enum wire_control_status)status));
+        mg_metrics_sample(out, results, label, mg_counter_get(&metrics->control->results[status]));
+    }
+    mg_metrics_family(out, "mintgate_hsm_control_connections_total", "counter", "Connections of control accepted.");
+    mg_metrics_sample(out, "mintgate_hsm_control_connections_total", "", mg_counter_get(&server->connections));
+    mg_metrics_family(out, refused, "counter", "Connections to the control socket refused, by reason.");
+    mg_metrics_sample(out, refused, "reason=\"peer\"", mg_counter_get(&server->refused_peers));
+    mg_metrics_sample(out, refused, "reason=\"too_many\"", mg_counter_get(&server->refused_connections));
+    mg_metrics_family(out, "mintgate_hsm_control_invalid_packets_total", "counter",
+                      "Packets on the control socket that closed their connection.");
+    mg_metrics_sample(out, "mintgate_hsm_control_invalid_packets_total", "", mg_counter_get(&server->invalid_packets));
 }
 
 void signer_metrics_render(const struct signer_metrics *metrics, struct mg_buffer *out)
@@ -126,6 +168,7 @@ void signer_metrics_render(const struct signer_metrics *metrics, struct mg_buffe
     render_histograms(metrics, out);
     render_journal(metrics->journal, out);
     render_issuers(metrics->issuers, out);
+    render_control(metrics, out);
     mg_metrics_family(out, "mintgate_hsm_lanes", "gauge", "1 if batches are signed eight at a time by crypto_mb.");
     mg_metrics_sample(out, "mintgate_hsm_lanes", "", metrics->uses_lanes ? 1 : 0);
 }

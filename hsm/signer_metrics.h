@@ -3,7 +3,7 @@
 #ifndef MINTGATE_HSM_SIGNER_METRICS_H
 #define MINTGATE_HSM_SIGNER_METRICS_H
 
-#include "hsm/issuer.h"
+#include "hsm/control_server.h"
 #include "hsm/journal.h"
 #include "hsm/signing_loop.h"
 
@@ -13,7 +13,9 @@ struct signer_metrics {
     size_t num_loops;
     const struct mg_counter *refused_peers;
     const struct journal *journal;
-    const struct issuer_set *issuers;
+    struct issuer_publisher *issuers;
+    const struct control_counters *control;
+    const struct control_server_counters *control_server;
     bool uses_lanes;
 };
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -17,23 +18,26 @@
 /* Packets read from one connection before the others get their chance and what is queued gets its turn. */
 #define MAX_PACKETS_A_ROUND 8
 
-/* struct packet keeps the bytes that requests borrow from, until the last of them is done. */
+/* struct packet keeps the bytes and the issuers that requests borrow from, until the last of them is done. */
 struct packet {
+    struct issuer_set *issuers;
     size_t num_users;
     size_t len;
     uint8_t bytes[];
 };
 
-enum message_kind { MESSAGE_ADD, MESSAGE_DRAIN };
+enum message_kind { MESSAGE_ADD, MESSAGE_ISSUERS, MESSAGE_DRAIN };
 
 /* What other threads tell this one, through a pipe: small enough to be written and read whole (pipe(7)). */
 struct message {
     enum message_kind kind;
-    int fd;
+    int fd;                     /* MESSAGE_ADD */
+    struct issuer_set *issuers; /* MESSAGE_ISSUERS; a reference */
 };
 
 struct signing_loop {
-    const struct issuer_set *issuers;
+    struct issuer_set *issuers; /* a reference */
+    sem_t issuers_taken;        /* posted for each MESSAGE_ISSUERS */
     struct leaf_signer *signer;
     struct request_queue *queue;
     struct connection *connections; /* open ones */
@@ -69,10 +73,11 @@ static void log_sometimes(struct signing_loop *loop, enum mg_log_level level, co
 
 /* Packets */
 
-static struct packet *packet_new(struct mg_slice bytes)
+static struct packet *packet_new(struct issuer_set *issuers, struct mg_slice bytes)
 {
     struct packet *packet = malloc(sizeof(*packet) + bytes.len);
     if (packet != NULL) {
+        packet->issuers = issuer_set_up_ref(issuers);
         packet->num_users = 1;
         packet->len = bytes.len;
         memcpy(packet->bytes, bytes.data, bytes.len);
@@ -83,6 +88,7 @@ static struct packet *packet_new(struct mg_slice bytes)
 static void packet_release(struct packet *packet)
 {
     if (--packet->num_users == 0) {
+        issuer_set_free(packet->issuers);
         free(packet);
     }
 }
@@ -179,6 +185,15 @@ static void add_connection(struct signing_loop *loop, int fd)
 
 /* Results */
 
+static void mark_dirty(struct signing_loop *loop, struct connection *connection)
+{
+    if (!connection->is_dirty) {
+        connection->is_dirty = true;
+        connection->next_dirty = loop->dirty;
+        loop->dirty = connection;
+    }
+}
+
 static void answer(struct signing_loop *loop, struct connection *connection, const struct wire_sign_result *result)
 {
     mg_counter_add(&loop->counters.results[result->status], 1);
@@ -189,10 +204,8 @@ static void answer(struct signing_loop *loop, struct connection *connection, con
     enum mg_status status = connection_add_result(connection, result);
     if (status != MG_OK) {
         close_after_send(loop, connection, status);
-    } else if (!connection->is_dirty) {
-        connection->is_dirty = true;
-        connection->next_dirty = loop->dirty;
-        loop->dirty = connection;
+    } else {
+        mark_dirty(loop, connection);
     }
 }
 
@@ -277,7 +290,7 @@ static void handle_sign(struct signing_loop *loop, struct connection *connection
 {
     struct mg_error error;
     size_t num_requests;
-    struct packet *packet = packet_new(bytes);
+    struct packet *packet = packet_new(loop->issuers, bytes);
     if (packet == NULL) {
         close_connection(loop, connection);
         return;
@@ -296,6 +309,16 @@ static void handle_sign(struct signing_loop *loop, struct connection *connection
     packet_release(packet);
 }
 
+static void send_issuers(struct signing_loop *loop, struct connection *connection)
+{
+    enum mg_status status = connection_send(connection, mg_buffer_slice(&loop->issuers->packet));
+    if (status != MG_OK) {
+        close_after_send(loop, connection, status);
+    } else {
+        mark_dirty(loop, connection); /* some of it may wait until it can be written */
+    }
+}
+
 static void handle_hello(struct signing_loop *loop, struct connection *connection, struct mg_slice packet)
 {
     struct mg_error error;
@@ -309,10 +332,7 @@ static void handle_hello(struct signing_loop *loop, struct connection *connectio
         return;
     }
     connection->has_greeted = true;
-    enum mg_status status = connection_send(connection, mg_buffer_slice(&loop->issuers->packet));
-    if (status != MG_OK) {
-        close_after_send(loop, connection, status);
-    }
+    send_issuers(loop, connection);
 }
 
 /* handle_packet knows two packets: HELLO, first and once, and then SIGN. */
@@ -372,6 +392,19 @@ static size_t drop_late(struct signing_loop *loop, struct leaf_request **turn, s
     return num_kept;
 }
 
+/* refuse_turn answers a turn whose issuer is gone: for good, or replaced by one with another certificate, for which the
+ * requests would have to be judged anew. */
+static void refuse_turn(struct signing_loop *loop, struct leaf_request *const *turn, size_t count)
+{
+    bool is_replaced = issuer_set_find0(loop->issuers, &turn[0]->issuer->key_id) != NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (is_replaced) {
+            mg_counter_add(&loop->counters.busy_replaced, 1);
+        }
+        finish(loop, turn[i], is_replaced ? WIRE_SIGN_BUSY : WIRE_SIGN_UNKNOWN_KEY);
+    }
+}
+
 static void sign_turn(struct signing_loop *loop)
 {
     struct leaf_request *turn[BACKEND_MAX_BATCH];
@@ -381,6 +414,10 @@ static void sign_turn(struct signing_loop *loop)
     if (count == 0) {
         return;
     }
+    if (!issuer_set_has(loop->issuers, turn[0]->issuer)) {
+        refuse_turn(loop, turn, count);
+        return;
+    }
     histogram_add(&loop->counters.batch_sizes, &signing_batch_shape, count);
     if (leaf_signer_sign(loop->signer, turn, count, loop->now_us, &error) != MG_OK) {
         log_sometimes(loop, MG_LOG_ERROR, "signing has stopped", error.text);
@@ -388,6 +425,27 @@ static void sign_turn(struct signing_loop *loop)
 }
 
 /* The thread */
+
+/* take_issuers puts |set| in the place of the present one, whose requests may still wait in the queue. */
+static void take_issuers(struct signing_loop *loop, struct issuer_set *set)
+{
+    struct issuer_set *old = loop->issuers;
+    struct connection *next;
+    for (size_t i = 0; i < old->num_issuers; i++) {
+        if (!issuer_set_has(set, old->issuers[i])) {
+            leaf_signer_forget(loop->signer, old->issuers[i]);
+        }
+    }
+    loop->issuers = set;
+    issuer_set_free(old);
+    for (struct connection *connection = loop->connections; connection != NULL; connection = next) {
+        next = connection->next; /* one that does not take the packet is closed */
+        if (connection->has_greeted) {
+            send_issuers(loop, connection);
+        }
+    }
+    sem_post(&loop->issuers_taken);
+}
 
 static void start_draining(struct signing_loop *loop)
 {
@@ -405,6 +463,9 @@ static void read_inbox(struct signing_loop *loop)
         switch (message.kind) {
         case MESSAGE_ADD:
             add_connection(loop, message.fd);
+            break;
+        case MESSAGE_ISSUERS:
+            take_issuers(loop, message.issuers);
             break;
         case MESSAGE_DRAIN:
             start_draining(loop);
@@ -501,6 +562,8 @@ static void free_loop(struct signing_loop *loop)
     }
     leaf_signer_free(loop->signer);
     request_queue_free(loop->queue);
+    issuer_set_free(loop->issuers);
+    sem_destroy(&loop->issuers_taken);
     free(loop);
 }
 
@@ -528,7 +591,8 @@ enum mg_status signing_loop_start(struct signing_loop **out, const struct signin
         return mg_error_set(error, MG_MEMORY, "no memory for a signing thread");
     }
     loop->epoll_fd = loop->inbox_read = loop->inbox_write = -1;
-    loop->issuers = config->issuers;
+    loop->issuers = issuer_set_up_ref(config->issuers);
+    sem_init(&loop->issuers_taken, 0, 0);
     enum mg_status status = open_descriptors(loop, error);
     if (status == MG_OK) {
         status = leaf_signer_new(&loop->signer, &config->signer, error);
@@ -547,24 +611,37 @@ enum mg_status signing_loop_start(struct signing_loop **out, const struct signin
     return MG_OK;
 }
 
-static bool tell(const struct signing_loop *loop, enum message_kind kind, int fd)
+static bool tell(const struct signing_loop *loop, const struct message *message)
 {
-    struct message message = {.kind = kind, .fd = fd};
-    return write(loop->inbox_write, &message, sizeof(message)) == (ssize_t)sizeof(message);
+    return write(loop->inbox_write, message, sizeof(*message)) == (ssize_t)sizeof(*message);
+}
+
+/* tell_surely waits while the pipe is full of connections, which the thread is taking out. */
+static void tell_surely(const struct signing_loop *loop, const struct message *message)
+{
+    while (!tell(loop, message)) {
+        usleep(1000);
+    }
 }
 
 void signing_loop_add(struct signing_loop *loop, int fd)
 {
-    if (!tell(loop, MESSAGE_ADD, fd)) {
+    if (!tell(loop, &(struct message){.kind = MESSAGE_ADD, .fd = fd})) {
         close(fd); /* thousands of connections wait to be added already */
+    }
+}
+
+void signing_loop_set_issuers(struct signing_loop *loop, struct issuer_set *set)
+{
+    tell_surely(loop, &(struct message){.kind = MESSAGE_ISSUERS, .issuers = issuer_set_up_ref(set)});
+    while (sem_wait(&loop->issuers_taken) != 0) {
+        /* a signal's handler ran */
     }
 }
 
 void signing_loop_drain(struct signing_loop *loop)
 {
-    while (!tell(loop, MESSAGE_DRAIN, -1)) {
-        usleep(1000); /* the pipe is full of connections, which the thread is taking out */
-    }
+    tell_surely(loop, &(struct message){.kind = MESSAGE_DRAIN});
 }
 
 void signing_loop_join(struct signing_loop *loop)

@@ -3,7 +3,8 @@
  * A signing thread. It reads what its connections have sent, judges and queues it, signs one issuer's turn, sends the
  * results, and begins again: a batch is what has queued up while the last one ran, so that batching adds no delay to a
  * lone request. It owns its connections and its queue, and shares with other threads only what is read-only, and the
- * journal.
+ * journal. Its issuers are a set that is replaced whole (issuer.h); a packet holds the set that its requests were
+ * judged for, until the last of them is done.
  */
 #ifndef MINTGATE_HSM_SIGNING_LOOP_H
 #define MINTGATE_HSM_SIGNING_LOOP_H
@@ -22,15 +23,15 @@ struct signing_loop;
 
 struct signing_loop_config {
     struct leaf_signer_config signer;
-    const struct issuer_set *issuers;
-    size_t queue; /* requests that may wait in this thread */
+    struct issuer_set *issuers; /* a reference is taken */
+    size_t queue;               /* requests that may wait in this thread */
 };
 
 /* What a thread counts. Signing thread: rw, metrics: ro. */
 struct signing_counters {
     struct mg_counter results[WIRE_SIGN_NUM_STATUSES];
-    struct mg_counter busy_full, busy_expired; /* why WIRE_SIGN_BUSY */
-    struct mg_counter abandoned;               /* requests whose connection went before they were done */
+    struct mg_counter busy_full, busy_expired, busy_replaced; /* why WIRE_SIGN_BUSY */
+    struct mg_counter abandoned;                              /* requests whose connection went before they were done */
     struct mg_counter packets, invalid_packets;
     struct mg_counter connections, refused_connections, slow_peers;
     struct mg_counter connections_now, waiting_now; /* gauges */
@@ -47,6 +48,11 @@ MG_MUST_USE enum mg_status signing_loop_start(struct signing_loop **out, const s
 /* signing_loop_add hands over |fd|, a connected non-blocking SEQPACKET socket whose peer may ask for signatures. Any
  * thread. */
 void signing_loop_add(struct signing_loop *loop, int fd);
+
+/* signing_loop_set_issuers makes the thread sign with |set|, of which it takes a reference, and tell its engines of it;
+ * it returns when the thread has done so: from then on it signs with no other issuer. What waits for an issuer that is
+ * gone is answered as if it came now. Any thread, one at a time; not of a thread that drains. */
+void signing_loop_set_issuers(struct signing_loop *loop, struct issuer_set *set);
 
 /* signing_loop_drain makes the thread read no more, sign what is queued, send what the peers take within
  * SIGNING_LOOP_DRAIN_NS, and end. Any thread; once. */

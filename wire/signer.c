@@ -149,7 +149,7 @@ enum mg_status wire_issuer_decode(struct mg_slice *in, struct wire_issuer *out, 
         !mg_slice_u8(in, &key_type)) {
         return cut_short(error, "an issuer");
     }
-    if (role < WIRE_ISSUER_DEFAULT || role > WIRE_ISSUER_UNTRUST) {
+    if (role < WIRE_ISSUER_DEFAULT || role > WIRE_ISSUER_OFFERED) {
         return mg_error_set(error, MG_INVALID, "unknown issuer role %u", role);
     }
     if (key_type < WIRE_KEY_EC_P256 || key_type > WIRE_KEY_RSA_4096) {

@@ -57,6 +57,7 @@ enum wire_key_type {
 enum wire_issuer_role {
     WIRE_ISSUER_DEFAULT = 1, /* forward-trust: signs for servers that verified */
     WIRE_ISSUER_UNTRUST = 2, /* forward-untrust: signs what a client should not trust */
+    WIRE_ISSUER_OFFERED = 3, /* installed by control, and used for what control says */
 };
 
 /* The result of one signature request. Everything but OK and BUSY is final for that request. */

@@ -185,7 +185,8 @@ static bool update_set(struct issuers *issuers, struct issuer_set *set, const st
     for (size_t i = 0; i < wire->num_issuers; i++) {
         struct issuer *issuer;
         struct mg_error error;
-        if (wire->issuers[i].role == WIRE_ISSUER_DEFAULT && set->epoch > 0) {
+        enum wire_issuer_role role = wire->issuers[i].role;
+        if (role == WIRE_ISSUER_OFFERED || (role == WIRE_ISSUER_DEFAULT && set->epoch > 0)) {
             continue; /* the control plane's to say */
         }
         if (make(issuers, issuers->set, &wire->issuers[i], now, &issuer, &error) == MG_OK) {

@@ -294,6 +294,45 @@ static int end(void **state)
     return num_descriptors() == descriptors_before ? temp_dir_remove(state) : -1;
 }
 
+static void test_renaming_replaces_and_says_what_is_missing(void **state)
+{
+    (void)state;
+    const char *from = temp_path("from"), *to = temp_path("to");
+    put_file(from, mg_slice_of_text("new"), 0600);
+    put_file(to, mg_slice_of_text("old"), 0600);
+    assert_int_equal(mg_file_rename(from, to, &error), MG_OK);
+    assert_content(to, mg_slice_of_text("new"));
+    assert_int_equal(mg_file_rename(from, to, &error), MG_NOT_FOUND);
+    assert_content(to, mg_slice_of_text("new"));
+}
+
+static void test_removing_is_done_also_when_nothing_is_there(void **state)
+{
+    (void)state;
+    const char *path = temp_path("file");
+    put_file(path, mg_slice_of_text("x"), 0600);
+    assert_int_equal(mg_file_remove(path, &error), MG_OK);
+    assert_int_equal(temp_file_size(path), -1);
+    assert_int_equal(mg_file_remove(path, &error), MG_OK);
+    assert_int_equal(mg_file_remove(temp_dir, &error), MG_IO);
+}
+
+static void test_a_shredded_file_held_zeros_when_it_went(void **state)
+{
+    (void)state;
+    static uint8_t content[LONG_LEN], zeros[LONG_LEN];
+    const char *path = temp_path("secret"), *witness = temp_path("witness");
+    memset(content, 's', sizeof(content));
+    put_file(path, mg_slice_of(content, sizeof(content)), 0600);
+    assert_int_equal(link(path, witness), 0); /* another name of the same bytes */
+    assert_int_equal(mg_file_shred(path, &error), MG_OK);
+    assert_int_equal(temp_file_size(path), -1);
+    assert_content(witness, mg_slice_of(zeros, sizeof(zeros)));
+    assert_int_equal(mg_file_shred(path, &error), MG_OK); /* again: nothing to do */
+    assert_int_equal(symlink(witness, path), 0);
+    assert_int_equal(mg_file_shred(path, &error), MG_IO); /* not what somebody points it at */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -310,6 +349,9 @@ int main(void)
         TEST(test_a_reader_of_the_old_file_keeps_it),
         TEST(test_writing_does_not_follow_a_link_in_its_way),
         TEST(test_what_cannot_be_written_leaves_the_old_content),
+        TEST(test_renaming_replaces_and_says_what_is_missing),
+        TEST(test_removing_is_done_also_when_nothing_is_there),
+        TEST(test_a_shredded_file_held_zeros_when_it_went),
         TEST(test_a_disk_that_is_full_leaves_the_old_content),
         TEST(test_a_path_without_a_directory_is_of_the_working_directory),
         TEST(test_a_directory_is_made_once_and_must_be_one),

@@ -14,6 +14,7 @@
 
 #include "hsm/backend_software.h"
 #include "hsm/builtin.h"
+#include "hsm/ca_certificate.h"
 #include "temp_dir.h"
 
 #define PATIENCE_MS 60000
@@ -34,22 +35,50 @@ void issuers_open(struct issuers_fixture *fixture, enum wire_key_type type, bool
     bool ok = keystore_open(&fixture->store, temp_path("keys"), &fixture->kek, &error) == MG_OK &&
               builtin_ensure(fixture->store, type, temp_path("root.pem"), time(NULL), &error) == MG_OK &&
               backend_software_new(&fixture->backend, use_lanes, &error) == MG_OK &&
-              issuer_set_new(&fixture->issuers, fixture->store, fixture->backend, &error) == MG_OK;
+              issuer_set_new(&fixture->issuers, fixture->store, fixture->backend, &error) == MG_OK &&
+              issuer_publisher_new(&fixture->publisher, issuer_set_up_ref(fixture->issuers), &error) == MG_OK;
     expect(ok, error.text);
 }
 
 void issuers_close(struct issuers_fixture *fixture)
 {
+    issuer_publisher_free(fixture->publisher);
     issuer_set_free(fixture->issuers);
     backend_software_free(fixture->backend);
     keystore_free(fixture->store);
 }
 
+struct issuer *issuers_certify(struct issuers_fixture *fixture, const struct keystore_key *key, const char *common_name)
+{
+    const struct keystore_key *root = keystore_find0_origin(fixture->store, KEY_ORIGIN_BUILTIN_ROOT);
+    struct ca_profile profile = {
+        .common_name = common_name, .not_before = time(NULL) - 3600, .not_after = time(NULL) + INT64_C(300) * 86400};
+    struct issuer *issuer = NULL;
+    struct mg_error error = {""};
+    struct mg_buffer der;
+    mg_buffer_init(&der, KEYSTORE_MAX_CERTIFICATE);
+    bool ok = ca_certificate_issue(root, key, &profile, &der, &error) == MG_OK;
+    struct mg_slice chain[] = {mg_buffer_slice(&der), root->chain[0]};
+    ok = ok && issuer_new(&issuer, key, chain, MG_ARRAY_LEN(chain), fixture->backend, &error) == MG_OK;
+    mg_buffer_free(&der);
+    expect(ok, error.text);
+    return issuer;
+}
+
+struct issuer *issuers_offer(struct issuers_fixture *fixture, enum wire_key_type type, const char *common_name)
+{
+    const struct keystore_key *key = NULL;
+    struct mg_error error = {""};
+    struct key_info info = {.purpose = KEY_MINTING, .role = WIRE_ISSUER_OFFERED, .type = type};
+    expect(keystore_make(fixture->store, &info, &key, &error) == MG_OK, error.text);
+    return issuers_certify(fixture, key, common_name);
+}
+
 const struct issuer *issuers_with_role(const struct issuers_fixture *fixture, enum wire_issuer_role role)
 {
     for (size_t i = 0; i < fixture->issuers->num_issuers; i++) {
-        if (fixture->issuers->issuers[i].facts.role == role) {
-            return &fixture->issuers->issuers[i];
+        if (fixture->issuers->issuers[i]->facts.role == role) {
+            return fixture->issuers->issuers[i];
         }
     }
     return NULL;
@@ -123,7 +152,7 @@ void client_send_bytes(struct client *client, struct mg_slice packet)
     expect(send(client->fd, packet.data, packet.len, MSG_NOSIGNAL) == (ssize_t)packet.len, "a packet is sent");
 }
 
-static struct mg_slice receive_packet(struct client *client)
+struct mg_slice client_packet(struct client *client)
 {
     expect(wait_for(client, POLLIN), "the signer answers");
     ssize_t len = recv(client->fd, client->in, sizeof(client->in), 0);
@@ -131,13 +160,18 @@ static struct mg_slice receive_packet(struct client *client)
     return mg_slice_of(client->in, (size_t)len);
 }
 
-void client_hello(struct client *client, struct wire_issuers *issuers)
+void client_issuers(struct client *client, struct wire_issuers *issuers)
 {
     struct mg_error error = {""};
+    expect(wire_signer_decode_issuers(client_packet(client), issuers, &error) == MG_OK, error.text);
+}
+
+void client_hello(struct client *client, struct wire_issuers *issuers)
+{
     mg_buffer_clear(&client->out);
     wire_signer_encode_hello(&client->out);
     client_send_bytes(client, mg_buffer_slice(&client->out));
-    expect(wire_signer_decode_issuers(receive_packet(client), issuers, &error) == MG_OK, error.text);
+    client_issuers(client, issuers);
 }
 
 void client_begin(struct client *client)
@@ -161,7 +195,7 @@ void client_send(struct client *client)
 void client_receive(struct client *client)
 {
     struct mg_error error = {""};
-    struct mg_slice packet = receive_packet(client);
+    struct mg_slice packet = client_packet(client);
     expect(wire_signer_decode_signed(packet, client->results, &client->num_results, &error) == MG_OK, error.text);
 }
 

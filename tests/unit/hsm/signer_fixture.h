@@ -6,7 +6,7 @@
 #ifndef MINTGATE_TESTS_SIGNER_FIXTURE_H
 #define MINTGATE_TESTS_SIGNER_FIXTURE_H
 
-#include "hsm/issuer.h"
+#include "hsm/issuer_publisher.h"
 #include "leaf_builder.h"
 
 /* A keystore in the test's temporary directory with the built-in CAs, and its issuers in a software backend. */
@@ -14,11 +14,19 @@ struct issuers_fixture {
     struct kek kek;
     struct keystore *store;
     struct backend *backend;
-    struct issuer_set *issuers;
+    struct issuer_set *issuers; /* a reference to what was there at the beginning */
+    struct issuer_publisher *publisher;
 };
 
 void issuers_open(struct issuers_fixture *fixture, enum wire_key_type type, bool use_lanes);
 void issuers_close(struct issuers_fixture *fixture);
+
+/* issuers_offer makes a key of |type| with role OFFERED and an issuer for it, certified by the built-in root as
+ * |common_name|; the keystore is not told of the certificate. The caller frees the issuer. */
+struct issuer *issuers_offer(struct issuers_fixture *fixture, enum wire_key_type type, const char *common_name);
+/* issuers_certify does the second half for a key that is there. */
+struct issuer *issuers_certify(struct issuers_fixture *fixture, const struct keystore_key *key,
+                               const char *common_name);
 
 /* issuers_with_role returns the one issuer with |role|. */
 const struct issuer *issuers_with_role(const struct issuers_fixture *fixture, enum wire_issuer_role role);
@@ -44,6 +52,8 @@ struct client {
 void client_open(struct client *client, int fd);
 void client_close(struct client *client);
 void client_hello(struct client *client, struct wire_issuers *issuers);
+/* client_issuers reads an ISSUERS packet that the signer sends on its own. */
+void client_issuers(struct client *client, struct wire_issuers *issuers);
 
 /* client_begin, client_add, client_send make and send a SIGN packet. */
 void client_begin(struct client *client);
@@ -52,6 +62,8 @@ void client_add(struct client *client, uint64_t id, const struct wire_key_id *ke
 void client_send(struct client *client);
 void client_send_bytes(struct client *client, struct mg_slice packet);
 
+/* client_packet reads one packet, whatever it is. */
+struct mg_slice client_packet(struct client *client);
 /* client_receive reads one SIGNED packet into results. client_is_closed tells whether the signer closes the
  * connection (it waits for the next event). */
 void client_receive(struct client *client);

@@ -232,6 +232,87 @@ static void test_a_full_keystore_says_so(void **state)
     keystore_free(store);
 }
 
+static void test_a_key_is_found_by_id_and_token(void **state)
+{
+    (void)state;
+    struct keystore *store = open_store();
+    struct key_info info = {
+        .purpose = KEY_MINTING, .role = WIRE_ISSUER_OFFERED, .type = WIRE_KEY_EC_P256, .token = {"a token of 16 b"}};
+    const struct keystore_key *key, *other = make_key(store, KEY_SKA);
+    struct wire_control_token unknown = {"another of 16 b"};
+    struct wire_key_id no_id = {{0}};
+    assert_int_equal(keystore_make(store, &info, &key, NULL), MG_OK);
+    assert_ptr_equal(keystore_find0(store, &key->info.id), key);
+    assert_ptr_equal(keystore_find0(store, &other->info.id), other);
+    assert_null(keystore_find0(store, &no_id));
+    assert_ptr_equal(keystore_find0_token(store, &info.token), key);
+    assert_null(keystore_find0_token(store, &unknown));
+    keystore_free(store);
+    store = open_store();
+    assert_non_null(keystore_find0_token(store, &info.token));
+    keystore_free(store);
+}
+
+static void test_keys_are_listed_in_the_order_of_their_ids(void **state)
+{
+    (void)state;
+    struct keystore *store = open_store();
+    struct wire_key_id at = {{0}};
+    size_t count = 0;
+    for (int i = 0; i < 20; i++) {
+        make_key(store, KEY_SKA);
+    }
+    for (const struct keystore_key *key; (key = keystore_next0(store, &at)) != NULL; count++) {
+        assert_true(memcmp(&key->info.id, &at, sizeof(at)) > 0);
+        at = key->info.id;
+    }
+    assert_int_equal(count, 20);
+    keystore_free(store);
+}
+
+static void test_a_destroyed_key_is_gone_for_good(void **state)
+{
+    (void)state;
+    struct keystore *store = open_store();
+    const struct keystore_key *first = make_key(store, KEY_MINTING), *key = make_key(store, KEY_MINTING),
+                              *last = make_key(store, KEY_MINTING);
+    struct wire_key_id id = key->info.id;
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s", file_of(key, ".key"));
+    assert_int_equal(keystore_destroy(store, &key->info.id, NULL), MG_OK);
+    assert_int_equal(temp_file_size(path), -1);
+    assert_null(keystore_find0(store, &id));
+    assert_ptr_equal(keystore_find0(store, &first->info.id), first); /* the others stay, and stay where they are */
+    assert_ptr_equal(keystore_find0(store, &last->info.id), last);
+    assert_int_equal(keystore_num_keys(store), 2);
+    assert_int_equal(keystore_destroy(store, &id, NULL), MG_OK); /* again: nothing to do */
+    keystore_free(store);
+    store = open_store();
+    assert_int_equal(keystore_num_keys(store), 2);
+    assert_null(keystore_find0(store, &id));
+    keystore_free(store);
+}
+
+/* What a crash in the middle of keystore_destroy leaves: the next start goes on with it, and does not load the key. */
+static void test_a_destruction_cut_short_is_finished_at_the_next_start(void **state)
+{
+    (void)state;
+    struct keystore *store = open_store();
+    const struct keystore_key *key = make_key(store, KEY_MINTING);
+    char from[PATH_MAX], to[PATH_MAX], chain[PATH_MAX];
+    snprintf(from, sizeof(from), "%s", file_of(key, ".key"));
+    snprintf(to, sizeof(to), "%s", file_of(key, ".key.destroyed"));
+    snprintf(chain, sizeof(chain), "%s", file_of(key, ".removed.pem"));
+    assert_int_equal(mg_file_write_atomic(chain, mg_slice_of_text("a certificate"), 0600, NULL), MG_OK);
+    assert_int_equal(rename(from, to), 0);
+    keystore_free(store);
+    store = open_store();
+    assert_int_equal(keystore_num_keys(store), 0);
+    assert_int_equal(temp_file_size(to), -1);
+    assert_int_equal(temp_file_size(chain), -1);
+    keystore_free(store);
+}
+
 /* Certificates */
 
 static struct mg_buffer certificate;
@@ -290,6 +371,36 @@ static void test_a_certificate_for_another_key_is_refused(void **state)
     assert_int_equal(rename(from, file_of(other, ".pem")), 0);
     keystore_free(store);
     assert_store_refused(MG_INVALID);
+}
+
+static void test_a_removed_key_keeps_its_certificate_and_stays_removed(void **state)
+{
+    (void)state;
+    struct keystore *store = open_store();
+    const struct keystore_key *key = make_key(store, KEY_MINTING);
+    struct mg_slice chain = self_sign(key);
+    assert_int_equal(keystore_set1_chain(store, key, &chain, 1, NULL), MG_OK);
+    assert_false(key->is_removed);
+    assert_int_equal(keystore_remove(store, key, NULL), MG_OK);
+    assert_true(key->is_removed);
+    assert_int_equal(keystore_remove(store, key, NULL), MG_OK); /* again: nothing to do */
+    keystore_free(store);
+
+    store = open_store();
+    key = keystore_get0(store, 0);
+    assert_true(key->is_removed);
+    assert_true(mg_slice_equal(key->chain[0], chain));
+    assert_int_equal(keystore_set1_chain(store, key, &chain, 1, NULL), MG_OK);
+    assert_false(key->is_removed);
+    keystore_free(store);
+
+    store = open_store(); /* the file of its removal may still be there */
+    key = keystore_get0(store, 0);
+    assert_false(key->is_removed);
+    assert_int_equal(keystore_remove(store, key, NULL), MG_OK);
+    assert_int_equal(keystore_destroy(store, &key->info.id, NULL), MG_OK);
+    keystore_free(store);
+    assert_int_equal(rmdir(temp_path("keys")), 0); /* nothing of it is left */
 }
 
 static void test_a_chain_longer_than_the_bound_is_refused(void **state)
@@ -399,7 +510,12 @@ int main(void)
         STORE_TEST(test_a_key_under_another_keys_name_is_refused),
         STORE_TEST(test_what_a_crash_left_unfinished_is_removed),
         STORE_TEST(test_a_full_keystore_says_so),
+        STORE_TEST(test_a_key_is_found_by_id_and_token),
+        STORE_TEST(test_keys_are_listed_in_the_order_of_their_ids),
+        STORE_TEST(test_a_destroyed_key_is_gone_for_good),
+        STORE_TEST(test_a_destruction_cut_short_is_finished_at_the_next_start),
         STORE_TEST(test_a_chain_is_kept_beside_its_key),
+        STORE_TEST(test_a_removed_key_keeps_its_certificate_and_stays_removed),
         STORE_TEST(test_a_certificate_for_another_key_is_refused),
         STORE_TEST(test_a_chain_longer_than_the_bound_is_refused),
         STORE_TEST(test_an_issuer_certificate_is_below_its_root),

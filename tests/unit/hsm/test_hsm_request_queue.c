@@ -15,7 +15,7 @@ static void make_issuers(void)
 {
     static const enum wire_key_type types[] = {WIRE_KEY_EC_P256, WIRE_KEY_RSA_4096, WIRE_KEY_EC_P256};
     for (size_t i = 0; i < MG_ARRAY_LEN(issuers); i++) {
-        issuers[i].index = i;
+        issuers[i].line = i;
         issuers[i].facts.key_type = key_type_get0(types[i]);
     }
 }
@@ -99,10 +99,36 @@ static void test_issuers_take_turns(void **state)
     for (size_t i = 0; i < MG_ARRAY_LEN(expected); i++) {
         size_t count = request_queue_take(queue, turn);
         assert_int_equal(count, expected[i].count);
-        assert_int_equal(turn[0]->issuer->index, expected[i].issuer);
+        assert_int_equal(turn[0]->issuer->line, expected[i].issuer);
         release_all(queue, turn, count);
     }
     assert_int_equal(request_queue_waiting(queue), 100 - 24);
+    request_queue_free(queue);
+}
+
+/* A line passes to another issuer when the first is removed, whose requests may still stand in it. */
+static void test_a_turn_ends_where_the_issuer_changes(void **state)
+{
+    (void)state;
+    struct request_queue *queue;
+    struct leaf_request *turn[BACKEND_MAX_BATCH];
+    assert_int_equal(request_queue_new(&queue, 10, NULL), MG_OK);
+    issuers[2].line = issuers[0].line;
+    put(queue, 0, 1);
+    put(queue, 0, 2);
+    put(queue, 2, 3);
+    put(queue, 0, 4);
+    static const struct {
+        size_t issuer, count;
+    } expected[] = {{0, 2}, {2, 1}, {0, 1}};
+    for (size_t i = 0; i < MG_ARRAY_LEN(expected); i++) {
+        size_t count = request_queue_take(queue, turn);
+        assert_int_equal(count, expected[i].count);
+        assert_ptr_equal(turn[0]->issuer, &issuers[expected[i].issuer]);
+        release_all(queue, turn, count);
+    }
+    assert_int_equal(request_queue_waiting(queue), 0);
+    make_issuers();
     request_queue_free(queue);
 }
 
@@ -151,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_a_full_queue_gives_no_request),
         cmocka_unit_test(test_requests_of_one_issuer_keep_their_order),
         cmocka_unit_test(test_issuers_take_turns),
+        cmocka_unit_test(test_a_turn_ends_where_the_issuer_changes),
         cmocka_unit_test(test_every_turn_fits_a_batch),
         cmocka_unit_test(test_histograms_count_by_bound),
     };

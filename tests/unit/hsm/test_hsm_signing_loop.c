@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -55,6 +56,7 @@ static void open_with(enum wire_key_type type, size_t queue)
         .queue = queue,
     };
     assert_int_equal(signing_loop_start(&f->loop, &config, NULL), MG_OK);
+    assert_int_equal(issuer_publisher_add_loop(f->issuers.publisher, f->loop, NULL), MG_OK);
     f->counters = signing_loop_counters(f->loop);
     mg_buffer_init(&f->tbs, 4096);
     fixture_write_leaf(&f->tbs, &f->issuer->facts, "www.example.com", 1);
@@ -411,6 +413,230 @@ static void test_draining_does_not_wait_for_a_peer_that_does_not_read(void **sta
     assert_int_equal(mg_counter_get(&journal_counters(f->journal)->records), 0);
 }
 
+/* publish_with and publish_without change the loop's issuers by one. */
+static void publish_with(struct issuer *issuer)
+{
+    struct issuer_set *old = issuer_publisher_get(f->issuers.publisher), *set;
+    assert_int_equal(issuer_set_with(&set, old, issuer, NULL), MG_OK);
+    issuer_set_free(old);
+    issuer_publisher_publish(f->issuers.publisher, set);
+}
+
+static void publish_without(const struct wire_key_id *key_id)
+{
+    struct issuer_set *old = issuer_publisher_get(f->issuers.publisher), *set;
+    assert_int_equal(issuer_set_without(&set, old, key_id, NULL), MG_OK);
+    issuer_set_free(old);
+    issuer_publisher_publish(f->issuers.publisher, set);
+}
+
+/* ask_leaf asks for a leaf of |issuer|. */
+static enum wire_sign_status ask_leaf(const struct issuer *issuer, uint64_t id)
+{
+    struct mg_buffer der;
+    mg_buffer_init(&der, 4096);
+    fixture_write_leaf(&der, &issuer->facts, "offered.example.com", id);
+    struct wire_sign_result result = client_ask(&f->client, id, &issuer->key_id, mg_buffer_slice(&der), 0);
+    assert_true(result.status != WIRE_SIGN_OK ||
+                fixture_verify(issuer->chain[0], mg_buffer_slice(&der), result.signature));
+    mg_buffer_free(&der);
+    return result.status;
+}
+
+static void test_a_new_issuer_is_told_and_signs_at_once(void **state)
+{
+    (void)state;
+    struct issuer *issuer = issuers_offer(&f->issuers, WIRE_KEY_RSA_2048, "Offered");
+    struct client *stranger = malloc(sizeof(*stranger)); /* it has not greeted yet, and so is told nothing yet */
+    connect_client(stranger);
+    assert_int_equal(ask_leaf(issuer, 1), WIRE_SIGN_UNKNOWN_KEY);
+    publish_with(issuer);
+    client_issuers(&f->client, &f->hello);
+    assert_int_equal(f->hello.num_issuers, 3);
+    assert_int_equal(f->hello.issuers[2].role, WIRE_ISSUER_OFFERED);
+    assert_int_equal(f->hello.issuers[2].key_type, WIRE_KEY_RSA_2048);
+    assert_int_equal(ask_leaf(issuer, 2), WIRE_SIGN_OK);
+    client_hello(stranger, &f->hello);
+    assert_int_equal(f->hello.num_issuers, 3);
+    struct wire_sign_result result = client_ask(&f->client, 3, &f->issuer->key_id, tbs(), 0);
+    assert_true(is_good(&result)); /* and the others as before */
+    client_close(stranger);
+    free(stranger);
+    issuer_free(issuer);
+}
+
+static void test_a_removed_issuer_signs_nothing_from_then_on(void **state)
+{
+    (void)state;
+    struct issuer *issuer = issuers_offer(&f->issuers, WIRE_KEY_EC_P256, "Offered");
+    publish_with(issuer);
+    client_issuers(&f->client, &f->hello);
+    assert_int_equal(ask_leaf(issuer, 1), WIRE_SIGN_OK);
+    publish_without(&issuer->key_id);
+    client_issuers(&f->client, &f->hello);
+    assert_int_equal(f->hello.num_issuers, 2);
+    assert_int_equal(ask_leaf(issuer, 2), WIRE_SIGN_UNKNOWN_KEY);
+    struct wire_sign_result result = client_ask(&f->client, 3, &f->issuer->key_id, tbs(), 0);
+    assert_true(is_good(&result));
+    issuer_free(issuer);
+}
+
+/* queue_and_change puts 64 requests of a slow key into the queue, changes the issuers while they wait, and returns how
+ * many were answered with |expected|; the others were signed before. */
+static size_t queue_and_change(struct issuer *issuer, struct issuer *renewed, enum wire_sign_status expected)
+{
+    struct mg_buffer der;
+    size_t num_refused = 0, num_answered = 0;
+    bool told = false;
+    mg_buffer_init(&der, 4096);
+    fixture_write_leaf(&der, &issuer->facts, "offered.example.com", 7);
+    client_begin(&f->client);
+    for (uint64_t id = 0; id < 64; id++) {
+        client_add(&f->client, id, &issuer->key_id, mg_buffer_slice(&der), 0);
+    }
+    client_send(&f->client);
+    await(&f->counters->packets, 2);
+    if (renewed != NULL) {
+        publish_with(renewed);
+    } else {
+        publish_without(&issuer->key_id);
+    }
+    while (num_answered < 64) {
+        enum wire_signer_type type;
+        struct mg_slice packet = client_packet(&f->client);
+        assert_int_equal(wire_signer_type_of(packet, &type), MG_OK);
+        if (type == WIRE_SIGNER_ISSUERS) {
+            told = true;
+            continue;
+        }
+        assert_int_equal(wire_signer_decode_signed(packet, f->client.results, &f->client.num_results, NULL), MG_OK);
+        for (size_t i = 0; i < f->client.num_results; i++, num_answered++) {
+            enum wire_sign_status status = f->client.results[i].status;
+            assert_true(status == WIRE_SIGN_OK || status == expected);
+            num_refused += status == expected;
+        }
+    }
+    assert_true(told);
+    assert_int_equal(mg_counter_get(&journal_counters(f->journal)->records), 64 - num_refused);
+    mg_buffer_free(&der);
+    return num_refused;
+}
+
+static void test_what_waits_for_a_removed_issuer_is_refused(void **state)
+{
+    (void)state;
+    struct issuer *issuer = issuers_offer(&f->issuers, WIRE_KEY_RSA_4096, "Offered");
+    publish_with(issuer);
+    client_issuers(&f->client, &f->hello);
+    assert_true(queue_and_change(issuer, NULL, WIRE_SIGN_UNKNOWN_KEY) > 0);
+    issuer_free(issuer);
+}
+
+/* Its TBSCertificates were judged for another certificate: the engine is to look at the new one, and ask again. */
+static void test_what_waits_for_a_renewed_issuer_is_answered_busy(void **state)
+{
+    (void)state;
+    struct issuer *issuer = issuers_offer(&f->issuers, WIRE_KEY_RSA_4096, "Offered");
+    struct issuer *renewed = issuers_certify(&f->issuers, keystore_find0(f->issuers.store, &issuer->key_id), "Renewed");
+    publish_with(issuer);
+    client_issuers(&f->client, &f->hello);
+    size_t num_refused = queue_and_change(issuer, renewed, WIRE_SIGN_BUSY);
+    assert_true(num_refused > 0);
+    assert_int_equal(mg_counter_get(&f->counters->busy_replaced), num_refused);
+    assert_int_equal(ask_leaf(issuer, 100), WIRE_SIGN_BAD_ISSUER);
+    assert_int_equal(ask_leaf(renewed, 101), WIRE_SIGN_OK);
+    issuer_free(issuer);
+    issuer_free(renewed);
+}
+
+/* An engine at work while issuers come and go: with a thread sanitizer, and with an address sanitizer, the proof that
+ * nothing of a set is used after its time. It counts what happens in its thread; the test judges. */
+struct worker {
+    struct client client;
+    struct wire_issuers issuers;
+    _Atomic bool stop;
+    const struct issuer *offered; /* one that comes and goes */
+    size_t num_signed, num_unknown, num_busy, num_wrong;
+};
+
+static void count_result(struct worker *worker, const struct wire_sign_result *result)
+{
+    bool is_offered = result->id % 2 == 0;
+    worker->num_signed += result->status == WIRE_SIGN_OK;
+    worker->num_unknown += is_offered && result->status == WIRE_SIGN_UNKNOWN_KEY;
+    worker->num_busy += is_offered && result->status == WIRE_SIGN_BUSY; /* gone and back while it waited */
+}
+
+static void work_once(struct worker *worker, uint64_t round)
+{
+    struct mg_buffer der;
+    size_t num_answered = 0;
+    mg_buffer_init(&der, 4096);
+    fixture_write_leaf(&der, &worker->offered->facts, "offered.example.com", round);
+    client_begin(&worker->client);
+    for (uint64_t id = 0; id < 32; id++) {
+        bool is_offered = id % 2 == 0;
+        client_add(&worker->client, id, is_offered ? &worker->offered->key_id : &f->issuer->key_id,
+                   is_offered ? mg_buffer_slice(&der) : tbs(), 0);
+    }
+    client_send(&worker->client);
+    while (num_answered < 32) {
+        struct mg_slice packet = client_packet(&worker->client);
+        struct wire_sign_result *results = worker->client.results;
+        size_t count = 0;
+        if (wire_signer_decode_signed(packet, results, &count, NULL) != MG_OK &&
+            wire_signer_decode_issuers(packet, &worker->issuers, NULL) != MG_OK) {
+            worker->num_wrong++;
+        }
+        for (size_t i = 0; i < count; i++, num_answered++) {
+            count_result(worker, &results[i]);
+        }
+    }
+    mg_buffer_free(&der);
+}
+
+static void *work(void *arg)
+{
+    struct worker *worker = arg;
+    for (uint64_t round = 0; !worker->stop; round++) {
+        work_once(worker, round);
+        worker->num_wrong += worker->num_signed + worker->num_unknown + worker->num_busy != 32 * (round + 1);
+    }
+    return NULL;
+}
+
+static void test_issuers_come_and_go_while_a_thread_signs(void **state)
+{
+    (void)state;
+    struct worker *worker = calloc(1, sizeof(*worker));
+    struct issuer *issuer = issuers_offer(&f->issuers, WIRE_KEY_EC_P256, "Offered");
+    struct wire_key_id key_id = issuer->key_id;
+    pthread_t thread;
+    connect_client(&worker->client);
+    client_hello(&worker->client, &worker->issuers);
+    worker->offered = issuer;
+    assert_int_equal(pthread_create(&thread, NULL, work, worker), 0);
+    for (int i = 0; i < 200; i++) {
+        /* Each time another object for the same key, as INSTALL makes it. */
+        struct issuer *again;
+        assert_int_equal(issuer_new(&again, keystore_find0(f->issuers.store, &key_id), issuer->chain, issuer->num_chain,
+                                    f->issuers.backend, NULL),
+                         MG_OK);
+        publish_with(again);
+        issuer_free(again);
+        client_issuers(&f->client, &f->hello);
+        publish_without(&key_id);
+        client_issuers(&f->client, &f->hello);
+    }
+    worker->stop = true;
+    pthread_join(thread, NULL);
+    assert_int_equal(worker->num_wrong, 0);
+    assert_true(worker->num_signed > 0 && worker->num_unknown > 0);
+    client_close(&worker->client);
+    issuer_free(issuer);
+    free(worker);
+}
+
 /* Every line of the page is a comment or a sample, and each sample belongs to the family named before it. */
 static void test_metrics_are_prometheus_text(void **state)
 {
@@ -418,11 +644,15 @@ static void test_metrics_are_prometheus_text(void **state)
     client_ask(&f->client, 1, &f->issuer->key_id, tbs(), 0);
     await(&f->counters->results[WIRE_SIGN_OK], 1);
     struct mg_counter refused = {0};
+    static const struct control_counters control;
+    static const struct control_server_counters control_server;
     struct signer_metrics metrics = {.loops = &f->counters,
                                      .num_loops = 1,
                                      .refused_peers = &refused,
                                      .journal = f->journal,
-                                     .issuers = f->issuers.issuers,
+                                     .issuers = f->issuers.publisher,
+                                     .control = &control,
+                                     .control_server = &control_server,
                                      .uses_lanes = true};
     struct mg_buffer out;
     mg_buffer_init(&out, 1 << 20);
@@ -468,6 +698,11 @@ int main(void)
         LOOP_TEST(test_connections_are_bounded),
         LOOP_TEST(test_draining_answers_what_was_taken),
         LOOP_TEST(test_draining_does_not_wait_for_a_peer_that_does_not_read),
+        LOOP_TEST(test_a_new_issuer_is_told_and_signs_at_once),
+        LOOP_TEST(test_a_removed_issuer_signs_nothing_from_then_on),
+        LOOP_TEST(test_what_waits_for_a_removed_issuer_is_refused),
+        LOOP_TEST(test_what_waits_for_a_renewed_issuer_is_answered_busy),
+        LOOP_TEST(test_issuers_come_and_go_while_a_thread_signs),
         LOOP_TEST(test_metrics_are_prometheus_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

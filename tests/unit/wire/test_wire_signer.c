@@ -173,7 +173,7 @@ static void test_issuers_out_of_range_are_refused(void **state)
     enum { COUNT = 1, ROLE = 18, KEY_TYPE = 19, NUM_CHAIN = 20, CERTIFICATE_LEN = 22 };
     assert_refused_with_byte(packet, COUNT, WIRE_SIGNER_MAX_ISSUERS + 1);
     assert_refused_with_byte(packet, ROLE, 0);
-    assert_refused_with_byte(packet, ROLE, WIRE_ISSUER_UNTRUST + 1);
+    assert_refused_with_byte(packet, ROLE, WIRE_ISSUER_OFFERED + 1);
     assert_refused_with_byte(packet, KEY_TYPE, 0);
     assert_refused_with_byte(packet, KEY_TYPE, WIRE_KEY_RSA_4096 + 1);
     assert_refused_with_byte(packet, NUM_CHAIN, 0);

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/keys/signer_client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/unix_socket.h"
+
+#define CONNECT_PAUSE_MS 10
+
+struct signer_client {
+    pthread_mutex_t lock; /* held for a call; of everything below */
+    char path[128];
+    uint32_t timeout_ms;
+    int fd; /* -1: not connected */
+    uint64_t last_id;
+    struct mg_buffer out;
+    uint8_t in[WIRE_CONTROL_MAX_PACKET];
+};
+
+enum mg_status signer_client_new(struct signer_client **out, const char *path, uint32_t timeout_ms,
+                                 struct mg_error *error)
+{
+    struct signer_client *client = calloc(1, sizeof(*client));
+    if (client == NULL) {
+        return mg_error_set(error, MG_MEMORY, "no memory for the client of the signer");
+    }
+    int len = snprintf(client->path, sizeof(client->path), "%s", path);
+    if (len < 0 || (size_t)len >= sizeof(client->path)) {
+        free(client);
+        return mg_error_set(error, MG_INVALID, "%s: the path is too long for a socket", path);
+    }
+    pthread_mutex_init(&client->lock, NULL);
+    client->timeout_ms = timeout_ms;
+    client->fd = -1;
+    mg_buffer_init(&client->out, WIRE_CONTROL_MAX_PACKET);
+    *out = client;
+    return MG_OK;
+}
+
+static void disconnect(struct signer_client *client)
+{
+    if (client->fd >= 0) {
+        close(client->fd);
+        client->fd = -1;
+    }
+}
+
+void signer_client_free(struct signer_client *client)
+{
+    if (client != NULL) {
+        disconnect(client);
+        mg_buffer_free(&client->out);
+        pthread_mutex_destroy(&client->lock);
+        free(client);
+    }
+}
+
+/* The exchange of packets. |deadline_ns| is monotonic. */
+
+/* connect_until tries until the signer takes the connection, which a full queue of it delays. */
+static enum mg_status connect_until(struct signer_client *client, uint64_t deadline_ns, struct mg_error *error)
+{
+    for (;;) {
+        struct mg_error why = {""};
+        enum mg_status status = mg_unix_connect(client->path, SOCK_SEQPACKET, &client->fd, &why);
+        if (status == MG_OK) {
+            return MG_OK;
+        }
+        client->fd = -1;
+        if (status == MG_NOT_FOUND) {
+            return mg_error_set(error, MG_IO, "the signer is not running: %s", why.text);
+        }
+        if (mg_clock_monotonic_ns() >= deadline_ns) {
+            return mg_error_set(error, MG_IO, "the signer cannot be reached: %s", why.text);
+        }
+        (void)poll(NULL, 0, CONNECT_PAUSE_MS);
+    }
+}
+
+/* wait_for waits for |events|. MG_AGAIN: the deadline has passed. */
+static enum mg_status wait_for(const struct signer_client *client, short events, uint64_t deadline_ns)
+{
+    struct pollfd fd = {.fd = client->fd, .events = events};
+    for (;;) {
+        uint64_t now_ns = mg_clock_monotonic_ns();
+        int timeout_ms = now_ns < deadline_ns ? (int)((deadline_ns - now_ns) / MG_NS_PER_MS) + 1 : 0;
+        int count = poll(&fd, 1, timeout_ms);
+        if (count > 0) {
+            return MG_OK;
+        }
+        if (count == 0 && now_ns >= deadline_ns) {
+            return MG_AGAIN;
+        }
+        if (count < 0 && errno != EINTR) {
+            return MG_IO;
+        }
+    }
+}
+
+/* transfer sends the request and receives one packet. MG_IO: the connection is lost; MG_AGAIN: the time is up. */
+static enum mg_status transfer(struct signer_client *client, uint64_t deadline_ns, struct mg_slice *reply)
+{
+    enum mg_status status = wait_for(client, POLLOUT, deadline_ns);
+    if (status == MG_OK && send(client->fd, client->out.data, client->out.len, MSG_NOSIGNAL) < 0) {
+        status = MG_IO;
+    }
+    if (status == MG_OK) {
+        status = wait_for(client, POLLIN, deadline_ns);
+    }
+    if (status != MG_OK) {
+        return status;
+    }
+    ssize_t len = recv(client->fd, client->in, sizeof(client->in), MSG_TRUNC);
+    if (len <= 0 || (size_t)len > sizeof(client->in)) {
+        return MG_IO;
+    }
+    *reply = mg_slice_of(client->in, (size_t)len);
+    return MG_OK;
+}
+
+/* exchange_bytes sends what is in |out|, on the connection that is there or a new one. A connection that was there may
+ * have been lost without notice, with a signer that has ended since: then, and only then, it is tried once more. */
+static enum mg_status exchange_bytes(struct signer_client *client, struct mg_slice *reply, struct mg_error *error)
+{
+    uint64_t deadline_ns = mg_clock_monotonic_ns() + client->timeout_ms * MG_NS_PER_MS;
+    enum mg_status status = MG_IO;
+    if (client->fd >= 0) {
+        status = transfer(client, deadline_ns, reply);
+    }
+    if (status == MG_IO) {
+        disconnect(client);
+        status = connect_until(client, deadline_ns, error);
+        if (status != MG_OK) {
+            return status;
+        }
+        status = transfer(client, deadline_ns, reply);
+    }
+    if (status == MG_AGAIN) {
+        return mg_error_set(error, MG_IO, "the signer did not answer within %u ms", client->timeout_ms);
+    }
+    return status == MG_OK ? MG_OK : mg_error_set(error, MG_IO, "the signer closed the connection without an answer");
+}
+
+/* take_reply decodes |packet|, which must answer |request|. */
+static enum mg_status take_reply(struct mg_slice packet, const struct wire_control_request *request,
+                                 struct wire_control_reply *reply, struct mg_error *error)
+{
+    struct mg_error why = {""};
+    if (wire_control_decode_reply(packet, reply, &why) != MG_OK) {
+        return mg_error_set(error, MG_INTERNAL, "the signer's answer does not decode: %s", why.text);
+    }
+    if (reply->call != request->call || reply->id != request->id) {
+        return mg_error_set(error, MG_INTERNAL, "the signer answered another question");
+    }
+    return MG_OK;
+}
+
+/* exchange makes one call under the lock. The reply borrows from the client; a refusal is the result. */
+static enum mg_status exchange(struct signer_client *client, struct wire_control_request *request,
+                               struct wire_control_reply *reply, struct mg_error *error)
+{
+    struct mg_slice packet;
+    request->id = ++client->last_id;
+    mg_buffer_clear(&client->out);
+    wire_control_encode_request(&client->out, request);
+    if (!mg_buffer_ok(&client->out)) {
+        return mg_error_set(error, MG_INVALID, "%s: does not fit a packet to the signer",
+                            wire_control_call_name(request->call));
+    }
+    enum mg_status status = exchange_bytes(client, &packet, error);
+    if (status == MG_OK) {
+        status = take_reply(packet, request, reply, error);
+    }
+    if (status != MG_OK) {
+        disconnect(client); /* a late answer is not to be taken for that of the next call */
+        return status;
+    }
+    if (reply->status != WIRE_CONTROL_OK) {
+        return mg_error_set(error, wire_control_status_class(reply->status), "%.*s", (int)reply->text.len,
+                            (const char *)reply->text.data);
+    }
+    return MG_OK;
+}
+
+/* The calls */
+
+static enum mg_status append_der(struct mg_buffer *out, struct mg_slice der, struct mg_error *error)
+{
+    mg_buffer_append_slice(out, der);
+    return mg_buffer_ok(out) ? MG_OK : mg_error_set(error, MG_MEMORY, "no memory for the signer's answer");
+}
+
+/* call_for_der makes a call whose result is DER; call_for_nothing one that has none. */
+static enum mg_status call_for_der(struct signer_client *client, struct wire_control_request *request,
+                                   struct mg_buffer *der, struct mg_error *error)
+{
+    struct wire_control_reply reply;
+    pthread_mutex_lock(&client->lock);
+    enum mg_status status = exchange(client, request, &reply, error);
+    if (status == MG_OK) {
+        status = append_der(der, reply.der, error);
+    }
+    pthread_mutex_unlock(&client->lock);
+    return status;
+}
+
+static enum mg_status call_for_nothing(struct signer_client *client, struct wire_control_request *request,
+                                       struct mg_error *error)
+{
+    struct wire_control_reply reply;
+    pthread_mutex_lock(&client->lock);
+    enum mg_status status = exchange(client, request, &reply, error);
+    pthread_mutex_unlock(&client->lock);
+    return status;
+}
+
+/* visit_next lists one key behind |at| and moves |at| to it. MG_NOT_FOUND: there is none; else as |visit| says. */
+static enum mg_status visit_next(struct signer_client *client, struct wire_key_id *at, signer_client_visitor *visit,
+                                 void *arg, bool *is_visited, struct mg_error *error)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_LIST, .key_id = *at};
+    struct wire_control_reply reply;
+    pthread_mutex_lock(&client->lock);
+    enum mg_status status = exchange(client, &request, &reply, error);
+    *is_visited = status == MG_OK;
+    if (status == MG_OK) {
+        *at = reply.key.key_id;
+        status = visit(arg, &reply.key);
+    }
+    pthread_mutex_unlock(&client->lock);
+    return status;
+}
+
+enum mg_status signer_client_list(struct signer_client *client, signer_client_visitor *visit, void *arg,
+                                  struct mg_error *error)
+{
+    struct wire_key_id at = {{0}};
+    bool is_visited;
+    enum mg_status status;
+    do {
+        status = visit_next(client, &at, visit, arg, &is_visited, error);
+    } while (status == MG_OK);
+    if (!is_visited && status == MG_NOT_FOUND) { /* the end of the list */
+        if (error != NULL) {
+            error->text[0] = '\0';
+        }
+        return MG_OK;
+    }
+    return status;
+}
+
+enum mg_status signer_client_make_key(struct signer_client *client, enum wire_key_type type,
+                                      const struct wire_control_token *token, const char *label,
+                                      struct wire_key_id *out, struct mg_error *error)
+{
+    struct wire_control_request request = {
+        .call = WIRE_CONTROL_MAKE_KEY,
+        .make_key = {.purpose = WIRE_PURPOSE_MINTING, .type = type, .token = *token, .label = mg_slice_of_text(label)}};
+    struct wire_control_reply reply;
+    if (request.make_key.label.len > WIRE_CONTROL_MAX_LABEL) {
+        return mg_error_set(error, MG_INVALID, "label: at most %d bytes are allowed", WIRE_CONTROL_MAX_LABEL);
+    }
+    pthread_mutex_lock(&client->lock);
+    enum mg_status status = exchange(client, &request, &reply, error);
+    if (status == MG_OK) {
+        *out = reply.made;
+    }
+    pthread_mutex_unlock(&client->lock);
+    return status;
+}
+
+enum mg_status signer_client_public_key(struct signer_client *client, const struct wire_key_id *key_id,
+                                        struct mg_buffer *der, struct mg_error *error)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_PUBLIC_KEY, .key_id = *key_id};
+    return call_for_der(client, &request, der, error);
+}
+
+enum mg_status signer_client_make_csr(struct signer_client *client, const struct wire_key_id *key_id,
+                                      const struct wire_control_make_csr *wanted, struct mg_buffer *der,
+                                      struct mg_error *error)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_MAKE_CSR, .key_id = *key_id, .make_csr = *wanted};
+    return call_for_der(client, &request, der, error);
+}
+
+enum mg_status signer_client_install(struct signer_client *client, const struct wire_key_id *key_id,
+                                     const struct wire_control_chain *chain, struct mg_error *error)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_INSTALL, .key_id = *key_id, .install = *chain};
+    return call_for_nothing(client, &request, error);
+}
+
+enum mg_status signer_client_remove(struct signer_client *client, const struct wire_key_id *key_id,
+                                    struct mg_error *error)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_REMOVE, .key_id = *key_id};
+    return call_for_nothing(client, &request, error);
+}
+
+enum mg_status signer_client_destroy(struct signer_client *client, const struct wire_key_id *key_id,
+                                     struct mg_error *error)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_DESTROY, .key_id = *key_id};
+    return call_for_nothing(client, &request, error);
+}

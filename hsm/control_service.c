@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hsm/control_service.h"
+
+#include <openssl/x509.h>
+
+#include "base/log.h"
+#include "base/utf8.h"
+#include "hsm/certificate_request.h"
+#include "hsm/openssl_error.h"
+
+_Static_assert((int)WIRE_PURPOSE_MINTING == (int)KEY_MINTING && (int)WIRE_PURPOSE_SERVER_TLS == (int)KEY_SERVER_TLS,
+               "the wire numbers purposes as they are stored");
+_Static_assert((int)WIRE_ORIGIN_CONTROL == (int)KEY_ORIGIN_CONTROL &&
+                   (int)WIRE_ORIGIN_BUILTIN_UNTRUST == (int)KEY_ORIGIN_BUILTIN_UNTRUST,
+               "the wire numbers origins as they are stored");
+_Static_assert(sizeof(((struct mg_error *)NULL)->text) == WIRE_CONTROL_MAX_TEXT + 1, "an error's text fits a reply");
+
+/* One call under way. */
+struct call {
+    struct control_service *service;
+    const struct wire_control_request *request;
+    const struct keystore_key *key; /* the one that the request names; NULL where the rule allows that */
+    int64_t now;
+    struct wire_control_reply *reply;
+    struct mg_buffer der; /* what reply->der borrows from */
+};
+
+/* Key ids in the log: enough of one to find it. */
+#define ID_FORMAT "%02x%02x%02x%02x"
+#define ID_ARGS(id) (id)->bytes[0], (id)->bytes[1], (id)->bytes[2], (id)->bytes[3]
+
+/* Reading */
+
+static enum mg_status do_list(struct call *call, struct mg_error *error)
+{
+    const struct keystore_key *key = keystore_next0(call->service->store, &call->request->key_id);
+    if (key == NULL) {
+        return mg_error_set(error, MG_NOT_FOUND, "key id: no further key");
+    }
+    struct issuer_set *issuers = issuer_publisher_get(call->service->issuers);
+    struct wire_control_key *out = &call->reply->key;
+    *out = (struct wire_control_key){.key_id = key->info.id,
+                                     .purpose = (enum wire_key_purpose)key->info.purpose,
+                                     .origin = (enum wire_key_origin)key->info.origin,
+                                     .type = key->info.type,
+                                     .created = key->info.created,
+                                     .is_installed = issuer_set_find0(issuers, &key->info.id) != NULL,
+                                     .label = mg_slice_of_text(key->info.label),
+                                     .chain = {.num_certificates = key->num_chain}};
+    memcpy(out->chain.certificates, key->chain, sizeof(key->chain));
+    issuer_set_free(issuers);
+    return MG_OK;
+}
+
+static enum mg_status do_public_key(struct call *call, struct mg_error *error)
+{
+    uint8_t *der = NULL;
+    int len = i2d_PUBKEY(call->key->pkey, &der);
+    if (len <= 0) {
+        return openssl_error_set(error, "cannot encode a public key");
+    }
+    mg_buffer_append(&call->der, der, (size_t)len);
+    OPENSSL_free(der);
+    call->reply->der = mg_buffer_slice(&call->der);
+    return mg_buffer_ok(&call->der) ? MG_OK : mg_error_set(error, MG_MEMORY, "no memory for a public key");
+}
+
+/* Making */
+
+/* is_as_wished tells whether |key|, made with the token of |wish|, is what |wish| asks for. */
+static bool is_as_wished(const struct keystore_key *key, const struct wire_control_make_key *wish)
+{
+    return (int)key->info.purpose == (int)wish->purpose && key->info.type == wish->type &&
+           mg_slice_equal(mg_slice_of_text(key->info.label), wish->label);
+}
+
+static enum mg_status do_make_key(struct call *call, struct mg_error *error)
+{
+    const struct wire_control_make_key *wish = &call->request->make_key;
+    struct keystore *store = call->service->store;
+    if (!key_purpose_allows((enum key_purpose)wish->purpose, KEY_CALL_MAKE)) {
+        return mg_error_set(error, MG_DENIED, "purpose: a key for %s is not made on demand",
+                            key_purpose_name((enum key_purpose)wish->purpose));
+    }
+    const struct keystore_key *key = keystore_find0_token(store, &wish->token);
+    if (key != NULL && !is_as_wished(key, wish)) {
+        return mg_error_set(error, MG_EXISTS, "token: has made a key of another type or label");
+    }
+    if (key == NULL) {
+        struct key_info info = {.purpose = (enum key_purpose)wish->purpose,
+                                .role = WIRE_ISSUER_OFFERED,
+                                .origin = KEY_ORIGIN_CONTROL,
+                                .type = wish->type,
+                                .created = call->now,
+                                .token = wish->token};
+        memcpy(info.label, wish->label.data, wish->label.len);
+        enum mg_status status = keystore_make(store, &info, &key, error);
+        if (status != MG_OK) {
+            return status;
+        }
+        mg_log_info("made key " ID_FORMAT " (%s)", ID_ARGS(&key->info.id), key->type->name);
+    }
+    call->reply->made = key->info.id;
+    return MG_OK;
+}
+
+static enum mg_status do_make_csr(struct call *call, struct mg_error *error)
+{
+    enum mg_status status = certificate_request_make(call->key, &call->request->make_csr, &call->der, error);
+    call->reply->der = mg_buffer_slice(&call->der);
+    return status;
+}
+
+/* Issuing */
+
+/* install puts |issuer|, for the key of |call|, among |issuers|. What can be refused is tried before the disk is
+ * written, and what follows that cannot fail. */
+static enum mg_status install(struct call *call, const struct issuer_set *issuers, struct issuer *issuer,
+                              struct mg_error *error)
+{
+    const struct wire_control_chain *chain = &call->request->install;
+    struct issuer_set *set;
+    enum mg_status status = issuer_set_with(&set, issuers, issuer, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    status = keystore_set1_chain(call->service->store, call->key, chain->certificates, chain->num_certificates, error);
+    if (status != MG_OK) {
+        issuer_set_free(set);
+        return status;
+    }
+    issuer_publisher_publish(call->service->issuers, set);
+    mg_log_info("installed issuer " ID_FORMAT, ID_ARGS(&call->key->info.id));
+    return MG_OK;
+}
+
+static enum mg_status do_install(struct call *call, struct mg_error *error)
+{
+    const struct wire_control_chain *chain = &call->request->install;
+    struct issuer_set *issuers = issuer_publisher_get(call->service->issuers);
+    const struct issuer *present = issuer_set_find0(issuers, &call->key->info.id);
+    enum mg_status status = MG_OK;
+    if (present == NULL || !issuer_has_chain(present, chain->certificates, chain->num_certificates)) {
+        struct issuer *issuer = NULL;
+        status =
+            issuer_new(&issuer, call->key, chain->certificates, chain->num_certificates, call->service->backend, error);
+        if (status == MG_OK) {
+            status = install(call, issuers, issuer, error);
+        }
+        issuer_free(issuer);
+    }
+    issuer_set_free(issuers);
+    return status;
+}
+
+/* A key that is not certified is no issuer: there is nothing to remove. */
+static enum mg_status do_remove(struct call *call, struct mg_error *error)
+{
+    struct issuer_set *issuers, *set;
+    if (call->key->num_chain == 0 || call->key->is_removed) {
+        return MG_OK;
+    }
+    issuers = issuer_publisher_get(call->service->issuers);
+    enum mg_status status = issuer_set_without(&set, issuers, &call->key->info.id, error);
+    issuer_set_free(issuers);
+    if (status != MG_OK) {
+        return status;
+    }
+    status = keystore_remove(call->service->store, call->key, error);
+    if (status != MG_OK) {
+        issuer_set_free(set);
+        return status;
+    }
+    issuer_publisher_publish(call->service->issuers, set);
+    mg_log_info("removed issuer " ID_FORMAT, ID_ARGS(&call->key->info.id));
+    return MG_OK;
+}
+
+/* A key that is not there any more may still have files, if its destruction failed before. */
+static enum mg_status do_destroy(struct call *call, struct mg_error *error)
+{
+    const struct wire_key_id *id = &call->request->key_id;
+    enum mg_status status = call->key != NULL ? do_remove(call, error) : MG_OK;
+    if (status == MG_OK) {
+        status = keystore_destroy(call->service->store, id, error);
+    }
+    if (status == MG_OK && call->key != NULL) {
+        mg_log_info("destroyed key " ID_FORMAT, ID_ARGS(id));
+    }
+    return status;
+}
+
+/* The calls. Of a key that is named, the purpose must allow |needs|, and unless |is_reading| control must have had it
+ * made: the root, the built-in issuer and the forward-untrust issuer are the signer's own. */
+static const struct rule {
+    enum mg_status (*run)(struct call *call, struct mg_error *error);
+    bool names_key;
+    bool is_reading;
+    bool may_be_gone;
+    enum key_call needs;
+} rules[WIRE_CONTROL_LAST_CALL + 1] = {
+    [WIRE_CONTROL_LIST] = {.run = do_list},
+    [WIRE_CONTROL_MAKE_KEY] = {.run = do_make_key},
+    [WIRE_CONTROL_PUBLIC_KEY] = {.run = do_public_key, .names_key = true, .is_reading = true},
+    [WIRE_CONTROL_MAKE_CSR] = {.run = do_make_csr, .names_key = true, .needs = KEY_CALL_SIGN_CSR},
+    [WIRE_CONTROL_INSTALL] = {.run = do_install, .names_key = true, .needs = KEY_CALL_SIGN_LEAF},
+    [WIRE_CONTROL_REMOVE] = {.run = do_remove, .names_key = true, .needs = KEY_CALL_SIGN_LEAF},
+    [WIRE_CONTROL_DESTROY] = {.run = do_destroy, .names_key = true, .may_be_gone = true, .needs = KEY_CALL_DESTROY},
+};
+
+/* find_key finds the key that the request names, and judges it by |rule|. */
+static enum mg_status find_key(struct call *call, const struct rule *rule, struct mg_error *error)
+{
+    const struct keystore_key *key = keystore_find0(call->service->store, &call->request->key_id);
+    call->key = key;
+    if (key == NULL) {
+        return rule->may_be_gone ? MG_OK : mg_error_set(error, MG_NOT_FOUND, "key id: no such key");
+    }
+    if (rule->is_reading) {
+        return MG_OK;
+    }
+    const char *name = wire_control_call_name(call->request->call);
+    if (!key_purpose_allows(key->info.purpose, rule->needs)) {
+        return mg_error_set(error, MG_DENIED, "key id: %s is not for a key for %s", name,
+                            key_purpose_name(key->info.purpose));
+    }
+    if (key->info.origin != KEY_ORIGIN_CONTROL) {
+        return mg_error_set(error, MG_DENIED, "key id: %s is not for a built-in key", name);
+    }
+    return MG_OK;
+}
+
+static enum mg_status run_call(struct call *call, struct mg_error *error)
+{
+    const struct rule *rule = &rules[call->request->call];
+    enum mg_status status = rule->names_key ? find_key(call, rule, error) : MG_OK;
+    return status == MG_OK ? rule->run(call, error) : status;
+}
+
+/* What control may well ask (the end of a list, a wish that breaks a rule) is not worth a line in the log. */
+static enum mg_log_level level_of(enum wire_control_status status)
+{
+    switch (status) {
+    case WIRE_CONTROL_FAILED:
+        return MG_LOG_ERROR;
+    case WIRE_CONTROL_DENIED:
+        return MG_LOG_WARNING;
+    default:
+        return MG_LOG_DEBUG;
+    }
+}
+
+/* refuse makes the reply say |why|. A text with something in it that came from elsewhere may be no UTF-8. */
+static void refuse(struct wire_control_reply *reply, enum mg_status status, const struct mg_error *why)
+{
+    struct mg_slice text = mg_slice_of_text(why->text);
+    reply->status = wire_control_status_of(status);
+    reply->text = mg_utf8_is_label(text) ? text : mg_slice_of_text("refused");
+}
+
+enum mg_status control_service_handle(struct control_service *service, struct mg_slice packet, int64_t now,
+                                      struct mg_buffer *out, struct mg_error *error)
+{
+    struct wire_control_request request;
+    enum mg_status status = wire_control_decode_request(packet, &request, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    struct mg_error why = {""};
+    struct wire_control_reply reply = {.call = request.call, .id = request.id};
+    struct call call = {.service = service, .request = &request, .now = now, .reply = &reply};
+    mg_buffer_init(&call.der, WIRE_CONTROL_MAX_DER);
+    status = run_call(&call, &why);
+    if (status != MG_OK) {
+        refuse(&reply, status, &why);
+        mg_log(level_of(reply.status), "control's %s: %s", wire_control_call_name(request.call), why.text);
+    }
+    mg_counter_add(&service->counters.calls[request.call], 1);
+    mg_counter_add(&service->counters.results[reply.status], 1);
+    mg_buffer_clear(out);
+    wire_control_encode_reply(out, &reply);
+    mg_buffer_free(&call.der);
+    return mg_buffer_ok(out) ? MG_OK : mg_error_set(error, MG_MEMORY, "no memory for a reply");
+}
