@@ -59,6 +59,12 @@ enum config_key_type {
     CONFIG_KEY_RSA_4096 = 5,
 };
 enum config_crypto_mb { CONFIG_CRYPTO_MB_AUTO, CONFIG_CRYPTO_MB_OFF };
+enum config_subscription { CONFIG_SUBSCRIPTION_SOFTWARE, CONFIG_SUBSCRIPTION_HSM };
+enum config_issuer_expiry {
+    CONFIG_EXPIRY_SUCCESSOR, /* the configured successor; without one as BYPASS */
+    CONFIG_EXPIRY_BYPASS,
+    CONFIG_EXPIRY_BLOCK,
+};
 
 /* One policy rule. An empty list matches everything; conditions of one rule are all required. */
 struct config_rule {
@@ -172,6 +178,18 @@ struct config_signer {
     uint64_t journal_bytes;
 };
 
+struct config_control {
+    const char *database;
+    enum config_subscription subscription;
+    const char *socket;
+    const char *engine_socket;
+    const char *listen;
+    const char *certificate;
+    const char *key;
+    enum config_issuer_expiry on_issuer_expiry;
+    uint64_t prepare_time_ns;
+};
+
 struct config_metrics {
     const char *socket;
     const char *tcp;
@@ -187,6 +205,7 @@ struct config {
     struct config_minting minting;
     struct config_cache cache;
     struct config_signer signer;
+    struct config_control control;
     struct config_metrics metrics;
     struct config_arena *arena; /* owns all of the above */
 };

@@ -31,6 +31,12 @@ static const struct config_word key_types[] = {{"EC_P256", CONFIG_KEY_EC_P256}, 
                                                {"RSA_4K", CONFIG_KEY_RSA_4096}, {NULL, 0}};
 static const struct config_word crypto_mb_words[] = {
     {"auto", CONFIG_CRYPTO_MB_AUTO}, {"off", CONFIG_CRYPTO_MB_OFF}, {NULL, 0}};
+static const struct config_word subscriptions[] = {
+    {"software", CONFIG_SUBSCRIPTION_SOFTWARE}, {"hsm", CONFIG_SUBSCRIPTION_HSM}, {NULL, 0}};
+static const struct config_word issuer_expiry_words[] = {{"successor", CONFIG_EXPIRY_SUCCESSOR},
+                                                         {"bypass", CONFIG_EXPIRY_BYPASS},
+                                                         {"block", CONFIG_EXPIRY_BLOCK},
+                                                         {NULL, 0}};
 
 static const struct config_key log_keys[] = {
     {"level", CONFIG_WORD, AT(log_level), "info", 0, 0, log_levels, true,
@@ -224,6 +230,29 @@ static const struct config_key signer_keys[] = {
      "Size at which a file of the issuance journal is closed and the next begun."},
 };
 
+static const struct config_key control_keys[] = {
+    {"database", CONFIG_STRING, AT(control.database), "/var/lib/mintgate/control/control.db", 1, 0, NULL, false,
+     "SQLite database of the control plane (0600); made at first start. No part of the path may be a symbolic link."},
+    {"subscription", CONFIG_WORD, AT(control.subscription), "hsm", 0, 0, subscriptions, false,
+     "Which custom intermediates may be kept. `software`: 2 of type CUSTOM_SW, 1 enabled; `hsm`: 8 of either type, 4 "
+     "enabled."},
+    {"socket", CONFIG_STRING, AT(control.socket), "/run/mintgate/control.sock", 1, 107, NULL, false,
+     "Unix socket for `mintgatectl`; who connects is told by the kernel."},
+    {"engine_socket", CONFIG_STRING, AT(control.engine_socket), "/run/mintgate/control-engine.sock", 1, 107, NULL,
+     false, "Unix socket on which engines are told of issuers and stores."},
+    {"listen", CONFIG_STRING, AT(control.listen), "", 0, 0, NULL, false,
+     "ADDRESS:PORT for the APIs over TLS; empty: none. Never an address that clients of the dataplane reach."},
+    {"certificate", CONFIG_STRING, AT(control.certificate), "/var/lib/mintgate/control/server.pem", 1, 0, NULL, false,
+     "PEM file of the certificate, and its chain, for `listen`; made at first start if missing."},
+    {"key", CONFIG_STRING, AT(control.key), "/var/lib/mintgate/control/server.key", 1, 0, NULL, false,
+     "PEM file (0600) of its key; made with it."},
+    {"on_issuer_expiry", CONFIG_WORD, AT(control.on_issuer_expiry), "successor", 0, 0, issuer_expiry_words, true,
+     "What happens when the default intermediate expires: its successor becomes the default, and where none is "
+     "configured new flows are bypassed with an alarm; bypass at once; or block."},
+    {"prepare_time", CONFIG_DURATION, AT(control.prepare_time_ns), "10s", 0, 600 * NS_S, NULL, true,
+     "Longest time for minting ahead with a new default before it takes over."},
+};
+
 static const struct config_key metrics_keys[] = {
     {"socket", CONFIG_STRING, AT(metrics.socket), "/run/mintgate/metrics.sock", 0, 107, NULL, false,
      "Unix socket for the engine's `GET /metrics` and `GET /bypasses`; empty: none."},
@@ -259,6 +288,7 @@ const struct config_section config_sections[] = {
     SECTION(minting, "Minted certificates."),
     SECTION(cache, "The cache of minted certificates."),
     SECTION(signer, "The signer process."),
+    SECTION(control, "The control plane."),
     SECTION(metrics, "The engine's metrics."),
 };
 const size_t config_num_sections = MG_ARRAY_LEN(config_sections);
