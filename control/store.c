@@ -31,12 +31,11 @@ static enum mg_status status_of(int result)
 {
     switch (result & 0xff) {
     case SQLITE_CONSTRAINT:
-        return result == SQLITE_CONSTRAINT_UNIQUE || result == SQLITE_CONSTRAINT_PRIMARYKEY ? MG_EXISTS : MG_DENIED;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return MG_INVALID;
+        return result == SQLITE_CONSTRAINT_UNIQUE || result == SQLITE_CONSTRAINT_PRIMARYKEY ? MG_EXISTS : MG_INTERNAL;
     case SQLITE_NOMEM:
         return MG_MEMORY;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_FULL:
@@ -247,8 +246,10 @@ static enum mg_status connect_to(struct store_tx *tx, const char *path, struct m
     }
     sqlite3_busy_timeout(tx->db, BUSY_TIMEOUT_MS);
     sqlite3_db_config(tx->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    return execute(tx->db, "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON", path,
-                   error);
+    return execute(tx->db,
+                   "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;"
+                   "PRAGMA recursive_triggers = ON",
+                   path, error);
 }
 
 /* get_int runs a query of one number. */
@@ -269,8 +270,7 @@ static enum mg_status expect_text(struct store_tx *tx, const char *sql, const ch
     while (bad == MG_OK && store_next(&query)) {
         struct mg_slice text = store_column_text(&query);
         if (!mg_slice_equal(text, mg_slice_of_text(expected))) {
-            bad =
-                mg_error_set(error, MG_INVALID, "database: %s says: %.*s", sql, (int)text.len, (const char *)text.data);
+            bad = mg_error_set(error, MG_IO, "database: %s says: %.*s", sql, (int)text.len, (const char *)text.data);
         }
     }
     enum mg_status status = store_finish(&query, bad == MG_OK ? error : NULL);

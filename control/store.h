@@ -40,8 +40,8 @@ struct store_migrations {
 /* store_open opens the database at |path|, makes it if it is missing (0600; its directory exists), checks its
  * integrity and runs the steps of |modules| that it lacks, in order, each in a transaction of its own. The caller frees
  * *out with store_close. MG_DENIED: not a regular file of this user alone, or a symbolic link on the way. MG_INVALID:
- * damaged, not a database of Mintgate, or made by a newer one (a version, or a module, that |modules| does not know).
- * MG_IO. One store per file and process. */
+ * not a database of Mintgate, or made by a newer one (a version, or a module, that |modules| does not know). MG_IO,
+ * also for a damaged one. One store per file and process. */
 MG_MUST_USE enum mg_status store_open(struct store **out, const char *path,
                                       const struct store_migrations *const *modules, size_t num_modules,
                                       struct mg_error *error);
@@ -99,8 +99,8 @@ int64_t store_column_int(struct store_statement *statement);
 struct mg_slice store_column_text(struct store_statement *statement);
 struct mg_slice store_column_blob(struct store_statement *statement);
 
-/* store_finish frees what |statement| holds. MG_EXISTS: a UNIQUE rule was broken; MG_DENIED: another rule of the tables
- * or a trigger; MG_IO, MG_MEMORY, MG_INVALID (damaged), MG_INTERNAL. */
+/* store_finish frees what |statement| holds. MG_EXISTS: a UNIQUE rule was broken; MG_INTERNAL: another rule of the
+ * tables, a trigger, or SQL that does not fit them; MG_IO; MG_MEMORY. */
 MG_MUST_USE enum mg_status store_finish(struct store_statement *statement, struct mg_error *error);
 
 /* store_run is store_next until the end and store_finish: for what returns no rows. */
