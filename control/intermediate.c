@@ -19,7 +19,7 @@ static const char *const steps[] = {
     "  fallback_id INTEGER NOT NULL,"
     "  name TEXT NOT NULL UNIQUE COLLATE NOCASE,"
     "  description TEXT NOT NULL,"
-    "  key_id BLOB UNIQUE CHECK (length(key_id) = 16),"
+    "  key_id BLOB CHECK (length(key_id) = 16),"
     "  public_key TEXT,"
     "  key_time INTEGER NOT NULL,"
     "  attestation_time INTEGER NOT NULL,"
@@ -47,6 +47,9 @@ static const char *const steps[] = {
     "CREATE TRIGGER intermediate_keeps_its_key BEFORE UPDATE OF key_id ON intermediate"
     "  WHEN old.key_id IS NOT NULL AND old.key_id IS NOT new.key_id AND old.id <> 1"
     "  BEGIN SELECT raise(ABORT, 'the key of an intermediate cannot be replaced'); END;"
+    "CREATE TRIGGER intermediate_has_its_own_key BEFORE UPDATE OF key_id ON intermediate"
+    "  WHEN EXISTS (SELECT 1 FROM intermediate WHERE key_id = new.key_id AND id <> new.id)"
+    "  BEGIN SELECT raise(ABORT, 'the key is of another intermediate'); END;"
     "CREATE TABLE default_issuer ("
     "  one INTEGER PRIMARY KEY CHECK (one = 1),"
     "  id INTEGER NOT NULL REFERENCES intermediate,"
@@ -208,6 +211,13 @@ static void prepare(struct store_statement *statement, struct store_tx *tx, stru
     store_prepare(statement, tx, mg_buffer_ok(sql) ? (const char *)sql->data : "too long");
 }
 
+/* name_taken says what MG_EXISTS means here: the name is what is unique. */
+static enum mg_status name_taken(enum mg_status status, struct mg_error *error)
+{
+    return status == MG_EXISTS ? mg_error_set(error, status, "name: there is another certificate of this name")
+                               : status;
+}
+
 enum mg_status intermediate_insert(struct store_tx *tx, struct intermediate *record, struct mg_error *error)
 {
     char text[MAX_SQL];
@@ -224,7 +234,7 @@ enum mg_status intermediate_insert(struct store_tx *tx, struct intermediate *rec
     prepare(&statement, tx, &sql);
     bind_columns(&statement, record);
     store_bind_int(&statement, record->id);
-    enum mg_status status = store_run(&statement, error);
+    enum mg_status status = name_taken(store_run(&statement, error), error);
     if (status == MG_OK) {
         record->id = store_last_id(tx);
     }
@@ -251,7 +261,7 @@ enum mg_status intermediate_update(struct store_tx *tx, const struct intermediat
     prepare(&statement, tx, &sql);
     bind_columns(&statement, record);
     store_bind_int(&statement, record->id);
-    return expect_changed(tx, record->id, store_run(&statement, error), error);
+    return expect_changed(tx, record->id, name_taken(store_run(&statement, error), error), error);
 }
 
 enum mg_status intermediate_delete(struct store_tx *tx, int64_t id, struct mg_error *error)

@@ -118,16 +118,6 @@ static enum mg_status set_name(struct step *step, struct mg_slice name, struct m
     return text_set(step->record.name, name, &name_rule, error);
 }
 
-/* duplicate_name gives the refusal of a name that is taken its text. */
-static enum mg_status duplicate_name(struct step *step, enum mg_status status, struct mg_error *error)
-{
-    if (status == MG_EXISTS) {
-        return step_refuse(step->call, status, "DUPLICATE_ITEM", error,
-                           "name: there is another certificate of this name");
-    }
-    return status;
-}
-
 /* fill makes the record of a new certificate from |draft|. */
 static enum mg_status fill(struct step *step, const struct lifecycle_draft *draft, struct mg_error *error)
 {
@@ -166,7 +156,7 @@ enum mg_status lifecycle_create(struct lifecycle_call *call, const struct lifecy
         status = lifecycle_quota_check_create(&step, error);
     }
     if (status == MG_OK) {
-        status = duplicate_name(&step, intermediate_insert(step.tx, &step.record, error), error);
+        status = intermediate_insert(step.tx, &step.record, error);
     }
     if (status == MG_OK) {
         mg_json_string(&step.detail, "type", words_name(&intermediate_type_words, step.record.type));
