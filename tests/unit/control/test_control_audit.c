@@ -43,12 +43,13 @@ static enum mg_status append(int64_t time_us)
 
 struct page {
     int64_t ids[8], last_time;
-    size_t num;
+    size_t num, num_visits;
 };
 
 static enum mg_status collect(void *context, const struct audit_entry *entry, struct mg_error *why)
 {
     struct page *page = context;
+    page->num_visits++;
     if (page->num == MG_ARRAY_LEN(page->ids)) {
         return mg_error_set(why, MG_LIMIT, "full");
     }
@@ -96,11 +97,12 @@ static void test_a_visitor_that_fails_ends_the_walk(void **state)
 {
     (void)state;
     struct page page;
-    for (int i = 0; i < 9; i++) {
+    for (int i = 0; i < 12; i++) {
         assert_int_equal(append(i), MG_OK);
     }
     assert_int_equal(list(0, SIZE_MAX, &page), MG_LIMIT);
     assert_string_equal(error.text, "full");
+    assert_int_equal(page.num_visits, MG_ARRAY_LEN(page.ids) + 1);
 }
 
 static enum mg_status run(const char *sql)

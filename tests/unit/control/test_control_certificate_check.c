@@ -10,6 +10,8 @@
 #include "ca_builder.h"
 #include "control/certificate_check.h"
 
+/* Name constraints in DER: excluded are DNS "" and the directory names below C=CH. */
+#define NO_SWISS "critical,DER:30:15:A1:13:30:11:A4:0F:30:0D:31:0B:30:09:06:03:55:04:06:13:02:43:48"
 #define NO_DNS "critical,DER:30:06:A1:04:30:02:82:00"
 
 static EVP_PKEY *root_key, *upper_key, *key, *other_key;
@@ -216,6 +218,7 @@ static void test_what_is_no_ca_for_servers_is_refused(void **state)
     refused((struct ca_spec){.key_usage = ""}, "keyUsage: must be there");
     refused((struct ca_spec){.extended_key_usage = "clientAuth,emailProtection"}, "must have serverAuth");
     refused((struct ca_spec){.unknown_critical = true}, "a critical one is unknown");
+    refused((struct ca_spec){.name_constraints = "DER:05:00"}, "extensions: one is malformed");
     accepted((struct ca_spec){.extended_key_usage = "anyExtendedKeyUsage"});
     accepted((struct ca_spec){.basic_constraints = "critical,CA:TRUE,pathlen:0"});
     put(ca_make(&(struct ca_spec){.key = key, .issuer = upper, .issuer_key = upper_key}));
@@ -409,6 +412,7 @@ static void test_each_certificate_of_a_chain_is_checked(void **state)
     upper_refused((struct ca_spec){.not_after = CA_NOW - 1, .not_before = 1}, "has ended");
     upper_refused((struct ca_spec){.digest = EVP_sha1()}, "signature: must be with SHA-256");
     upper_refused((struct ca_spec){.name_constraints = NO_DNS}, "exclude every DNS name");
+    upper_refused((struct ca_spec){.name_constraints = NO_SWISS}, "forbid the subject of a certificate below it");
     put(ca_make(&(struct ca_spec){.common_name = "Corp Upper",
                                   .key = upper_key,
                                   .issuer = root,
@@ -426,6 +430,25 @@ static void test_a_path_length_counts_all_cas_below(void **state)
     ca_append_pem(&file, narrow);
     expect_error(check_chain(), "chain: certificate 2: pathLenConstraint");
     X509_free(narrow);
+}
+
+/* RFC 5280 section 4.2.1.9: a CA's new key certified by its old one, under the same name. */
+static void test_a_path_length_does_not_count_the_self_issued(void **state)
+{
+    (void)state;
+    X509 *old = ca_make(&(struct ca_spec){.common_name = "Corp Upper",
+                                          .key = other_key,
+                                          .issuer = root,
+                                          .issuer_key = root_key,
+                                          .basic_constraints = "critical,CA:TRUE,pathlen:1"});
+    X509 *rolled = ca_make(
+        &(struct ca_spec){.common_name = "Corp Upper", .key = upper_key, .issuer = old, .issuer_key = other_key});
+    ca_append_pem(&file, rolled);
+    ca_append_pem(&file, old);
+    ca_append_pem(&file, root);
+    chain_accepted();
+    X509_free(old);
+    X509_free(rolled);
 }
 
 /* Clients do not look at it, and old roots have it. */
@@ -490,6 +513,7 @@ int main(void)
         CHAIN_TEST(test_a_link_that_was_not_signed_is_refused),
         CHAIN_TEST(test_each_certificate_of_a_chain_is_checked),
         CHAIN_TEST(test_a_path_length_counts_all_cas_below),
+        CHAIN_TEST(test_a_path_length_does_not_count_the_self_issued),
         CHAIN_TEST(test_a_root_may_be_signed_with_sha1),
         CHAIN_TEST(test_a_chain_of_eight_is_the_longest),
     };

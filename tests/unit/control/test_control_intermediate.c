@@ -267,7 +267,7 @@ static void test_a_record_changed_by_hand_is_refused(void **state)
 static void test_doomed_keys_wait_until_they_are_forgotten(void **state)
 {
     (void)state;
-    struct wire_key_id keys[2] = {{"a key to destroy"}, {"another of those"}}, next;
+    struct wire_key_id keys[2] = {{"the other of two"}, {"a key to destroy"}}, next;
     assert_int_equal(doomed_key_next(tx, &next, &error), MG_NOT_FOUND);
     assert_int_equal(doomed_key_add(tx, &keys[0], 5, &error), MG_OK);
     assert_int_equal(doomed_key_add(tx, &keys[1], 4, &error), MG_OK);

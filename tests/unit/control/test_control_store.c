@@ -148,13 +148,15 @@ static void test_what_was_bound_comes_back(void **state)
     assert_int_equal(store_end(tx, MG_OK, &error), MG_OK);
 
     tx = begin(store, STORE_READ);
-    store_prepare(&statement, tx, "SELECT name, people, arms, mayor, '' FROM town WHERE mayor IS NULL AND people < 0");
+    store_prepare(&statement, tx,
+                  "SELECT name, people, arms, mayor, '', x'' FROM town WHERE mayor IS NULL AND people < 0");
     assert_true(store_next(&statement));
     assert_true(mg_slice_equal(store_column_text(&statement), mg_slice_of_text("Uruk'; DROP TABLE town; --")));
     assert_true(store_column_int(&statement) == INT64_MIN);
     assert_true(mg_slice_equal(store_column_blob(&statement), mg_slice_of("\0\1\2", 3)));
     assert_null(store_column_text(&statement).data);
     assert_non_null(store_column_text(&statement).data); /* empty is not NULL */
+    assert_non_null(store_column_blob(&statement).data);
     assert_false(store_next(&statement));
     assert_int_equal(store_finish(&statement, &error), MG_OK);
     assert_int_equal(store_end(tx, MG_OK, &error), MG_OK);
