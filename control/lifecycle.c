@@ -176,14 +176,21 @@ static bool differs(struct mg_slice given, const char *now)
 
 static enum mg_status check_immutable(struct step *step, const struct lifecycle_draft *draft, struct mg_error *error)
 {
-    const struct intermediate *record = &step->record;
-    const char *field = draft->type != 0 && draft->type != record->type               ? "type"
-                        : draft->region != 0 && draft->region != record->region       ? "region"
-                        : draft->key_type != 0 && draft->key_type != record->key_type ? "keyType"
-                                                                                      : NULL;
-    return field == NULL ? MG_OK
-                         : step_refuse(step->call, MG_INVALID, BAD_INPUT, error,
-                                       "%s: cannot be changed after the certificate is created", field);
+    const struct {
+        const char *field;
+        unsigned given, now;
+    } fields[] = {
+        {"type", draft->type, step->record.type},
+        {"region", draft->region, step->record.region},
+        {"keyType", draft->key_type, step->record.key_type},
+    };
+    for (size_t i = 0; i < MG_ARRAY_LEN(fields); i++) {
+        if (fields[i].given != 0 && fields[i].given != fields[i].now) {
+            return step_refuse(step->call, MG_INVALID, BAD_INPUT, error,
+                               "%s: cannot be changed after the certificate is created", fields[i].field);
+        }
+    }
+    return MG_OK;
 }
 
 static enum mg_status change_status(struct step *step, enum intermediate_status wanted, struct mg_error *error)

@@ -49,6 +49,10 @@ MG_MUST_USE enum mg_status store_open(struct store **out, const char *path,
 /* store_close closes it; no transaction may be under way. NULL is allowed. */
 void store_close(struct store *store);
 
+/* store_backup copies the last commit to a new file at |path| (0600), which store_open opens as it does the original.
+ * Reading waits meanwhile, writing does not. MG_EXISTS, MG_IO: then there is no new file. */
+MG_MUST_USE enum mg_status store_backup(struct store *store, const char *path, struct mg_error *error);
+
 enum store_access {
     STORE_READ,  /* sees the last commit, and goes on seeing it; any change fails */
     STORE_WRITE, /* alone */

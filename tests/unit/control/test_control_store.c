@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -322,6 +324,74 @@ static void test_a_damaged_database_is_refused(void **state)
     refused(MG_IO, "not a database");
 }
 
+static void test_a_backup_is_a_database_of_the_last_commit(void **state)
+{
+    (void)state;
+    struct store *store = open_store(), *copy = NULL;
+    struct stat st;
+    struct store_tx *tx = begin(store, STORE_WRITE);
+    assert_int_equal(add(tx, "Eridu", 1), MG_OK);
+    assert_int_equal(store_end(tx, MG_OK, &error), MG_OK);
+    tx = begin(store, STORE_WRITE);
+    assert_int_equal(add(tx, "Kish", 2), MG_OK); /* not committed yet */
+    assert_int_equal(store_backup(store, temp_path("copy.db"), &error), MG_OK);
+    assert_int_equal(store_end(tx, MG_OK, &error), MG_OK);
+    assert_int_equal(stat(temp_path("copy.db"), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(store_open(&copy, temp_path("copy.db"), modules, 2, &error), MG_OK);
+    assert_int_equal(num_towns(copy), 2);
+    store_close(copy);
+    assert_int_equal(store_backup(store, temp_path("copy.db"), &error), MG_EXISTS);
+    assert_int_equal(store_backup(store, temp_path("nowhere/copy.db"), &error), MG_IO);
+    assert_int_equal(num_towns(store), 3);
+    store_close(store);
+}
+
+static void test_a_failed_backup_leaves_no_file(void **state)
+{
+    (void)state;
+    struct store *store = open_store();
+    struct rlimit before, small = {.rlim_cur = 4096, .rlim_max = RLIM_INFINITY};
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small.rlim_max = before.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    enum mg_status status = store_backup(store, temp_path("copy.db"), &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(status, MG_IO);
+    assert_int_equal(access(temp_path("copy.db"), F_OK), -1);
+    assert_int_equal(num_towns(store), 1);
+    store_close(store);
+}
+
+static void test_a_full_disk_undoes_the_transaction(void **state)
+{
+    (void)state;
+    static const uint8_t arms[16384];
+    struct store *store = open_store();
+    struct store_statement statement;
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){(rlim_t)temp_file_size(temp_path("control.db-wal")) + 8192, before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    struct store_tx *tx = begin(store, STORE_WRITE);
+    store_prepare(&statement, tx, "INSERT INTO town (name, arms) VALUES ('Big', ?)");
+    store_bind_blob(&statement, mg_slice_of(arms, sizeof(arms)));
+    assert_int_equal(store_run(&statement, &error), MG_OK);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    enum mg_status status = store_end(tx, MG_OK, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(status, MG_IO);
+    assert_int_equal(num_towns(store), 1);
+    tx = begin(store, STORE_WRITE); /* and it goes on */
+    assert_int_equal(add(tx, "Eridu", 1), MG_OK);
+    assert_int_equal(store_end(tx, MG_OK, &error), MG_OK);
+    store_close(store);
+    store = open_store();
+    assert_int_equal(num_towns(store), 2);
+    store_close(store);
+}
+
 #define NUM_THREADS 4
 #define ADDS_PER_THREAD 50
 
@@ -380,6 +450,9 @@ int main(void)
         STORE_TEST(test_a_failing_step_changes_nothing),
         STORE_TEST(test_another_programs_database_is_refused_and_left_alone),
         STORE_TEST(test_a_damaged_database_is_refused),
+        STORE_TEST(test_a_backup_is_a_database_of_the_last_commit),
+        STORE_TEST(test_a_failed_backup_leaves_no_file),
+        STORE_TEST(test_a_full_disk_undoes_the_transaction),
         STORE_TEST(test_writers_take_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
