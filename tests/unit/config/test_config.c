@@ -47,6 +47,10 @@ static void test_an_empty_file_is_all_defaults_and_intercepts_nothing(void **sta
         assert_int_equal(config->cache.bytes, 256 << 20);
         assert_int_equal(config->tls.alpn.num_items, 2);
         assert_string_equal(config->signer.state_dir, "/var/lib/mintgate/signer");
+        assert_string_equal(config->control.database, "/var/lib/mintgate/control/control.db");
+        assert_string_equal(config->control.listen, "");
+        assert_int_equal(config->control.subscription, CONFIG_SUBSCRIPTION_HSM);
+        assert_int_equal(config->control.prepare_time_ns, UINT64_C(10000000000));
         assert_true(config->tls.client_resumption);
         config_free(config);
     }
@@ -62,6 +66,7 @@ static void test_values_are_read(void **state)
                                   "  idle_sleep: 0\n"
                                   "tls: {min_version: \"1.3\", alpn: h2, client_resumption: false}\n"
                                   "cache: {bytes: 1GiB, negative: 0}\n"
+                                  "control: {subscription: software, on_issuer_expiry: block, listen: '[::1]:8443'}\n"
                                   "policy:\n"
                                   "  block_with: reset\n"
                                   "  rules:\n"
@@ -79,11 +84,14 @@ static void test_values_are_read(void **state)
     assert_int_equal(config->tls.alpn.num_items, 1);
     assert_false(config->tls.client_resumption);
     assert_int_equal(config->cache.bytes, 1 << 30);
+    assert_int_equal(config->control.subscription, CONFIG_SUBSCRIPTION_SOFTWARE);
+    assert_int_equal(config->control.on_issuer_expiry, CONFIG_EXPIRY_BLOCK);
+    assert_string_equal(config->control.listen, "[::1]:8443");
     assert_int_equal(config->policy.rules.num_items, 2);
     const struct config_rule *bank = &config->policy.rules.items[0];
     const struct config_rule *all = &config->policy.rules.items[1];
     assert_string_equal(bank->sni.items[0], "*.bank.test");
-    assert_int_equal(bank->line, 11);
+    assert_int_equal(bank->line, 12);
     assert_int_equal(all->block_with, CONFIG_BLOCK_RESET);
     assert_int_equal(all->server.num_items, 2);
     assert_true(all->server.items[0].is_ipv6);
@@ -111,6 +119,8 @@ static void test_errors_name_file_line_key_and_rule(void **state)
     refused("log: {level: [info]}\n", "log.level: must be a plain value");
     refused("log: {level: info\n", "YAML");
     refused("log: {}\n---\nlog: {}\n", "there is a second document");
+    refused("control: {subscription: gold}\n", "control.subscription: must be one of software, hsm");
+    refused("control: {database: ''}\n", "control.database: must not be empty");
     refused("signer: {state_dir: ''}\n", "signer.state_dir: must not be empty");
     refused("sessions: {tun: a-name-that-is-too-long}\n", "sessions.tun: must have 1 to 15 characters");
 }
