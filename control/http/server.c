@@ -222,11 +222,11 @@ static void *watch(void *arg)
         uint64_t now_ns = mg_clock_monotonic_ns();
         for (struct connection *at = server->connections; at != NULL; at = at->next) {
             if (at->deadline_ns <= now_ns) {
-                shutdown(at->fd, SHUT_RDWR);
-                at->deadline_ns = NEVER;
                 if (!server->is_draining) {
                     count(server, COUNT_TIMEOUT);
                 }
+                shutdown(at->fd, SHUT_RDWR);
+                at->deadline_ns = NEVER;
             }
         }
         uint64_t until_ns = now_ns + LOOK_INTERVAL_NS;
@@ -493,6 +493,8 @@ static enum mg_status start_unix(struct http_server *server, struct mg_error *er
     int fd = -1;
     enum mg_status status = mg_unix_listen(server->config.socket_path, SOCK_STREAM, 0600, &fd, error);
     if (status == MG_OK) {
+        /* Clients of a Unix socket do not wait where its queue is full, they fail: as many as are served may come. */
+        (void)listen(fd, (int)server->config.limits.connections);
         snprintf(server->socket_path, sizeof(server->socket_path), "%s", server->config.socket_path);
         status = serve(server, fd, 0, no_tls, error);
     }
