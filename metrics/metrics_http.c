@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metrics/metrics_http.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/tcp_socket.h"
 #include "base/unix_socket.h"
 
 struct metrics_http {
@@ -117,64 +116,6 @@ static enum mg_status serve(struct metrics_http *server, int listen_fd, struct M
     return MG_OK;
 }
 
-/* split_address splits "host:port" or "[host]:port" in place. */
-static enum mg_status split_address(char *address, const char **host, const char **port, struct mg_error *error)
-{
-    char *colon = strrchr(address, ':');
-    if (colon == NULL || colon == address || colon[1] == '\0') {
-        return mg_error_set(error, MG_INVALID, "%s: must be an address, a colon and a port", address);
-    }
-    *colon = '\0';
-    *port = colon + 1;
-    *host = address;
-    size_t len = strlen(address);
-    if (address[0] == '[' && address[len - 1] == ']') {
-        address[len - 1] = '\0';
-        *host = address + 1;
-    }
-    return MG_OK;
-}
-
-static enum mg_status bind_tcp(const struct addrinfo *info, const char *address, int *out_fd, struct mg_error *error)
-{
-    int one = 1;
-    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
-        return mg_error_errno(error, "cannot make a socket for %s", address);
-    }
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, METRICS_HTTP_MAX_CONNECTIONS) != 0) {
-        enum mg_status status = mg_error_errno(error, "cannot listen on %s", address);
-        close(fd);
-        return status;
-    }
-    *out_fd = fd;
-    return MG_OK;
-}
-
-static enum mg_status listen_tcp(const char *address, int *out_fd, struct mg_error *error)
-{
-    char copy[128];
-    const char *host = NULL, *port = NULL;
-    int len = snprintf(copy, sizeof(copy), "%s", address);
-    if (len < 0 || (size_t)len >= sizeof(copy)) {
-        return mg_error_set(error, MG_INVALID, "metrics address: too long");
-    }
-    enum mg_status status = split_address(copy, &host, &port, error);
-    if (status != MG_OK) {
-        return status;
-    }
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
-    struct addrinfo *info;
-    int result = getaddrinfo(host, port, &hints, &info);
-    if (result != 0) {
-        return mg_error_set(error, MG_INVALID, "%s: %s", address, gai_strerror(result));
-    }
-    status = bind_tcp(info, address, out_fd, error);
-    freeaddrinfo(info);
-    return status;
-}
-
 static enum mg_status start_unix(struct metrics_http *server, const char *path, struct mg_error *error)
 {
     int fd = -1;
@@ -189,7 +130,7 @@ static enum mg_status start_unix(struct metrics_http *server, const char *path, 
 static enum mg_status start_tcp(struct metrics_http *server, const char *address, struct mg_error *error)
 {
     int fd = -1;
-    enum mg_status status = listen_tcp(address, &fd, error);
+    enum mg_status status = mg_tcp_listen(address, METRICS_HTTP_MAX_CONNECTIONS, &fd, error);
     return status == MG_OK ? serve(server, fd, &server->tcp_daemon, error) : status;
 }
 

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/http/oauth.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+
+#define JWT_BEARER "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+void oauth_render_error(const struct http_problem *problem, struct http_response *response)
+{
+    static const char *const codes[HTTP_NUM_PROBLEMS] = {
+        [HTTP_PROBLEM_UNAUTHENTICATED] = "invalid_client",
+        [HTTP_PROBLEM_BAD_CREDENTIALS] = "invalid_client",
+        [HTTP_PROBLEM_FORBIDDEN] = "unauthorized_client",
+        [HTTP_PROBLEM_RATE_LIMITED] = "slow_down",
+        [HTTP_PROBLEM_SLOWED] = "slow_down",
+        [HTTP_PROBLEM_INTERNAL] = "server_error",
+        [HTTP_PROBLEM_UNAVAILABLE] = "temporarily_unavailable",
+    };
+    const char *code = problem->code != NULL ? problem->code : codes[problem->kind];
+    http_response_json(response, problem->status,
+                       json_pack("{s:s,s:s}", "error", code != NULL ? code : "invalid_request", "error_description",
+                                 problem->message));
+}
+
+static void answer_failure(const struct http_request *request, struct http_response *response, enum mg_status status,
+                           const struct authenticator_grant *grant, const struct mg_error *error)
+{
+    struct http_problem problem;
+    switch (status) {
+    case MG_DENIED:
+        problem = http_problem_of(HTTP_PROBLEM_BAD_CREDENTIALS);
+        break;
+    case MG_LIMIT:
+        problem = http_problem_of(HTTP_PROBLEM_SLOWED);
+        problem.retry_after = grant->retry_after;
+        break;
+    default:
+        mg_log_error("a token request failed: %s", error->text);
+        problem = http_problem_of(HTTP_PROBLEM_UNAVAILABLE);
+        problem.retry_after = 1;
+        break;
+    }
+    http_problem_render(&problem, router_renderer(request->family), response);
+}
+
+static void answer_token(struct http_response *response, const struct authenticator_grant *grant)
+{
+    http_response_json(response, 200,
+                       json_pack("{s:s,s:s,s:i}", "access_token", grant->ticket, "token_type", "Bearer", "expires_in",
+                                 TICKET_TOKEN_SECONDS));
+}
+
+void oauth_client_credentials(struct authenticator *authenticator, struct http_request *request,
+                              struct http_response *response)
+{
+    const struct http_params *form = &request->form;
+    const char *grant_type = http_params_get0(form, "grant_type"), *id = http_params_get0(form, "client_id");
+    const char *secret = http_params_get0(form, "client_secret");
+    const char *assertion = http_params_get0(form, "client_assertion");
+    const char *assertion_type = http_params_get0(form, "client_assertion_type");
+    if (grant_type == NULL || strcmp(grant_type, "client_credentials") != 0) {
+        http_fail(request, response, HTTP_PROBLEM_INVALID, "unsupported_grant_type",
+                  "grant_type: must be client_credentials");
+        return;
+    }
+    bool by_assertion = assertion != NULL && assertion_type != NULL && strcmp(assertion_type, JWT_BEARER) == 0;
+    if (!by_assertion && (id == NULL || secret == NULL)) {
+        http_fail(request, response, HTTP_PROBLEM_INVALID, "invalid_request",
+                  "client_id and client_secret, or a client_assertion and its type, are required");
+        return;
+    }
+    struct authenticator_grant grant;
+    struct mg_error error = {""};
+    enum mg_status status = by_assertion ? authenticator_token_by_assertion(authenticator, &request->caller, id,
+                                                                            mg_slice_of_text(assertion), &grant, &error)
+                                         : authenticator_token_by_secret(authenticator, &request->caller, id,
+                                                                         mg_slice_of_text(secret), &grant, &error);
+    if (status == MG_OK) {
+        answer_token(response, &grant);
+    } else {
+        answer_failure(request, response, status, &grant, &error);
+    }
+    mg_secret_wipe(&grant, sizeof(grant));
+}
+
+enum mg_status oauth_authenticate(void *arg, const struct http_request *request, struct http_identity *out)
+{
+    struct mg_slice token;
+    if (!http_request_bearer(request, &token)) {
+        return MG_DENIED;
+    }
+    return authenticator_identify(arg, &request->caller, TICKET_TOKEN, token, out, NULL);
+}
+
+enum mg_status oauth_no_authentication(void *arg, const struct http_request *request, struct http_identity *out)
+{
+    (void)arg;
+    (void)request;
+    (void)out;
+    return MG_DENIED;
+}

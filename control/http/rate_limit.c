@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/http/rate_limit.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/siphash.h"
+
+enum { SHORT, HOUR, NUM_WINDOWS };
+
+static const struct window {
+    uint64_t limit, seconds;
+} windows[RATE_NUM_WEIGHTS][NUM_WINDOWS] = {
+    [RATE_LIGHT] = {{2, 1}, {1000, 3600}},
+    [RATE_MEDIUM] = {{1, 1}, {400, 3600}},
+    [RATE_HEAVY] = {{1, 60}, {4, 3600}},
+};
+
+/* A bucket is kept as the time at which it will be full again: one request moves it on by window / limit. It refuses
+ * what would move it further than one window ahead. */
+struct credential {
+    uint64_t hash; /* 0: free */
+    uint64_t used_ns;
+    uint64_t full_ns[RATE_NUM_WEIGHTS][NUM_WINDOWS];
+};
+
+struct rate_limits {
+    pthread_mutex_t lock; /* of everything below */
+    uint32_t percent;
+    struct credential credentials[RATE_MAX_CREDENTIALS];
+    struct mg_siphash_key key; /* set once */
+};
+
+enum mg_status rate_limits_new(struct rate_limits **out, uint32_t percent, struct mg_error *error)
+{
+    struct rate_limits *limits = calloc(1, sizeof(*limits));
+    if (limits == NULL) {
+        return mg_error_set(error, MG_MEMORY, "no memory for rate limits");
+    }
+    pthread_mutex_init(&limits->lock, NULL);
+    mg_siphash_key_random(&limits->key);
+    limits->percent = percent;
+    *out = limits;
+    return MG_OK;
+}
+
+void rate_limits_free(struct rate_limits *limits)
+{
+    if (limits != NULL) {
+        pthread_mutex_destroy(&limits->lock);
+        free(limits);
+    }
+}
+
+void rate_limits_set_percent(struct rate_limits *limits, uint32_t percent)
+{
+    pthread_mutex_lock(&limits->lock);
+    limits->percent = percent;
+    pthread_mutex_unlock(&limits->lock);
+}
+
+/* find returns the place of |hash|; a new one takes a free place, or that of the one longest unused. */
+static struct credential *find(struct rate_limits *limits, uint64_t hash)
+{
+    struct credential *oldest = &limits->credentials[0];
+    for (size_t i = 0; i < RATE_MAX_CREDENTIALS; i++) {
+        struct credential *credential = &limits->credentials[i];
+        if (credential->hash == hash) {
+            return credential;
+        }
+        if (oldest->hash != 0 && (credential->hash == 0 || credential->used_ns < oldest->used_ns)) {
+            oldest = credential;
+        }
+    }
+    *oldest = (struct credential){.hash = hash};
+    return oldest;
+}
+
+static uint64_t seconds_up(uint64_t ns)
+{
+    return (ns + MG_NS_PER_SECOND - 1) / MG_NS_PER_SECOND;
+}
+
+/* judge tells what one bucket says to one request more. */
+static struct rate_verdict judge(struct window window, uint32_t percent, uint64_t full_ns, uint64_t now_ns)
+{
+    uint64_t limit = window.limit * percent / 100;
+    limit = limit == 0 ? 1 : limit;
+    uint64_t span_ns = window.seconds * MG_NS_PER_SECOND, step_ns = span_ns / limit;
+    uint64_t ahead_ns = full_ns > now_ns ? full_ns - now_ns : 0;
+    uint64_t room_ns = span_ns > ahead_ns ? span_ns - ahead_ns : 0;
+    struct rate_verdict verdict = {.is_limited = true,
+                                   .limit = limit,
+                                   .window = window.seconds,
+                                   .remaining = room_ns / step_ns,
+                                   .reset_seconds = seconds_up(ahead_ns)};
+    if (verdict.remaining == 0) {
+        verdict.retry_after = seconds_up(step_ns - room_ns);
+    }
+    return verdict;
+}
+
+static void spend(uint64_t *full_ns, const struct rate_verdict *verdict, uint64_t now_ns)
+{
+    *full_ns = *full_ns > now_ns ? *full_ns : now_ns;
+    *full_ns += verdict->window * MG_NS_PER_SECOND / verdict->limit;
+}
+
+/* stricter returns the one that refuses longer, else the one with less left. */
+static const struct rate_verdict *stricter(const struct rate_verdict verdicts[NUM_WINDOWS])
+{
+    if (verdicts[SHORT].retry_after != verdicts[HOUR].retry_after) {
+        return verdicts[SHORT].retry_after > verdicts[HOUR].retry_after ? &verdicts[SHORT] : &verdicts[HOUR];
+    }
+    return verdicts[SHORT].remaining <= verdicts[HOUR].remaining ? &verdicts[SHORT] : &verdicts[HOUR];
+}
+
+static bool take(struct rate_limits *limits, uint64_t hash, enum rate_weight weight, uint64_t now_ns,
+                 struct rate_verdict *out)
+{
+    struct credential *credential = find(limits, hash);
+    struct rate_verdict verdicts[NUM_WINDOWS];
+    bool allowed = true;
+    credential->used_ns = now_ns;
+    for (size_t i = 0; i < NUM_WINDOWS; i++) {
+        verdicts[i] = judge(windows[weight][i], limits->percent, credential->full_ns[weight][i], now_ns);
+        allowed = allowed && verdicts[i].retry_after == 0;
+    }
+    for (size_t i = 0; allowed && i < NUM_WINDOWS; i++) {
+        spend(&credential->full_ns[weight][i], &verdicts[i], now_ns);
+        verdicts[i] = judge(windows[weight][i], limits->percent, credential->full_ns[weight][i], now_ns);
+        verdicts[i].retry_after = 0;
+    }
+    *out = *stricter(verdicts);
+    return allowed;
+}
+
+bool rate_limits_take(struct rate_limits *limits, const char *credential, enum rate_weight weight, uint64_t now_ns,
+                      struct rate_verdict *verdict)
+{
+    *verdict = (struct rate_verdict){.is_limited = false};
+    if (weight == RATE_NONE) {
+        return true;
+    }
+    uint64_t hash = mg_siphash(&limits->key, credential, strlen(credential)) | 1; /* 0 marks a free place */
+    pthread_mutex_lock(&limits->lock);
+    bool allowed = limits->percent == 0 || take(limits, hash, weight, now_ns, verdict);
+    pthread_mutex_unlock(&limits->lock);
+    return allowed;
+}
+
+const char *rate_window_name(uint64_t window)
+{
+    return window == 1 ? "SECOND" : window == 60 ? "MINUTE" : "HOUR";
+}
