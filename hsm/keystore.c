@@ -538,6 +538,16 @@ enum mg_status keystore_make(struct keystore *store, const struct key_info *info
     return MG_OK;
 }
 
+/* move renames |from| to |to|. Where an earlier try did so, but could not sync the directory, it does that. */
+static enum mg_status move(const char *from, const char *to, struct mg_error *error)
+{
+    enum mg_status status = mg_file_rename(from, to, error);
+    if (status == MG_NOT_FOUND) {
+        status = mg_file_rename(to, to, error);
+    }
+    return status == MG_NOT_FOUND ? MG_IO : status;
+}
+
 enum mg_status keystore_remove(struct keystore *store, const struct keystore_key *key, struct mg_error *error)
 {
     struct keystore_key *mine = store->keys[index_of(store, &key->info.id)];
@@ -547,11 +557,8 @@ enum mg_status keystore_remove(struct keystore *store, const struct keystore_key
     }
     path_of(store, &mine->info.id, CHAIN_SUFFIX, in_use);
     path_of(store, &mine->info.id, REMOVED_SUFFIX, removed);
-    enum mg_status status = mg_file_rename(in_use, removed, error);
-    if (status == MG_OK || status == MG_NOT_FOUND) { /* not found: an earlier try got that far before it failed */
-        mine->is_removed = true;
-        return MG_OK;
-    }
+    enum mg_status status = move(in_use, removed, error);
+    mine->is_removed = status == MG_OK;
     return status;
 }
 
@@ -562,8 +569,8 @@ static enum mg_status begin_destruction(struct keystore *store, size_t index, st
     struct keystore_key *key = store->keys[index];
     path_of(store, &key->info.id, KEY_SUFFIX, from);
     path_of(store, &key->info.id, DESTROYED_SUFFIX, to);
-    enum mg_status status = mg_file_rename(from, to, error);
-    if (status != MG_OK && status != MG_NOT_FOUND) {
+    enum mg_status status = move(from, to, error);
+    if (status != MG_OK) {
         return status;
     }
     free_key(key);

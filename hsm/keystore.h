@@ -75,7 +75,7 @@ MG_MUST_USE enum mg_status keystore_remove(struct keystore *store, const struct 
                                            struct mg_error *error);
 
 /* keystore_destroy overwrites and unlinks the file of the key with |id|, with its certificates, and frees the key.
- * MG_OK also if there is no such key (any more). After MG_IO the key may be gone already; asked again it goes on. */
+ * MG_OK also if there is no such key (any more). After an error the key may be gone already; asked again it goes on. */
 MG_MUST_USE enum mg_status keystore_destroy(struct keystore *store, const struct wire_key_id *id,
                                             struct mg_error *error);
 

@@ -147,7 +147,7 @@ static enum mg_status open_state_dir(struct signer *signer, struct mg_error *err
 enum mg_status signer_open(struct signer **out, const struct signer_config *config, struct mg_error *error)
 {
     static enum mg_status (*const steps[])(struct signer * signer, struct mg_error * error) = {
-        open_state_dir, lock_state, open_kek, open_keys, open_journal, listen_for_engines, listen_for_control,
+        open_state_dir, lock_state, open_kek, open_keys, open_journal, listen_for_control, listen_for_engines,
     };
     struct signer *signer = calloc(1, sizeof(*signer));
     if (signer == NULL) {

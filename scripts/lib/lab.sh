@@ -43,6 +43,7 @@ vlan_server_ip6=fd6d:6974:6e74:1::1:1
 config=$lab_dir/mintgate.yaml
 metrics_socket=$lab_dir/metrics.sock
 signer_socket=$lab_dir/signer-engine.sock
+signer_control_socket=$lab_dir/signer-control.sock
 signer_metrics_socket=$lab_dir/signer-metrics.sock
 session_log=$lab_dir/sessions.jsonl
 client_roots=$lab_dir/client-roots.pem # all that a client must trust, Mintgate's root first

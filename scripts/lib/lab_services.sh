@@ -34,8 +34,9 @@ start_origins()
 write_config()
 {
     fill_template "$lab_files/mintgate.yaml.in" LAB_DIR="$lab_dir" STACK_NS="$stack_ns" \
-        SIGNER_SOCKET="$signer_socket" SIGNER_METRICS_SOCKET="$signer_metrics_socket" \
-        METRICS_SOCKET="$metrics_socket" SESSION_LOG="$session_log" TRUST_STORE="$pki_dir/trust.pem" > "$config"
+        SIGNER_SOCKET="$signer_socket" SIGNER_CONTROL_SOCKET="$signer_control_socket" \
+        SIGNER_METRICS_SOCKET="$signer_metrics_socket" METRICS_SOCKET="$metrics_socket" \
+        SESSION_LOG="$session_log" TRUST_STORE="$pki_dir/trust.pem" > "$config"
 }
 
 start_signer()

@@ -70,6 +70,7 @@ def test_logs_and_sockets_are_for_owner_and_group(lab):
     assert mode(lab.env["SESSION_LOG"]) == 0o640
     for name in ("metrics.sock", "signer-engine.sock", "signer-metrics.sock"):
         assert mode(lab.directory / name) == 0o660, name
+    assert mode(lab.directory / "signer-control.sock") == 0o600  # keys are made and destroyed there
 
 
 def test_no_private_key_is_stored_in_the_clear(lab):

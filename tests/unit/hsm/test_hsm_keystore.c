@@ -364,6 +364,11 @@ static void test_a_certificate_for_another_key_is_refused(void **state)
     struct mg_slice broken = mg_slice_of(chain.data, chain.len - 1);
     assert_int_equal(keystore_set1_chain(store, key, &broken, 1, NULL), MG_INVALID);
     assert_int_equal(key->num_chain, 0);
+    uint8_t longer[KEYSTORE_MAX_CERTIFICATE];
+    memcpy(longer, chain.data, chain.len);
+    longer[chain.len] = 0;
+    broken = mg_slice_of(longer, chain.len + 1); /* a byte left over */
+    assert_int_equal(keystore_set1_chain(store, key, &broken, 1, NULL), MG_INVALID);
     assert_int_equal(keystore_set1_chain(store, key, &chain, 1, NULL), MG_OK);
     /* The same swap behind the signer's back. */
     char from[PATH_MAX];

@@ -25,106 +25,8 @@
 #include "hsm/journal_files.h"
 #include "hsm/signer_config.h"
 #include "signer_fixture.h"
+#include "signer_process.h"
 #include "temp_dir.h"
-
-static pid_t signer_pid;
-static const char *key_type = "EC_P256";
-static const char *crypto_mb = "auto";
-static unsigned num_threads = 1;
-
-/* write_config writes a configuration whose paths are all in the test's directory. */
-static void write_config(const char *more)
-{
-    struct mg_buffer text;
-    mg_buffer_init(&text, 8192);
-    mg_buffer_append_format(&text,
-                            "signer:\n"
-                            "  engine_socket: %s\n",
-                            temp_path("engine.sock"));
-    mg_buffer_append_format(&text, "  metrics_socket: %s\n", temp_path("metrics.sock"));
-    mg_buffer_append_format(&text, "  state_dir: %s\n", temp_path("state"));
-    mg_buffer_append_format(&text, "  key_encryption_key: %s\n", temp_path("kek"));
-    mg_buffer_append_format(&text, "  builtin_key_type: %s\n  threads: %u\n  crypto_mb: %s\n%s", key_type, num_threads,
-                            crypto_mb, more);
-    assert_int_equal(mg_file_write_atomic(temp_path("mintgate.yaml"), mg_buffer_slice(&text), 0600, NULL), MG_OK);
-    mg_buffer_free(&text);
-}
-
-/* run starts the program with |argv| behind its name; its output goes to the file "output". */
-static pid_t run(const char *const *argv)
-{
-    pid_t pid = fork();
-    if (pid == 0) {
-        char *args[8] = {NULL};
-        args[0] = strdup(SIGNER_PROGRAM);
-        for (size_t i = 0; argv[i] != NULL && i < 6; i++) {
-            args[i + 1] = strdup(argv[i]);
-        }
-        int fd = open(temp_path("output"), O_WRONLY | O_CREAT | O_APPEND, 0600);
-        dup2(fd, STDOUT_FILENO);
-        dup2(fd, STDERR_FILENO);
-        execv(SIGNER_PROGRAM, args);
-        _exit(127);
-    }
-    return pid;
-}
-
-static int wait_for(pid_t pid)
-{
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return status;
-}
-
-static const char *output(void)
-{
-    static struct mg_buffer text;
-    mg_buffer_free(&text);
-    mg_buffer_init(&text, 1 << 20);
-    if (mg_file_read(temp_path("output"), &text, NULL) != MG_OK) {
-        mg_buffer_clear(&text); /* nothing said yet */
-    }
-    mg_buffer_append_u8(&text, 0);
-    return (const char *)text.data;
-}
-
-static int connect_engine(void)
-{
-    int fd;
-    for (int tries = 0; tries < 3000; tries++) {
-        if (mg_unix_connect(temp_path("engine.sock"), SOCK_SEQPACKET, &fd, NULL) == MG_OK) {
-            return fd;
-        }
-        if (waitpid(signer_pid, NULL, WNOHANG) == signer_pid) {
-            fail_msg("the signer ended: %s", output());
-        }
-        usleep(10000);
-    }
-    fail_msg("the signer does not listen: %s", output());
-    return -1;
-}
-
-static void start(void)
-{
-    const char *const argv[] = {"--config", temp_path("mintgate.yaml"), NULL};
-    signer_pid = run(argv);
-    close(connect_engine());
-}
-
-/* stop sends |signal| and returns how the process ended. */
-static int stop(int signal)
-{
-    assert_int_equal(kill(signer_pid, signal), 0);
-    return wait_for(signer_pid);
-}
-
-static void assert_stopped_well(void)
-{
-    int status = stop(SIGTERM);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        fail_msg("ended with %x: %s", (unsigned)status, output());
-    }
-}
 
 static enum mg_status verify_journal(void)
 {
@@ -146,7 +48,7 @@ struct engine {
 static struct engine *engine_open(void)
 {
     struct engine *engine = calloc(1, sizeof(*engine));
-    client_open(&engine->client, connect_engine());
+    client_open(&engine->client, signer_connect_engine());
     client_hello(&engine->client, &engine->issuers);
     assert_int_equal(engine->issuers.num_issuers, 2);
     size_t used = 0;
@@ -227,38 +129,20 @@ static void test_the_program_signs_with_every_key_type(void **state)
                 {"RSA_2K", "auto", 200},   {"RSA_3K", "off", 20},   {"RSA_4K", "auto", 40}};
     for (size_t i = 0; i < MG_ARRAY_LEN(rows); i++) {
         temp_dir_make(NULL);
-        key_type = rows[i].type;
-        crypto_mb = rows[i].crypto_mb;
-        write_config("");
-        start();
+        signer_process.key_type = rows[i].type;
+        signer_process.crypto_mb = rows[i].crypto_mb;
+        signer_write_config("");
+        signer_start();
         struct engine *engine = engine_open();
         assert_string_equal(key_type_get0(engine->issuer.key_type)->name, rows[i].type);
         assert_true(sign_many(engine, rows[i].count));
         engine_close(engine);
-        assert_stopped_well();
+        signer_assert_stopped_well();
         assert_int_equal(verify_journal(), MG_OK);
         temp_dir_remove(NULL);
     }
-    key_type = "EC_P256";
-    crypto_mb = "auto";
-}
-
-static int start_default(void **state)
-{
-    temp_dir_make(state);
-    write_config("");
-    start();
-    return 0;
-}
-
-static int stop_default(void **state)
-{
-    if (signer_pid > 0) {
-        kill(signer_pid, SIGKILL);
-        (void)waitpid(signer_pid, NULL, 0);
-        signer_pid = 0;
-    }
-    return temp_dir_remove(state);
+    signer_process.key_type = "EC_P256";
+    signer_process.crypto_mb = "auto";
 }
 
 static void test_issuers_are_the_same_after_kill_9(void **state)
@@ -266,10 +150,10 @@ static void test_issuers_are_the_same_after_kill_9(void **state)
     (void)state;
     struct engine *before = engine_open();
     assert_true(sign_many(before, 100));
-    int status = stop(SIGKILL);
+    int status = signer_stop(SIGKILL);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(verify_journal(), MG_OK);
-    start();
+    signer_start();
     struct engine *after = engine_open();
     assert_memory_equal(&before->issuer.key_id, &after->issuer.key_id, sizeof(before->issuer.key_id));
     assert_int_equal(before->issuer.num_chain, after->issuer.num_chain);
@@ -279,7 +163,7 @@ static void test_issuers_are_the_same_after_kill_9(void **state)
     assert_true(sign_many(after, 100));
     engine_close(before);
     engine_close(after);
-    assert_stopped_well();
+    signer_assert_stopped_well();
     assert_int_equal(verify_journal(), MG_OK);
 }
 
@@ -298,13 +182,13 @@ static void test_kill_9_under_load_leaves_a_journal_that_verifies(void **state)
         pthread_t thread;
         assert_int_equal(pthread_create(&thread, NULL, sign_until_killed, engine), 0);
         usleep(100000 + 37000 * (useconds_t)i);
-        (void)stop(SIGKILL);
+        (void)signer_stop(SIGKILL);
         pthread_join(thread, NULL);
         engine_close(engine);
         assert_int_equal(verify_journal(), MG_OK);
-        start();
+        signer_start();
     }
-    assert_stopped_well();
+    signer_assert_stopped_well();
     assert_int_equal(verify_journal(), MG_OK);
 }
 
@@ -314,28 +198,28 @@ static void test_a_torn_journal_is_repaired_and_said(void **state)
     struct engine *engine = engine_open();
     assert_true(sign_many(engine, 10));
     engine_close(engine);
-    (void)stop(SIGKILL);
+    (void)signer_stop(SIGKILL);
     char path[PATH_MAX];
     journal_file_path(path, temp_path("state/journal"), 1);
     assert_int_equal(truncate(path, temp_file_size(path) - 20), 0);
-    start();
-    assert_non_null(strstr(output(), "of an unfinished write off "));
+    signer_start();
+    assert_non_null(strstr(signer_output(), "of an unfinished write off "));
     assert_int_equal(verify_journal(), MG_OK);
     engine = engine_open();
     assert_true(sign_many(engine, 10));
     engine_close(engine);
-    assert_stopped_well();
+    signer_assert_stopped_well();
     assert_int_equal(verify_journal(), MG_OK);
 }
 
 static void test_two_threads_serve_several_engines(void **state)
 {
     (void)state;
-    assert_stopped_well();
-    num_threads = 2;
-    write_config("");
-    num_threads = 1;
-    start();
+    signer_assert_stopped_well();
+    signer_process.num_threads = 2;
+    signer_write_config("");
+    signer_process.num_threads = 1;
+    signer_start();
     struct engine *engines[4];
     for (size_t i = 0; i < MG_ARRAY_LEN(engines); i++) {
         engines[i] = engine_open();
@@ -348,7 +232,7 @@ static void test_two_threads_serve_several_engines(void **state)
     for (size_t i = 0; i < MG_ARRAY_LEN(engines); i++) {
         engine_close(engines[i]);
     }
-    assert_stopped_well();
+    signer_assert_stopped_well();
     assert_int_equal(verify_journal(), MG_OK);
 }
 
@@ -402,7 +286,7 @@ static void test_nothing_secret_is_readable(void **state)
         assert_int_equal(stat(temp_path(expected[i].path), &st), 0);
         assert_int_equal(st.st_mode & 07777, expected[i].mode);
     }
-    assert_null(strstr(output(), "PRIVATE"));
+    assert_null(strstr(signer_output(), "PRIVATE"));
 }
 
 /* proc_status returns the number, in |base|, behind |name| in /proc/PID/status. */
@@ -410,7 +294,7 @@ static unsigned long long proc_status(const char *name, int base)
 {
     char path[64], line[256];
     unsigned long long value = ~0ull;
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)signer_pid);
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)signer_process.pid);
     FILE *file = fopen(path, "r");
     assert_non_null(file);
     while (fgets(line, sizeof(line), file) != NULL) {
@@ -438,9 +322,9 @@ static void test_a_second_signer_on_the_same_state_is_refused(void **state)
 {
     (void)state;
     const char *const argv[] = {"--config", temp_path("mintgate.yaml"), NULL};
-    int status = wait_for(run(argv));
+    int status = signer_wait_for(signer_run_program(argv));
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-    assert_non_null(strstr(output(), "another signer runs on this state directory"));
+    assert_non_null(strstr(signer_output(), "another signer runs on this state directory"));
     struct engine *engine = engine_open();
     assert_true(sign_many(engine, 1)); /* the first is not disturbed */
     engine_close(engine);
@@ -449,31 +333,30 @@ static void test_a_second_signer_on_the_same_state_is_refused(void **state)
 static void test_a_lost_key_encryption_key_stops_the_start(void **state)
 {
     (void)state;
-    assert_stopped_well();
+    signer_assert_stopped_well();
     assert_int_equal(unlink(temp_path("kek")), 0);
     const char *const argv[] = {"--config", temp_path("mintgate.yaml"), NULL};
-    int status = wait_for(run(argv));
+    int status = signer_wait_for(signer_run_program(argv));
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-    assert_non_null(strstr(output(), "is missing"));
+    assert_non_null(strstr(signer_output(), "is missing"));
     assert_int_equal(temp_file_size(temp_path("kek")), -1); /* and no other is made in its place */
-    signer_pid = 0;
 }
 
 static void test_hangup_reloads_and_does_not_stop(void **state)
 {
     (void)state;
-    assert_int_equal(kill(signer_pid, SIGHUP), 0);
-    for (int tries = 0; tries < 2000 && strstr(output(), "reloaded") == NULL; tries++) {
+    assert_int_equal(kill(signer_process.pid, SIGHUP), 0);
+    for (int tries = 0; tries < 2000 && strstr(signer_output(), "reloaded") == NULL; tries++) {
         usleep(10000);
     }
-    assert_non_null(strstr(output(), "reloaded"));
+    assert_non_null(strstr(signer_output(), "reloaded"));
     assert_int_equal(mg_file_write_atomic(temp_path("mintgate.yaml"), mg_slice_of_text("nonsense: 1\n"), 0600, NULL),
                      MG_OK);
-    assert_int_equal(kill(signer_pid, SIGHUP), 0);
-    for (int tries = 0; tries < 2000 && strstr(output(), "not reloaded") == NULL; tries++) {
+    assert_int_equal(kill(signer_process.pid, SIGHUP), 0);
+    for (int tries = 0; tries < 2000 && strstr(signer_output(), "not reloaded") == NULL; tries++) {
         usleep(10000);
     }
-    assert_non_null(strstr(output(), "not reloaded"));
+    assert_non_null(strstr(signer_output(), "not reloaded"));
     struct engine *engine = engine_open();
     assert_true(sign_many(engine, 1));
     engine_close(engine);
@@ -482,15 +365,15 @@ static void test_hangup_reloads_and_does_not_stop(void **state)
 static void test_sockets_go_when_it_stops(void **state)
 {
     (void)state;
-    assert_stopped_well();
+    signer_assert_stopped_well();
     assert_int_equal(temp_file_size(temp_path("engine.sock")), -1);
+    assert_int_equal(temp_file_size(temp_path("control.sock")), -1);
     assert_int_equal(temp_file_size(temp_path("metrics.sock")), -1);
-    signer_pid = 0;
 }
 
 static int exit_code(const char *const *argv)
 {
-    int status = wait_for(run(argv));
+    int status = signer_wait_for(signer_run_program(argv));
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
 }
@@ -498,16 +381,16 @@ static int exit_code(const char *const *argv)
 static void test_the_command_line(void **state)
 {
     (void)state;
-    write_config("");
+    signer_write_config("");
     assert_int_equal(exit_code((const char *const[]){"--help", NULL}), 0);
-    assert_non_null(strstr(output(), "--verify-journal DIRECTORY"));
+    assert_non_null(strstr(signer_output(), "--verify-journal DIRECTORY"));
     assert_int_equal(exit_code((const char *const[]){"--version", NULL}), 0);
-    assert_non_null(strstr(output(), "mintgate-signer " MINTGATE_VERSION "\n"));
+    assert_non_null(strstr(signer_output(), "mintgate-signer " MINTGATE_VERSION "\n"));
     assert_int_equal(exit_code((const char *const[]){"--nonsense", NULL}), 2);
     assert_int_equal(exit_code((const char *const[]){"argument", NULL}), 2);
     assert_int_equal(exit_code((const char *const[]){"--check", "--config", temp_path("mintgate.yaml"), NULL}), 0);
     assert_int_equal(temp_file_size(temp_path("state")), -1); /* a check makes nothing */
-    write_config("  nonsense: 1\n");
+    signer_write_config("  nonsense: 1\n");
     assert_int_equal(exit_code((const char *const[]){"--check", "--config", temp_path("mintgate.yaml"), NULL}), 1);
     assert_int_equal(exit_code((const char *const[]){"--config", temp_path("missing.yaml"), NULL}), 1);
 }
@@ -518,16 +401,15 @@ static void test_the_journal_is_verified_from_the_command_line(void **state)
     struct engine *engine = engine_open();
     assert_true(sign_many(engine, 64));
     engine_close(engine);
-    assert_stopped_well();
-    signer_pid = 0;
+    signer_assert_stopped_well();
     const char *const argv[] = {"--verify-journal", temp_path("state/journal"), NULL};
     assert_int_equal(exit_code(argv), 0);
-    assert_non_null(strstr(output(), "64 records in "));
+    assert_non_null(strstr(signer_output(), "64 records in "));
     char path[PATH_MAX];
     journal_file_path(path, temp_path("state/journal"), 1);
     temp_flip_byte(path, temp_file_size(path) / 2);
     assert_int_equal(exit_code(argv), 1);
-    assert_non_null(strstr(output(), "BROKEN"));
+    assert_non_null(strstr(signer_output(), "BROKEN"));
     assert_int_equal(exit_code((const char *const[]){"--verify-journal", temp_path("nowhere"), NULL}), 1);
 }
 
@@ -537,7 +419,7 @@ static void test_a_key_encryption_key_below_the_state_is_refused(void **state)
     struct signer_config config;
     struct mg_error error = {""};
     char text[PATH_MAX * 2];
-    write_config("");
+    signer_write_config("");
     assert_int_equal(signer_config_load(&config, temp_path("mintgate.yaml"), &error), MG_OK);
     assert_string_equal(config.keys_dir, temp_path("state/keys"));
     assert_int_equal(config.builtin_key_type, WIRE_KEY_EC_P256);
@@ -549,7 +431,7 @@ static void test_a_key_encryption_key_below_the_state_is_refused(void **state)
     assert_non_null(strstr(error.text, "key_encryption_key"));
 }
 
-#define RUNNING_TEST(name) cmocka_unit_test_setup_teardown(name, start_default, stop_default)
+#define RUNNING_TEST(name) cmocka_unit_test_setup_teardown(name, signer_begin, signer_end)
 #define FILES_TEST(name) cmocka_unit_test_setup_teardown(name, temp_dir_make, temp_dir_remove)
 
 int main(void)

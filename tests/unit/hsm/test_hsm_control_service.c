@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The calls of the control socket, without the socket: who may do what, and what a disk that fails leaves behind. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "hsm/control_service.h"
+#include "signer_fixture.h"
+#include "temp_dir.h"
+
+#define NOW INT64_C(1795254060)
+
+static struct issuers_fixture *f;
+static struct control_service service;
+static struct mg_buffer request_packet, reply_packet;
+
+static int open_service(void **state)
+{
+    temp_dir_make(state);
+    f = calloc(1, sizeof(*f));
+    issuers_open(f, WIRE_KEY_EC_P256, false);
+    service = (struct control_service){.store = f->store, .backend = f->backend, .issuers = f->publisher};
+    mg_buffer_init(&request_packet, WIRE_CONTROL_MAX_PACKET);
+    mg_buffer_init(&reply_packet, WIRE_CONTROL_MAX_PACKET);
+    return 0;
+}
+
+static int close_service(void **state)
+{
+    mg_buffer_free(&request_packet);
+    mg_buffer_free(&reply_packet);
+    issuers_close(f);
+    free(f);
+    return temp_dir_remove(state);
+}
+
+/* ask makes a call; the reply borrows from a buffer until the next. */
+static struct wire_control_reply ask(const struct wire_control_request *request)
+{
+    struct wire_control_reply reply;
+    mg_buffer_clear(&request_packet);
+    wire_control_encode_request(&request_packet, request);
+    assert_int_equal(control_service_handle(&service, mg_buffer_slice(&request_packet), NOW, &reply_packet, NULL),
+                     MG_OK);
+    assert_int_equal(wire_control_decode_reply(mg_buffer_slice(&reply_packet), &reply, NULL), MG_OK);
+    assert_int_equal(reply.call, request->call);
+    assert_int_equal(reply.id, request->id);
+    return reply;
+}
+
+/* request_for makes a good request of |call| for a key. */
+static struct wire_control_request request_for(enum wire_control_call call, const struct wire_key_id *key_id,
+                                               const struct issuer *chain_of)
+{
+    struct wire_control_request request = {.call = call, .id = 4711, .key_id = *key_id};
+    if (call == WIRE_CONTROL_MAKE_CSR) {
+        request.make_csr.digest = WIRE_CSR_SHA256;
+        request.make_csr.subject[WIRE_SUBJECT_CN] = mg_slice_of_text("An Intermediate");
+    } else if (call == WIRE_CONTROL_INSTALL) {
+        memcpy(request.install.certificates, chain_of->chain, sizeof(chain_of->chain));
+        request.install.num_certificates = chain_of->num_chain;
+    }
+    return request;
+}
+
+static struct wire_control_request make_key_request(enum wire_key_purpose purpose, uint8_t token)
+{
+    return (struct wire_control_request){
+        .call = WIRE_CONTROL_MAKE_KEY,
+        .id = 4711,
+        .make_key = {
+            .purpose = purpose, .type = WIRE_KEY_EC_P256, .token = {{token}}, .label = mg_slice_of_text("label")}};
+}
+
+/* A key that control had made, of any purpose, as later calls may make them. */
+static struct wire_key_id key_of(enum key_purpose purpose)
+{
+    const struct keystore_key *key;
+    struct key_info info = {.purpose = purpose,
+                            .role = purpose == KEY_MINTING ? WIRE_ISSUER_OFFERED : 0,
+                            .origin = KEY_ORIGIN_CONTROL,
+                            .type = WIRE_KEY_EC_P256};
+    assert_int_equal(keystore_make(f->store, &info, &key, NULL), MG_OK);
+    return key->info.id;
+}
+
+/* design.md section 1: each call accepts one purpose, and the full matrix is tested. Looking is free. */
+static void test_each_call_accepts_keys_for_minting_alone(void **state)
+{
+    (void)state;
+    static const enum wire_control_call changing[] = {WIRE_CONTROL_MAKE_CSR, WIRE_CONTROL_INSTALL, WIRE_CONTROL_REMOVE,
+                                                      WIRE_CONTROL_DESTROY};
+    for (int purpose = KEY_PURPOSE_FIRST; purpose <= KEY_PURPOSE_LAST; purpose++) {
+        bool is_minting = purpose == KEY_MINTING;
+        struct wire_key_id id = key_of((enum key_purpose)purpose);
+        struct issuer *other = issuers_offer(f, WIRE_KEY_EC_P256, "Other");
+        struct issuer *own = is_minting ? issuers_certify(f, keystore_find0(f->store, &id), "Own") : NULL;
+        for (size_t i = 0; i < MG_ARRAY_LEN(changing); i++) {
+            struct wire_control_request request = request_for(changing[i], &id, is_minting ? own : other);
+            assert_int_equal(ask(&request).status, is_minting ? WIRE_CONTROL_OK : WIRE_CONTROL_DENIED);
+        }
+        struct wire_control_request look = request_for(WIRE_CONTROL_PUBLIC_KEY, &id, NULL);
+        assert_int_equal(ask(&look).status, is_minting ? WIRE_CONTROL_NOT_FOUND : WIRE_CONTROL_OK); /* destroyed */
+        struct wire_control_request make = make_key_request((enum wire_key_purpose)purpose, (uint8_t)purpose);
+        assert_int_equal(ask(&make).status, is_minting ? WIRE_CONTROL_OK : WIRE_CONTROL_DENIED);
+        issuer_free(other);
+        issuer_free(own);
+    }
+}
+
+static void test_a_made_key_is_as_it_was_wished(void **state)
+{
+    (void)state;
+    struct wire_control_request make = make_key_request(WIRE_PURPOSE_MINTING, 9);
+    struct wire_key_id id = ask(&make).made;
+    const struct keystore_key *key = keystore_find0(f->store, &id);
+    assert_int_equal(key->info.purpose, KEY_MINTING);
+    assert_int_equal(key->info.role, WIRE_ISSUER_OFFERED);
+    assert_int_equal(key->info.origin, KEY_ORIGIN_CONTROL);
+    assert_int_equal(key->info.type, WIRE_KEY_EC_P256);
+    assert_int_equal(key->info.created, NOW);
+    assert_string_equal(key->info.label, "label");
+    assert_memory_equal(&key->info.token, &make.make_key.token, sizeof(key->info.token));
+}
+
+static void test_a_full_keystore_is_a_limit(void **state)
+{
+    (void)state;
+    for (size_t i = keystore_num_keys(f->store); i < KEYSTORE_MAX_KEYS; i++) {
+        (void)key_of(KEY_SKA);
+    }
+    struct wire_control_request make = make_key_request(WIRE_PURPOSE_MINTING, 9);
+    assert_int_equal(ask(&make).status, WIRE_CONTROL_LIMIT);
+}
+
+static void test_what_is_no_request_is_not_answered(void **state)
+{
+    (void)state;
+    struct mg_error error = {""};
+    assert_int_equal(control_service_handle(&service, mg_slice_of_text("garbage"), NOW, &reply_packet, &error),
+                     MG_INVALID);
+    assert_true(error.text[0] != '\0');
+    for (int status = 0; status < WIRE_CONTROL_NUM_STATUSES; status++) {
+        assert_int_equal(mg_counter_get(&service.counters.results[status]), 0);
+    }
+}
+
+static bool is_installed(const struct wire_key_id *id)
+{
+    struct issuer_set *set = issuer_publisher_get(f->publisher);
+    bool found = issuer_set_find0(set, id) != NULL;
+    issuer_set_free(set);
+    return found;
+}
+
+/* with_broken_disk makes a call while the keystore's directory is away. */
+static struct wire_control_reply with_broken_disk(const struct wire_control_request *request)
+{
+    assert_int_equal(rename(temp_path("keys"), temp_path("away")), 0);
+    struct wire_control_reply reply = ask(request);
+    assert_int_equal(rename(temp_path("away"), temp_path("keys")), 0);
+    return reply;
+}
+
+/* Each step refused by the disk leaves what was before, and goes through when the disk is back. */
+static void test_a_disk_that_fails_leaves_nothing_half_done(void **state)
+{
+    (void)state;
+    struct wire_control_request make = make_key_request(WIRE_PURPOSE_MINTING, 9);
+    size_t num_keys = keystore_num_keys(f->store);
+    assert_int_equal(with_broken_disk(&make).status, WIRE_CONTROL_FAILED);
+    assert_int_equal(keystore_num_keys(f->store), num_keys);
+    struct wire_key_id id = ask(&make).made;
+    const struct keystore_key *key = keystore_find0(f->store, &id);
+    struct issuer *issuer = issuers_certify(f, key, "Own");
+
+    struct wire_control_request install = request_for(WIRE_CONTROL_INSTALL, &id, issuer);
+    assert_int_equal(with_broken_disk(&install).status, WIRE_CONTROL_FAILED);
+    assert_false(is_installed(&id));
+    assert_int_equal(key->num_chain, 0);
+    assert_int_equal(ask(&install).status, WIRE_CONTROL_OK);
+    assert_true(is_installed(&id));
+
+    struct wire_control_request removal = request_for(WIRE_CONTROL_REMOVE, &id, NULL);
+    assert_int_equal(with_broken_disk(&removal).status, WIRE_CONTROL_FAILED);
+    assert_true(is_installed(&id) && !key->is_removed);
+    assert_int_equal(ask(&removal).status, WIRE_CONTROL_OK);
+    assert_false(is_installed(&id));
+
+    struct wire_control_request destruction = request_for(WIRE_CONTROL_DESTROY, &id, NULL);
+    assert_int_equal(with_broken_disk(&destruction).status, WIRE_CONTROL_FAILED);
+    assert_non_null(keystore_find0(f->store, &id));
+    assert_int_equal(ask(&destruction).status, WIRE_CONTROL_OK);
+    assert_null(keystore_find0(f->store, &id));
+    issuer_free(issuer);
+}
+
+static void test_calls_and_results_are_counted(void **state)
+{
+    (void)state;
+    struct wire_key_id none = {{0xff}};
+    struct wire_control_request look = request_for(WIRE_CONTROL_PUBLIC_KEY, &none, NULL);
+    struct wire_control_request make = make_key_request(WIRE_PURPOSE_MINTING, 9);
+    (void)ask(&look);
+    (void)ask(&make);
+    (void)ask(&make);
+    assert_int_equal(mg_counter_get(&service.counters.calls[WIRE_CONTROL_PUBLIC_KEY]), 1);
+    assert_int_equal(mg_counter_get(&service.counters.calls[WIRE_CONTROL_MAKE_KEY]), 2);
+    assert_int_equal(mg_counter_get(&service.counters.results[WIRE_CONTROL_NOT_FOUND]), 1);
+    assert_int_equal(mg_counter_get(&service.counters.results[WIRE_CONTROL_OK]), 2);
+}
+
+#define SERVICE_TEST(name) cmocka_unit_test_setup_teardown(name, open_service, close_service)
+
+int main(void)
+{
+    mg_log_init("test", MG_LOG_ERROR);
+    const struct CMUnitTest tests[] = {
+        SERVICE_TEST(test_each_call_accepts_keys_for_minting_alone),
+        SERVICE_TEST(test_a_made_key_is_as_it_was_wished),
+        SERVICE_TEST(test_a_full_keystore_is_a_limit),
+        SERVICE_TEST(test_what_is_no_request_is_not_answered),
+        SERVICE_TEST(test_a_disk_that_fails_leaves_nothing_half_done),
+        SERVICE_TEST(test_calls_and_results_are_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
