@@ -3,7 +3,6 @@
 
 import datetime
 import os
-import pathlib
 import socket
 import struct
 
@@ -33,7 +32,7 @@ class Keys:
     def __init__(self, lab):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(15)
-        self.socket.connect(str(pathlib.Path(lab.env["LAB_DIR"], "signer-control.sock")))
+        self.socket.connect(lab.env["SIGNER_CONTROL_SOCKET"])
         self._id = 0
 
     def __enter__(self):
