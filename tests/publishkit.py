@@ -30,10 +30,11 @@ class Issuer(typing.NamedTuple):
 
 
 def built_in(lab, name="built-in"):
-    """The signer's own issuing CA: the key whose certificate the root signed."""
+    """The signer's own issuing CA: the key whose certificate its root signed."""
+    (root,) = certificates(pathlib.Path(lab.env["MINTGATE_ROOT_PEM"]).read_text())
     for pem in pathlib.Path(lab.env["LAB_DIR"], "signer/keys").glob("*.pem"):
         chain = certificates(pem.read_text())
-        if len(chain) > 1:
+        if chain[0].issuer == root.subject != chain[0].subject:
             return Issuer(name, bytes.fromhex(pem.stem), "EC_P256", [one.public_bytes(Encoding.DER) for one in chain])
     raise LookupError("no issuing CA among the signer's keys")
 
