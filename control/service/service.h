@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an API asks of the control plane that takes more than one step of the life cycle: the signer is asked for keys,
+ * signatures and issuers, engines are told what to serve. Whatever is cut off in between, by a crash or a failure, is
+ * either not done or done when it is asked for again.
+ *
+ * Any thread. |call|, |out| and failures are as in lifecycle.h: |call->code| is always set on failure, and is
+ * SERVICE_UNAVAILABLE with MG_IO and MG_AGAIN, when the signer or an engine is away; nothing has changed then unless
+ * said.
+ */
+#ifndef MINTGATE_CONTROL_SERVICE_SERVICE_H
+#define MINTGATE_CONTROL_SERVICE_SERVICE_H
+
+#include "control/keys/signer_client.h"
+#include "control/lifecycle_default.h"
+#include "control/publish/engines.h"
+
+#define SERVICE_UNAVAILABLE "SERVICE_UNAVAILABLE"
+
+struct service;
+
+/* All borrowed, and outlives the service. */
+struct service_config {
+    const struct lifecycle *lifecycle;
+    struct signer_client *signer;
+    struct engines *engines;
+    uint32_t prepare_ms; /* for minting ahead */
+};
+
+MG_MUST_USE enum mg_status service_new(struct service **out, const struct service_config *config,
+                                       struct mg_error *error);
+void service_free(struct service *service);
+
+/* service_start brings store, signer and engines together after a start: the built-in intermediate is taken from the
+ * signer, doomed keys are destroyed, finalized intermediates are installed, and engines are told what is present.
+ * MG_IO: the signer is not there; try again. |now_us|: since 1970. Before requests are served. */
+MG_MUST_USE enum mg_status service_start(struct service *service, int64_t now_us, struct mg_error *error);
+
+/* service_make_key has the signer make the key pair of |id|, once: POST keyPair. */
+MG_MUST_USE enum mg_status service_make_key(struct service *service, struct lifecycle_call *call, int64_t id,
+                                            struct intermediate *out, struct mg_error *error);
+
+/* service_make_csr has the signer sign a request: POST generateCsr. */
+MG_MUST_USE enum mg_status service_make_csr(struct service *service, struct lifecycle_call *call, int64_t id,
+                                            const struct lifecycle_csr_wish *wish, struct intermediate *out,
+                                            struct mg_error *error);
+
+/* service_finalize makes it an issuer of the signer's, and ready: POST finalizeCert. Where it is ENABLED, engines are
+ * told of it, for rules that name it. */
+MG_MUST_USE enum mg_status service_finalize(struct service *service, struct lifecycle_call *call, int64_t id,
+                                            struct intermediate *out, struct mg_error *error);
+
+/* service_update is lifecycle_update; engines are told where that enables or disables one that is ready. */
+MG_MUST_USE enum mg_status service_update(struct service *service, struct lifecycle_call *call, int64_t id,
+                                          const struct lifecycle_draft *draft, struct intermediate *out,
+                                          struct mg_error *error);
+
+/* service_delete is lifecycle_delete, then engines are told, and the key is destroyed; if the signer is away, later. */
+MG_MUST_USE enum mg_status service_delete(struct service *service, struct lifecycle_call *call, int64_t id,
+                                          struct mg_error *error);
+
+/*
+ * service_make_default swaps the default, and returns when every engine serves it: PUT makeDefault. |force| goes on
+ * although an engine cannot prepare.
+ *
+ * MG_EXISTS: another publication is under way. MG_DENIED with the code ENGINE_NOT_READY: an engine cannot serve it,
+ * |error| says which and why. MG_AGAIN: it is the default now, but an engine has not confirmed yet.
+ */
+MG_MUST_USE enum mg_status service_make_default(struct service *service, struct lifecycle_call *call, int64_t id,
+                                                bool force, struct intermediate *out, struct mg_error *error);
+
+/* service_make_previous_default goes back to the default before the present one. */
+MG_MUST_USE enum mg_status service_make_previous_default(struct service *service, struct lifecycle_call *call,
+                                                         bool force, struct intermediate *out, struct mg_error *error);
+
+#endif
