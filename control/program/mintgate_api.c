@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/program/mintgate_api.h"
+
+#include <string.h>
+
+#include "control/audit.h"
+#include "control/default_issuer.h"
+#include "control/program/problems.h"
+
+#define MAX_AUDIT_PAGE 1000
+#define DEFAULT_AUDIT_PAGE 100
+
+static enum mg_status authenticate(void *arg, const struct http_request *request, struct http_identity *out)
+{
+    const struct mintgate_api *api = arg;
+    struct mg_slice text;
+    if (http_request_bearer(request, &text)) {
+        return authenticator_identify(api->authenticator, &request->caller, TICKET_TOKEN, text, out, NULL);
+    }
+    if (http_request_cookie(request, "JSESSIONID", &text)) {
+        return authenticator_identify(api->authenticator, &request->caller, TICKET_SESSION, text, out, NULL);
+    }
+    return MG_DENIED;
+}
+
+/* call_of makes the caller's step of the life cycle. The roles have the same numbers in both. */
+static struct lifecycle_call call_of(const struct mintgate_api *api, const struct http_request *request)
+{
+    _Static_assert((int)HTTP_ROLE_AUDITOR == (int)CONTROL_AUDITOR && (int)HTTP_ROLE_ADMIN == (int)CONTROL_ADMIN,
+                   "roles have the same numbers");
+    return (struct lifecycle_call){
+        .lifecycle = api->lifecycle,
+        .actor = {.name = request->identity.name,
+                  .role = (enum control_role)request->identity.role,
+                  .source = request->caller.address[0] == '\0' ? request->identity.name : request->caller.address},
+        .now_us = request->caller.wall_us,
+    };
+}
+
+/* fail_call answers for a step that failed, with the life cycle's word for it. */
+static void fail_call(const struct http_request *request, struct http_response *response,
+                      const struct lifecycle_call *call, enum mg_status status, const struct mg_error *error)
+{
+    struct http_problem problem = http_problem_of_status(status, error);
+    http_fail(request, response, problem.kind, call->code, problem.message);
+}
+
+/* ---- the default ---- */
+
+static void answer_intermediate(struct http_response *response, const struct intermediate *record)
+{
+    http_response_json(response, 200,
+                       json_pack("{s:I, s:s, s:b, s:I}", "id", (json_int_t)record->id, "name", record->name,
+                                 "defaultCertificate", record->is_default, "certExpDate",
+                                 (json_int_t)record->not_after));
+}
+
+static void get_default(void *arg, struct http_request *request, struct http_response *response)
+{
+    const struct mintgate_api *api = arg;
+    struct store_tx *tx;
+    struct default_issuer now;
+    struct mg_error error;
+    enum mg_status status = store_begin(api->lifecycle->store, STORE_READ, &tx, &error);
+    if (status == MG_OK) {
+        status = store_end(tx, default_issuer_load(tx, &now, &error), &error);
+    }
+    if (status != MG_OK) {
+        http_fail_status(request, response, status, &error);
+        return;
+    }
+    http_response_json(response, 200,
+                       json_pack("{s:I, s:I, s:I}", "id", (json_int_t)now.id, "previousId", (json_int_t)now.previous_id,
+                                 "epoch", (json_int_t)now.epoch));
+}
+
+/* is_forced reads ?force=true. */
+static bool is_forced(const struct http_request *request)
+{
+    const char *force = http_params_get0(&request->query, "force");
+    return force != NULL && strcmp(force, "true") == 0;
+}
+
+static void put_default(void *arg, struct http_request *request, struct http_response *response)
+{
+    const struct mintgate_api *api = arg;
+    struct lifecycle_call call = call_of(api, request);
+    struct intermediate record = {.id = 0};
+    struct mg_error error;
+    enum mg_status status =
+        service_make_default(api->service, &call, http_request_id(request, 0), is_forced(request), &record, &error);
+    if (status == MG_OK) {
+        answer_intermediate(response, &record);
+    } else {
+        fail_call(request, response, &call, status, &error);
+    }
+    intermediate_free(&record);
+}
+
+static void put_previous(void *arg, struct http_request *request, struct http_response *response)
+{
+    const struct mintgate_api *api = arg;
+    struct lifecycle_call call = call_of(api, request);
+    struct intermediate record = {.id = 0};
+    struct mg_error error;
+    enum mg_status status = service_make_previous_default(api->service, &call, is_forced(request), &record, &error);
+    if (status == MG_OK) {
+        answer_intermediate(response, &record);
+    } else {
+        fail_call(request, response, &call, status, &error);
+    }
+    intermediate_free(&record);
+}
+
+static void put_successor(void *arg, struct http_request *request, struct http_response *response)
+{
+    const struct mintgate_api *api = arg;
+    struct lifecycle_call call = call_of(api, request);
+    struct intermediate record = {.id = 0};
+    struct mg_error error;
+    enum mg_status status =
+        lifecycle_set_successor(&call, http_request_id(request, 0), http_request_id(request, 1), &record, &error);
+    if (status == MG_OK) {
+        answer_intermediate(response, &record);
+    } else {
+        fail_call(request, response, &call, status, &error);
+    }
+    intermediate_free(&record);
+}
+
+/* ---- engines ---- */
+
+static void get_publication(void *arg, struct http_request *request, struct http_response *response)
+{
+    const struct mintgate_api *api = arg;
+    struct engines_progress progress;
+    struct engine_status engines[ENGINES_MAX];
+    (void)request;
+    engines_progress(api->engines, &progress);
+    size_t num = engines_list(api->engines, engines, ENGINES_MAX);
+    json_t *list = json_array();
+    for (size_t i = 0; i < num && i < ENGINES_MAX; i++) {
+        (void)json_array_append_new(list, json_pack("{s:i, s:I, s:s}", "pid", (int)engines[i].pid, "epoch",
+                                                    (json_int_t)engines[i].epoch, "trouble", engines[i].trouble));
+    }
+    http_response_json(response, 200,
+                       json_pack("{s:b, s:I, s:I, s:o}", "underWay", progress.under_way, "done",
+                                 (json_int_t)progress.num_done, "all", (json_int_t)progress.num_all, "engines", list));
+}
+
+/* ---- the audit record ---- */
+
+static enum mg_status add_entry(void *context, const struct audit_entry *entry, struct mg_error *error)
+{
+    json_t *list = context;
+    json_t *item = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", (json_int_t)entry->id, "timeUs",
+                             (json_int_t)entry->time_us, "actor", entry->actor.name, "role",
+                             words_name(&control_role_words, (int)entry->actor.role), "source", entry->actor.source,
+                             "operation", entry->operation, "object", entry->object, "outcome",
+                             words_name(&audit_outcome_words, (int)entry->outcome), "detail", entry->detail);
+    return json_array_append_new(list, item) == 0 ? MG_OK : mg_error_set(error, MG_MEMORY, "out of memory");
+}
+
+static void get_audit(void *arg, struct http_request *request, struct http_response *response)
+{
+    const struct mintgate_api *api = arg;
+    uint64_t before, max;
+    struct store_tx *tx;
+    struct mg_error error;
+    json_t *list = json_array();
+    enum mg_status status = http_params_number(&request->query, "before", 0, INT64_MAX, 0, &before, &error);
+    if (status == MG_OK) {
+        status = http_params_number(&request->query, "max", 1, MAX_AUDIT_PAGE, DEFAULT_AUDIT_PAGE, &max, &error);
+    }
+    if (status == MG_OK) {
+        status = store_begin(api->lifecycle->store, STORE_READ, &tx, &error);
+    }
+    if (status == MG_OK) {
+        status = store_end(tx, audit_list(tx, (int64_t)before, max, add_entry, list, &error), &error);
+    }
+    if (status == MG_OK) {
+        http_response_json(response, 200, list);
+    } else {
+        json_decref(list);
+        http_fail_status(request, response, status, &error);
+    }
+}
+
+enum mg_status mintgate_api_add(struct router *router, struct mintgate_api *api, struct mg_error *error)
+{
+    static const struct http_route routes[] = {
+        {HTTP_GET, "/default", HTTP_ROLE_AUDITOR, HTTP_BODY_NONE, 0, RATE_LIGHT, get_default},
+        {HTTP_PUT, "/default/{id}", HTTP_ROLE_OPERATOR, HTTP_BODY_NONE, 0, RATE_MEDIUM, put_default},
+        {HTTP_PUT, "/default/previous", HTTP_ROLE_OPERATOR, HTTP_BODY_NONE, 0, RATE_MEDIUM, put_previous},
+        {HTTP_PUT, "/successor/{id}/{id}", HTTP_ROLE_ADMIN, HTTP_BODY_NONE, 0, RATE_MEDIUM, put_successor},
+        {HTTP_GET, "/publication", HTTP_ROLE_AUDITOR, HTTP_BODY_NONE, 0, RATE_LIGHT, get_publication},
+        {HTTP_GET, "/audit", HTTP_ROLE_AUDITOR, HTTP_BODY_NONE, 0, RATE_LIGHT, get_audit},
+    };
+    static const char *const bases[] = {"/mintgate/v1", NULL};
+    const struct http_family family = {
+        .name = "mintgate",
+        .bases = bases,
+        .routes = routes,
+        .num_routes = MG_ARRAY_LEN(routes),
+        .authenticate = authenticate,
+        .render = problem_render,
+        .arg = api,
+    };
+    return router_add(router, &family, error);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/program/program.h"
+
+#include <limits.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "control/audit.h"
+#include "control/http/authenticator.h"
+#include "control/http/credentials.h"
+#include "control/http/rate_limit.h"
+#include "control/http/server.h"
+#include "control/http/zia_auth.h"
+#include "control/program/common_api.h"
+#include "control/program/mintgate_api.h"
+#include "control/service/service.h"
+
+#define DRAIN_NS (20 * MG_NS_PER_SECOND)
+#define BUSY_MS 5000
+#define FIRST_CREDENTIAL "first-credential"
+
+struct program {
+    const struct config *config;
+    char first_credential[PATH_MAX];
+    struct store *store;
+    sqlite3 *credentials; /* the authenticator's own connection */
+    struct authenticator *authenticator;
+    struct lifecycle lifecycle;
+    struct signer_client *signer;
+    struct engines *engines;
+    struct service *service;
+    struct mintgate_api mintgate_api;
+    struct rate_limits *rate_limits;
+    struct router *router;
+    struct http_server *server;
+};
+
+/* ---- the store ---- */
+
+/* directory_of makes the directory of the database, and names the file of the first credential in it. */
+static enum mg_status make_directory(struct program *program, struct mg_error *error)
+{
+    const char *path = program->config->control.database;
+    char directory[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int len = snprintf(directory, sizeof(directory), "%.*s", slash == NULL ? 1 : (int)(slash - path),
+                       slash == NULL ? "." : path);
+    if (len < 1 || (size_t)len + sizeof(FIRST_CREDENTIAL) + 1 >= sizeof(program->first_credential)) {
+        return mg_error_set(error, MG_INVALID, "control.database: %s: not a path in a directory", path);
+    }
+    memcpy(program->first_credential, directory, (size_t)len);
+    snprintf(program->first_credential + len, sizeof(program->first_credential) - (size_t)len, "/" FIRST_CREDENTIAL);
+    return mg_file_make_directory(directory, 0700, error);
+}
+
+static enum mg_status open_store(struct program *program, struct mg_error *error)
+{
+    const struct store_migrations credentials = {
+        .module = "credentials", .steps = credentials_migrations, .num_steps = credentials_num_migrations};
+    const struct store_migrations *const modules[] = {&audit_migrations, &intermediate_migrations, &credentials};
+    const char *path = program->config->control.database;
+    enum mg_status status = store_open(&program->store, path, modules, MG_ARRAY_LEN(modules), error);
+    if (status != MG_OK) {
+        return status;
+    }
+    if (sqlite3_open_v2(path, &program->credentials, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK ||
+        sqlite3_busy_timeout(program->credentials, BUSY_MS) != SQLITE_OK) {
+        return mg_error_set(error, MG_IO, "%s: %s", path, sqlite3_errmsg(program->credentials));
+    }
+    status = credentials_first_start(program->credentials, program->first_credential, error);
+    if (status == MG_OK) {
+        mg_log_info("the first administrator's credential is in %s: one login uses it up", program->first_credential);
+    }
+    return status == MG_EXISTS ? MG_OK : status;
+}
+
+static enum mg_status make_authenticator(struct program *program, struct mg_error *error)
+{
+    static const char *const audiences[] = {"https://api.zscaler.com", NULL};
+    const struct authenticator_config config = {
+        .db = program->credentials, .first_credential_file = program->first_credential, .audiences = audiences};
+    return authenticator_new(&program->authenticator, &config, error);
+}
+
+/* ---- the rest ---- */
+
+static enum mg_status make_service(struct program *program, struct mg_error *error)
+{
+    const struct config *config = program->config;
+    program->lifecycle = (struct lifecycle){.store = program->store, .subscription = config->control.subscription};
+    enum mg_status status =
+        signer_client_new(&program->signer, config->signer.control_socket, SIGNER_CLIENT_DEFAULT_TIMEOUT_MS, error);
+    if (status == MG_OK) {
+        status = engines_new(&program->engines, config->control.engine_socket, error);
+    }
+    if (status != MG_OK) {
+        return status;
+    }
+    const struct service_config service_config = {
+        .lifecycle = &program->lifecycle,
+        .signer = program->signer,
+        .engines = program->engines,
+        .prepare_ms = (uint32_t)(config->control.prepare_time_ns / MG_NS_PER_MS),
+    };
+    return service_new(&program->service, &service_config, error);
+}
+
+static enum mg_status make_router(struct program *program, struct mg_error *error)
+{
+    enum mg_status status = rate_limits_new(&program->rate_limits, 100, error);
+    if (status == MG_OK) {
+        status = router_new(&program->router, program->rate_limits, error);
+    }
+    if (status == MG_OK) {
+        status = common_api_add(program->router, program->store, error);
+    }
+    if (status == MG_OK) {
+        status = zia_auth_add(program->router, program->authenticator, error);
+    }
+    if (status == MG_OK) {
+        program->mintgate_api = (struct mintgate_api){
+            .service = program->service,
+            .engines = program->engines,
+            .lifecycle = &program->lifecycle,
+            .authenticator = program->authenticator,
+        };
+        status = mintgate_api_add(program->router, &program->mintgate_api, error);
+    }
+    return status;
+}
+
+enum mg_status program_open(struct program **out, const struct config *config, struct mg_error *error)
+{
+    struct program *program = calloc(1, sizeof(*program));
+    if (program == NULL) {
+        return mg_error_set(error, MG_MEMORY, "out of memory");
+    }
+    program->config = config;
+    enum mg_status status = make_directory(program, error);
+    if (status == MG_OK) {
+        status = open_store(program, error);
+    }
+    if (status == MG_OK) {
+        status = make_authenticator(program, error);
+    }
+    if (status == MG_OK) {
+        status = make_service(program, error);
+    }
+    if (status == MG_OK) {
+        status = make_router(program, error);
+    }
+    if (status != MG_OK) {
+        program_free(program);
+        return status;
+    }
+    *out = program;
+    return MG_OK;
+}
+
+enum mg_status program_join(struct program *program, struct mg_error *error)
+{
+    return service_start(program->service, (int64_t)(mg_clock_wall_seconds() * 1000000), error);
+}
+
+enum mg_status program_serve(struct program *program, struct mg_error *error)
+{
+    const struct config_control *config = &program->config->control;
+    const struct http_server_config server_config = {
+        .tls_address = config->listen,
+        .certificate_file = config->certificate,
+        .key_file = config->key,
+        .socket_path = config->socket,
+        .router = program->router,
+        .limits = http_server_default_limits,
+    };
+    return http_server_start(&program->server, &server_config, error);
+}
+
+void program_drain(struct program *program)
+{
+    struct mg_error error;
+    if (program->server != NULL && http_server_drain(program->server, DRAIN_NS, &error) != MG_OK) {
+        mg_log_warning("%s", error.text);
+    }
+}
+
+void program_free(struct program *program)
+{
+    if (program == NULL) {
+        return;
+    }
+    http_server_free(program->server);
+    router_free(program->router);
+    rate_limits_free(program->rate_limits);
+    service_free(program->service);
+    engines_free(program->engines);
+    signer_client_free(program->signer);
+    authenticator_free(program->authenticator);
+    (void)sqlite3_close(program->credentials);
+    store_close(program->store);
+    free(program);
+}

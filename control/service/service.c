@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/service/service.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/sha.h>
+
+#include "base/log.h"
+#include "control/certificate_check.h"
+#include "control/doomed_key.h"
+#include "control/service/publication.h"
+
+#define MAX_PEM 65536
+
+struct service {
+    struct service_config config;
+    pthread_mutex_t publishing; /* held from reading the epoch to writing the next one */
+};
+
+enum mg_status service_new(struct service **out, const struct service_config *config, struct mg_error *error)
+{
+    struct service *service = calloc(1, sizeof(*service));
+    if (service == NULL) {
+        return mg_error_set(error, MG_MEMORY, "out of memory");
+    }
+    service->config = *config;
+    pthread_mutex_init(&service->publishing, NULL);
+    *out = service;
+    return MG_OK;
+}
+
+void service_free(struct service *service)
+{
+    if (service != NULL) {
+        pthread_mutex_destroy(&service->publishing);
+        free(service);
+    }
+}
+
+/* failed notes the API's word for a failure of the signer or of engines. */
+static enum mg_status failed(struct lifecycle_call *call, enum mg_status status)
+{
+    call->code = status == MG_IO || status == MG_AGAIN ? SERVICE_UNAVAILABLE : "UNEXPECTED_ERROR";
+    return status;
+}
+
+/* ---- the store ---- */
+
+static enum mg_status load_default(const struct service *service, struct default_issuer *out, struct mg_error *error)
+{
+    struct store_tx *tx;
+    enum mg_status status = store_begin(service->config.lifecycle->store, STORE_READ, &tx, error);
+    return status == MG_OK ? store_end(tx, default_issuer_load(tx, out, error), error) : status;
+}
+
+static enum mg_status load_list(const struct service *service, struct intermediate_list *out, struct mg_error *error)
+{
+    struct store_tx *tx;
+    enum mg_status status = store_begin(service->config.lifecycle->store, STORE_READ, &tx, error);
+    return status == MG_OK ? store_end(tx, intermediate_list_load(tx, INTERMEDIATE_ALL, out, error), error) : status;
+}
+
+/* renew_epoch makes the present default the default of the next epoch: other intermediates have changed. */
+static enum mg_status renew_epoch(void *arg, struct mg_error *error)
+{
+    const struct service *service = arg;
+    struct store_tx *tx;
+    struct default_issuer now;
+    enum mg_status status = store_begin(service->config.lifecycle->store, STORE_WRITE, &tx, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    status = default_issuer_load(tx, &now, error);
+    if (status == MG_OK) {
+        status = default_issuer_set(tx, now.id, error);
+    }
+    return store_end(tx, status, error);
+}
+
+/* ---- keys ---- */
+
+static enum mg_status next_doomed(const struct service *service, struct wire_key_id *out, struct mg_error *error)
+{
+    struct store_tx *tx;
+    enum mg_status status = store_begin(service->config.lifecycle->store, STORE_READ, &tx, error);
+    return status == MG_OK ? store_end(tx, doomed_key_next(tx, out, error), error) : status;
+}
+
+static enum mg_status forget_doomed(const struct service *service, const struct wire_key_id *key,
+                                    struct mg_error *error)
+{
+    struct store_tx *tx;
+    enum mg_status status = store_begin(service->config.lifecycle->store, STORE_WRITE, &tx, error);
+    return status == MG_OK ? store_end(tx, doomed_key_forget(tx, key, error), error) : status;
+}
+
+/* destroy_doomed has the signer destroy the keys of deleted intermediates. */
+static enum mg_status destroy_doomed(const struct service *service, struct mg_error *error)
+{
+    struct wire_key_id key;
+    enum mg_status status;
+    while ((status = next_doomed(service, &key, error)) == MG_OK) {
+        status = signer_client_destroy(service->config.signer, &key, error);
+        if (status == MG_OK) {
+            status = forget_doomed(service, &key, error);
+        }
+        if (status != MG_OK) {
+            return status;
+        }
+    }
+    return status == MG_NOT_FOUND ? MG_OK : status;
+}
+
+/* token_of names the wish for the key of |record|, so that it is made once, whatever crashes in between. */
+static struct wire_control_token token_of(const struct intermediate *record)
+{
+    char text[64];
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    struct wire_control_token token;
+    int len = snprintf(text, sizeof(text), "%lld %lld", (long long)record->id, (long long)record->created_us);
+    SHA256((const unsigned char *)text, (size_t)len, digest);
+    memcpy(token.bytes, digest, sizeof(token.bytes));
+    return token;
+}
+
+static enum mg_status public_key_pem(const struct service *service, const struct wire_key_id *key,
+                                     struct mg_buffer *pem, struct mg_error *error)
+{
+    struct mg_buffer der;
+    mg_buffer_init(&der, WIRE_CONTROL_MAX_DER);
+    enum mg_status status = signer_client_public_key(service->config.signer, key, &der, error);
+    if (status == MG_OK) {
+        status = pem_encode(pem, "PUBLIC KEY", mg_buffer_slice(&der), error);
+    }
+    mg_buffer_free(&der);
+    return status;
+}
+
+static enum mg_status make_key(const struct service *service, struct lifecycle_call *call,
+                               const struct intermediate *record, struct mg_buffer *pem, struct intermediate *out,
+                               struct mg_error *error)
+{
+    struct wire_control_token token = token_of(record);
+    struct wire_key_id key;
+    char label[WIRE_CONTROL_MAX_LABEL];
+    snprintf(label, sizeof(label), "intermediate %lld", (long long)record->id);
+    enum mg_status status =
+        signer_client_make_key(service->config.signer, record->key_type, &token, label, &key, error);
+    if (status == MG_OK) {
+        status = public_key_pem(service, &key, pem, error);
+    }
+    if (status != MG_OK) {
+        return failed(call, status);
+    }
+    status = lifecycle_key_made(call, record->id, &key, mg_buffer_slice(pem), out, error);
+    struct mg_error later;
+    /* Deleted meanwhile: nobody will ask for the key again. */
+    if (status == MG_NOT_FOUND && signer_client_destroy(service->config.signer, &key, &later) != MG_OK) {
+        mg_log_warning("the key of a deleted intermediate could not be destroyed: %s", later.text);
+    }
+    return status;
+}
+
+enum mg_status service_make_key(struct service *service, struct lifecycle_call *call, int64_t id,
+                                struct intermediate *out, struct mg_error *error)
+{
+    struct intermediate record = {.id = 0};
+    struct mg_buffer pem;
+    enum mg_status status = lifecycle_check(call, LIFECYCLE_MAKE_KEY, id, &record, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    mg_buffer_init(&pem, MAX_PEM);
+    status = make_key(service, call, &record, &pem, out, error);
+    mg_buffer_free(&pem);
+    intermediate_free(&record);
+    return status;
+}
+
+static struct mg_slice text_or_none(const char *text)
+{
+    return text[0] == '\0' ? mg_slice_of(NULL, 0) : mg_slice_of_text(text);
+}
+
+static enum wire_csr_digest digest_of(const char *name)
+{
+    return strcmp(name, "SHA384") == 0   ? WIRE_CSR_SHA384
+           : strcmp(name, "SHA512") == 0 ? WIRE_CSR_SHA512
+                                         : WIRE_CSR_SHA256;
+}
+
+static enum mg_status sign_csr(const struct service *service, const struct intermediate *record,
+                               const struct intermediate_csr *csr, struct mg_buffer *pem, struct mg_error *error)
+{
+    const struct wire_control_make_csr wanted = {
+        .subject = {[WIRE_SUBJECT_C] = text_or_none(csr->country),
+                    [WIRE_SUBJECT_ST] = text_or_none(csr->state),
+                    [WIRE_SUBJECT_L] = text_or_none(csr->city),
+                    [WIRE_SUBJECT_O] = text_or_none(csr->organization),
+                    [WIRE_SUBJECT_OU] = text_or_none(csr->unit),
+                    [WIRE_SUBJECT_CN] = text_or_none(csr->common_name)},
+        .digest = digest_of(csr->digest),
+        .path_len = (int)csr->path_len,
+    };
+    struct mg_buffer der;
+    mg_buffer_init(&der, WIRE_CONTROL_MAX_DER);
+    enum mg_status status = signer_client_make_csr(service->config.signer, &record->key_id, &wanted, &der, error);
+    if (status == MG_OK) {
+        status = pem_encode(pem, "CERTIFICATE REQUEST", mg_buffer_slice(&der), error);
+    }
+    mg_buffer_free(&der);
+    return status;
+}
+
+enum mg_status service_make_csr(struct service *service, struct lifecycle_call *call, int64_t id,
+                                const struct lifecycle_csr_wish *wish, struct intermediate *out, struct mg_error *error)
+{
+    struct intermediate record = {.id = 0};
+    struct intermediate_csr csr;
+    struct mg_buffer pem;
+    enum mg_status status = lifecycle_check_csr(call, id, wish, &csr, &record, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    mg_buffer_init(&pem, MAX_PEM);
+    status = sign_csr(service, &record, &csr, &pem, error);
+    if (status == MG_OK) {
+        status = lifecycle_csr_made(call, id, &csr, mg_buffer_slice(&pem), out, error);
+    } else {
+        status = failed(call, status);
+    }
+    mg_buffer_free(&pem);
+    intermediate_free(&record);
+    return status;
+}
+
+/* ---- issuers ---- */
+
+/* install makes |record|, which has a certificate, an issuer of the signer's. */
+static enum mg_status install(const struct service *service, const struct intermediate *record, struct mg_error *error)
+{
+    struct der_chain chain = {.num_certificates = 0};
+    enum mg_status status = der_chain_add(&chain, record->certificate, error);
+    if (status == MG_OK) {
+        status = der_chain_add(&chain, record->chain, error);
+    }
+    if (status == MG_OK) {
+        struct wire_control_chain wire = {.num_certificates = chain.num_certificates};
+        memcpy(wire.certificates, chain.certificates, sizeof(wire.certificates));
+        status = signer_client_install(service->config.signer, &record->key_id, &wire, error);
+    }
+    der_chain_free(&chain);
+    return status;
+}
+
+/* publish_again tells engines of what has changed beside the default. What fails is logged: the next publication, or
+ * the next start, says it too. */
+static void publish_again(struct service *service)
+{
+    struct default_issuer now;
+    struct publication publication = {.list = {.num_items = 0}};
+    struct mg_error error;
+    pthread_mutex_lock(&service->publishing);
+    enum mg_status status = load_default(service, &now, &error);
+    if (status == MG_OK) {
+        status = publication_load(&publication, service->config.lifecycle, now.id, (uint64_t)now.epoch + 1, 0, &error);
+    }
+    if (status == MG_OK) {
+        const struct engines_publication wanted = {
+            .message = &publication.message, .force = true, .commit = renew_epoch, .arg = service};
+        status = engines_publish(service->config.engines, &wanted, &error);
+    }
+    publication_free(&publication);
+    pthread_mutex_unlock(&service->publishing);
+    if (status != MG_OK) {
+        mg_log_error("engines could not be told of a change: %s", error.text);
+    }
+}
+
+enum mg_status service_finalize(struct service *service, struct lifecycle_call *call, int64_t id,
+                                struct intermediate *out, struct mg_error *error)
+{
+    struct intermediate record = {.id = 0};
+    enum mg_status status = lifecycle_check(call, LIFECYCLE_FINALIZE, id, &record, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    bool enabled = record.status == INTERMEDIATE_ENABLED;
+    status = install(service, &record, error);
+    intermediate_free(&record);
+    if (status != MG_OK) {
+        return failed(call, status);
+    }
+    status = lifecycle_finalize(call, id, out, error);
+    if (status == MG_OK && enabled) {
+        publish_again(service);
+    }
+    return status;
+}
+
+/* is_ready tells whether |id| is one that engines may have been told of. */
+static bool is_ready(const struct lifecycle_call *call, int64_t id)
+{
+    struct lifecycle_call look = *call;
+    struct intermediate record = {.id = 0};
+    bool ready =
+        lifecycle_check(&look, LIFECYCLE_SHOW, id, &record, NULL) == MG_OK && record.state == INTERMEDIATE_CERT_READY;
+    intermediate_free(&record);
+    return ready;
+}
+
+enum mg_status service_update(struct service *service, struct lifecycle_call *call, int64_t id,
+                              const struct lifecycle_draft *draft, struct intermediate *out, struct mg_error *error)
+{
+    bool ready = is_ready(call, id);
+    enum mg_status status = lifecycle_update(call, id, draft, out, error);
+    if (status == MG_OK && ready && draft->status != 0) {
+        publish_again(service);
+    }
+    return status;
+}
+
+enum mg_status service_delete(struct service *service, struct lifecycle_call *call, int64_t id, struct mg_error *error)
+{
+    struct mg_error later;
+    bool ready = is_ready(call, id);
+    enum mg_status status = lifecycle_delete(call, id, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    if (ready) {
+        publish_again(service); /* before the key is gone */
+    }
+    if (destroy_doomed(service, &later) != MG_OK) {
+        mg_log_warning("the key of a deleted intermediate will be destroyed later: %s", later.text);
+    }
+    return MG_OK;
+}
+
+/* ---- the default ---- */
+
+/* What the transaction between the two phases does. */
+struct swap {
+    struct lifecycle_call *call;
+    int64_t id;
+    uint64_t epoch; /* that engines were told */
+    struct intermediate *out;
+};
+
+static enum mg_status commit_swap(void *arg, struct mg_error *error)
+{
+    struct swap *swap = arg;
+    struct default_issuer now;
+    enum mg_status status = lifecycle_commit_default(swap->call, swap->id, &now, swap->out, error);
+    if (status == MG_OK && (uint64_t)now.epoch != swap->epoch) {
+        mg_log_error("the default is of epoch %lld, and engines were told %llu", (long long)now.epoch,
+                     (unsigned long long)swap->epoch);
+    }
+    return status;
+}
+
+static enum mg_status code_of_publishing(struct lifecycle_call *call, enum mg_status status)
+{
+    switch (status) {
+    case MG_DENIED:
+        call->code = "ENGINE_NOT_READY";
+        break;
+    case MG_EXISTS:
+        call->code = "EDIT_LOCK_NOT_AVAILABLE";
+        break;
+    case MG_AGAIN:
+        call->code = SERVICE_UNAVAILABLE;
+        break;
+    default:
+        call->code = "UNEXPECTED_ERROR";
+    }
+    return status;
+}
+
+/* swap_default does it, with |publishing| held. */
+static enum mg_status swap_default(struct service *service, struct lifecycle_call *call, int64_t id, bool force,
+                                   struct intermediate *out, struct mg_error *error)
+{
+    struct default_issuer now;
+    struct publication publication = {.list = {.num_items = 0}};
+    enum mg_status status = load_default(service, &now, error);
+    if (status != MG_OK) {
+        return code_of_publishing(call, status);
+    }
+    if (now.id == id) {
+        return lifecycle_commit_default(call, id, &now, out, error); /* it is: nothing to tell anybody */
+    }
+    struct swap swap = {.call = call, .id = id, .epoch = (uint64_t)now.epoch + 1, .out = out};
+    status =
+        publication_load(&publication, service->config.lifecycle, id, swap.epoch, service->config.prepare_ms, error);
+    call->code = NULL;
+    if (status == MG_OK) {
+        const struct engines_publication wanted = {
+            .message = &publication.message, .force = force, .commit = commit_swap, .arg = &swap};
+        status = engines_publish(service->config.engines, &wanted, error);
+    }
+    publication_free(&publication);
+    /* A step of the life cycle that refused has said its own word. */
+    return status == MG_OK || call->code != NULL ? status : code_of_publishing(call, status);
+}
+
+enum mg_status service_make_default(struct service *service, struct lifecycle_call *call, int64_t id, bool force,
+                                    struct intermediate *out, struct mg_error *error)
+{
+    enum mg_status status = lifecycle_check_default(call, id, NULL, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    if (pthread_mutex_trylock(&service->publishing) != 0) {
+        return code_of_publishing(call, mg_error_set(error, MG_EXISTS, "another publication is under way"));
+    }
+    status = swap_default(service, call, id, force, out, error);
+    pthread_mutex_unlock(&service->publishing);
+    return status;
+}
+
+enum mg_status service_make_previous_default(struct service *service, struct lifecycle_call *call, bool force,
+                                             struct intermediate *out, struct mg_error *error)
+{
+    struct intermediate record = {.id = 0};
+    enum mg_status status = lifecycle_check_previous(call, &record, error);
+    int64_t id = record.id;
+    intermediate_free(&record);
+    return status == MG_OK ? service_make_default(service, call, id, force, out, error) : status;
+}
+
+/* ---- the start ---- */
+
+/* The built-in issuing CA, as it is found among the signer's keys. */
+struct builtin {
+    const struct service *service;
+    struct mg_buffer certificate, chain; /* PEM */
+    struct wire_key_id key_id;
+    enum wire_key_type key_type;
+    bool found;
+};
+
+static enum mg_status look_for_builtin(void *arg, const struct wire_control_key *key)
+{
+    struct builtin *builtin = arg;
+    if (key->origin != WIRE_ORIGIN_BUILTIN_ISSUING || key->chain.num_certificates == 0) {
+        return MG_OK;
+    }
+    builtin->found = true;
+    builtin->key_id = key->key_id;
+    builtin->key_type = key->type;
+    enum mg_status status = pem_encode(&builtin->certificate, "CERTIFICATE", key->chain.certificates[0], NULL);
+    for (size_t i = 1; i < key->chain.num_certificates && status == MG_OK; i++) {
+        status = pem_encode(&builtin->chain, "CERTIFICATE", key->chain.certificates[i], NULL);
+    }
+    return status;
+}
+
+static enum mg_status take_builtin(struct lifecycle_call *call, const struct builtin *builtin, struct mg_error *error)
+{
+    struct certificate_facts facts;
+    struct mg_buffer public_key;
+    if (!builtin->found) {
+        return mg_error_set(error, MG_INTERNAL, "the signer has no built-in issuing CA");
+    }
+    mg_buffer_init(&public_key, MAX_PEM);
+    enum mg_status status = public_key_pem(builtin->service, &builtin->key_id, &public_key, error);
+    if (status == MG_OK) {
+        status = certificate_describe(mg_buffer_slice(&builtin->certificate), &facts, error);
+    }
+    if (status == MG_OK) {
+        const struct lifecycle_builtin wanted = {
+            .name = facts.subject.common_name,
+            .key_id = builtin->key_id,
+            .key_type = builtin->key_type,
+            .public_key = mg_buffer_slice(&public_key),
+            .certificate = mg_buffer_slice(&builtin->certificate),
+            .chain = builtin->chain.len > 0 ? mg_buffer_slice(&builtin->chain) : mg_slice_of(NULL, 0),
+        };
+        status = lifecycle_install_builtin(call, &wanted, error);
+    }
+    mg_buffer_free(&public_key);
+    return status;
+}
+
+static enum mg_status install_builtin(const struct service *service, int64_t now_us, struct mg_error *error)
+{
+    struct builtin builtin = {.service = service};
+    struct lifecycle_call call = {
+        .lifecycle = service->config.lifecycle,
+        .actor = {.name = "mintgate-control", .role = CONTROL_ADMIN, .source = "internal"},
+        .now_us = now_us,
+    };
+    mg_buffer_init(&builtin.certificate, MAX_PEM);
+    mg_buffer_init(&builtin.chain, MAX_PEM);
+    enum mg_status status = signer_client_list(service->config.signer, look_for_builtin, &builtin, error);
+    if (status == MG_OK) {
+        status = take_builtin(&call, &builtin, error);
+    }
+    mg_buffer_free(&builtin.certificate);
+    mg_buffer_free(&builtin.chain);
+    return status;
+}
+
+/* install_all has the signer know every finalized intermediate: a signer that was restored from a backup may not. */
+static enum mg_status install_all(const struct service *service, struct mg_error *error)
+{
+    struct intermediate_list list = {.num_items = 0};
+    enum mg_status status = load_list(service, &list, error);
+    for (size_t i = 0; i < list.num_items && status == MG_OK; i++) {
+        const struct intermediate *record = &list.items[i];
+        struct mg_error cause;
+        if (record->type == INTERMEDIATE_BUILTIN || record->state != INTERMEDIATE_CERT_READY) {
+            continue;
+        }
+        enum mg_status installed = install(service, record, &cause);
+        if (installed == MG_IO) {
+            status = mg_error_set(error, MG_IO, "%s", cause.text);
+        } else if (installed != MG_OK) {
+            mg_log_error("intermediate %lld, %s: the signer does not take it: %s", (long long)record->id, record->name,
+                         cause.text);
+        }
+    }
+    intermediate_list_free(&list);
+    return status;
+}
+
+static enum mg_status set_present(struct service *service, struct mg_error *error)
+{
+    struct default_issuer now;
+    struct publication publication = {.list = {.num_items = 0}};
+    /* A change that engines were not told of before a crash is told now. */
+    enum mg_status status = renew_epoch(service, error);
+    if (status == MG_OK) {
+        status = load_default(service, &now, error);
+    }
+    if (status == MG_OK) {
+        status = publication_load(&publication, service->config.lifecycle, now.id, (uint64_t)now.epoch, 0, error);
+    }
+    if (status == MG_OK) {
+        status = engines_set_present(service->config.engines, &publication.message, error);
+    }
+    publication_free(&publication);
+    return status;
+}
+
+enum mg_status service_start(struct service *service, int64_t now_us, struct mg_error *error)
+{
+    enum mg_status status = install_builtin(service, now_us, error);
+    if (status == MG_OK) {
+        status = destroy_doomed(service, error);
+    }
+    if (status == MG_OK) {
+        status = install_all(service, error);
+    }
+    return status == MG_OK ? set_present(service, error) : status;
+}
