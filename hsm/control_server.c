@@ -106,15 +106,15 @@ static void take_connection(struct control_server *server, int fd)
     }
 }
 
-static void accept_connections(struct control_server *server)
+/* accept_connection takes one: before the next, connections that have ended are to make room. */
+static void accept_connection(struct control_server *server)
 {
     int fd;
     struct mg_error error;
-    enum mg_status status;
-    while ((status = mg_unix_accept(server->waited[LISTEN].fd, &fd, &error)) == MG_OK) {
+    enum mg_status status = mg_unix_accept(server->waited[LISTEN].fd, &fd, &error);
+    if (status == MG_OK) {
         take_connection(server, fd);
-    }
-    if (status != MG_AGAIN) {
+    } else if (status != MG_AGAIN) {
         mg_log_error("%s", error.text);
         (void)poll(NULL, 0, 100); /* out of descriptors, most likely: not a busy loop */
     }
@@ -136,7 +136,7 @@ static void *run(void *arg)
             }
         }
         if (server->waited[LISTEN].revents != 0) {
-            accept_connections(server);
+            accept_connection(server);
         }
     }
 }

@@ -180,11 +180,12 @@ static enum mg_status do_remove(struct call *call, struct mg_error *error)
 static enum mg_status do_destroy(struct call *call, struct mg_error *error)
 {
     const struct wire_key_id *id = &call->request->key_id;
-    enum mg_status status = call->key != NULL ? do_remove(call, error) : MG_OK;
+    bool is_there = call->key != NULL;
+    enum mg_status status = is_there ? do_remove(call, error) : MG_OK;
     if (status == MG_OK) {
         status = keystore_destroy(call->service->store, id, error);
     }
-    if (status == MG_OK && call->key != NULL) {
+    if (status == MG_OK && is_there) {
         mg_log_info("destroyed key " ID_FORMAT, ID_ARGS(id));
     }
     return status;

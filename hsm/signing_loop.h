@@ -51,7 +51,8 @@ void signing_loop_add(struct signing_loop *loop, int fd);
 
 /* signing_loop_set_issuers makes the thread sign with |set|, of which it takes a reference, and tell its engines of it;
  * it returns when the thread has done so: from then on it signs with no other issuer. What waits for an issuer that is
- * gone is answered as if it came now. Any thread, one at a time; not of a thread that drains. */
+ * gone is answered WIRE_SIGN_UNKNOWN_KEY; WIRE_SIGN_BUSY where another one of its key has taken its place. Any thread,
+ * one at a time; not of a thread that drains. */
 void signing_loop_set_issuers(struct signing_loop *loop, struct issuer_set *set);
 
 /* signing_loop_drain makes the thread read no more, sign what is queued, send what the peers take within

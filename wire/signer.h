@@ -63,7 +63,7 @@ enum wire_issuer_role {
 /* The result of one signature request. Everything but OK and BUSY is final for that request. */
 enum wire_sign_status {
     WIRE_SIGN_OK = 0,
-    WIRE_SIGN_BUSY = 1,            /* queue full or deadline passed before signing: may be tried again */
+    WIRE_SIGN_BUSY = 1,            /* queue full, deadline passed, or issuer certified anew: may be tried again */
     WIRE_SIGN_UNKNOWN_KEY = 2,     /* no such key, or its purpose is not minting */
     WIRE_SIGN_BAD_TBS = 3,         /* not a TBSCertificate in DER */
     WIRE_SIGN_BAD_ISSUER = 4,      /* issuer name, AKI or signature algorithm are not this issuer's */

@@ -12,7 +12,10 @@
 #include "base/clock.h"
 #include "base/unix_socket.h"
 
+/* A connection is taken at once, unless the signer's queue of them is full. */
+#define CONNECT_TIMEOUT_MS 1000
 #define CONNECT_PAUSE_MS 10
+#define MAX_WAIT_MS 60000 /* of one poll */
 
 struct signer_client {
     pthread_mutex_t lock; /* held for a call; of everything below */
@@ -64,9 +67,15 @@ void signer_client_free(struct signer_client *client)
 
 /* The exchange of packets. |deadline_ns| is monotonic. */
 
-/* connect_until tries until the signer takes the connection, which a full queue of it delays. */
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* connect_until tries again for a while: the signer's queue of connections may be full. */
 static enum mg_status connect_until(struct signer_client *client, uint64_t deadline_ns, struct mg_error *error)
 {
+    deadline_ns = earlier(deadline_ns, mg_clock_monotonic_ns() + CONNECT_TIMEOUT_MS * MG_NS_PER_MS);
     for (;;) {
         struct mg_error why = {""};
         enum mg_status status = mg_unix_connect(client->path, SOCK_SEQPACKET, &client->fd, &why);
@@ -90,8 +99,8 @@ static enum mg_status wait_for(const struct signer_client *client, short events,
     struct pollfd fd = {.fd = client->fd, .events = events};
     for (;;) {
         uint64_t now_ns = mg_clock_monotonic_ns();
-        int timeout_ms = now_ns < deadline_ns ? (int)((deadline_ns - now_ns) / MG_NS_PER_MS) + 1 : 0;
-        int count = poll(&fd, 1, timeout_ms);
+        uint64_t left_ms = now_ns < deadline_ns ? (deadline_ns - now_ns) / MG_NS_PER_MS + 1 : 0;
+        int count = poll(&fd, 1, (int)earlier(left_ms, MAX_WAIT_MS));
         if (count > 0) {
             return MG_OK;
         }

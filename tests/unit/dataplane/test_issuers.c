@@ -118,6 +118,17 @@ static void test_the_signer_says_the_default_until_something_is_published(void *
     assert_true(issuers_epoch(issuers) == 1);
 }
 
+static void test_an_issuer_that_is_offered_is_used_when_it_is_published(void **state)
+{
+    (void)state;
+    struct wire_issuers wire = {.issuers = {other.wire, own.wire}, .num_issuers = 2};
+    wire.issuers[0].role = WIRE_ISSUER_OFFERED;
+    issuers_update(issuers, &wire, CERTS_NOW);
+    assert_default(&own);
+    publish(1, &other, NULL);
+    assert_default(&other);
+}
+
 static void test_the_untrusted_issuer_stays_the_signers(void **state)
 {
     (void)state;
@@ -216,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_before_anybody_says_something_there_is_none),
         TEST(test_the_signer_says_the_default_until_something_is_published),
+        TEST(test_an_issuer_that_is_offered_is_used_when_it_is_published),
         TEST(test_the_untrusted_issuer_stays_the_signers),
         TEST(test_what_stays_the_same_keeps_its_generation),
         TEST(test_another_chain_is_another_issuer),

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <grp.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -640,6 +641,26 @@ static void test_the_socket_is_for_its_own_user(void **state)
     assert_int_equal(list()->count, 3);
 }
 
+/* It gets no further than what its socket holds. */
+static void test_a_peer_that_does_not_read_is_closed(void **state)
+{
+    (void)state;
+    struct wire_control_request request = {.call = WIRE_CONTROL_LIST};
+    struct mg_buffer packet;
+    int fd = connect_control();
+    size_t num_sent = 0;
+    mg_buffer_init(&packet, WIRE_CONTROL_MAX_PACKET);
+    wire_control_encode_request(&packet, &request);
+    struct pollfd wait = {.fd = fd, .events = POLLOUT};
+    while (poll(&wait, 1, 20000) == 1 && send(fd, packet.data, packet.len, MSG_NOSIGNAL) >= 0) {
+        assert_true(num_sent++ < 100000);
+    }
+    assert_int_not_equal(errno, EAGAIN);
+    close(fd);
+    mg_buffer_free(&packet);
+    assert_int_equal(list()->count, 3);
+}
+
 static void test_connections_are_bounded(void **state)
 {
     (void)state;
@@ -741,6 +762,7 @@ int main(void)
         LIFE_TEST(test_one_issuer_too_many_is_refused_whole),
         LIFE_TEST(test_garbage_closes_its_connection_alone),
         LIFE_TEST(test_the_socket_is_for_its_own_user),
+        LIFE_TEST(test_a_peer_that_does_not_read_is_closed),
         LIFE_TEST(test_connections_are_bounded),
         LIFE_TEST(test_a_signer_that_is_away_is_called_so),
         cmocka_unit_test(test_a_signer_that_does_not_answer_is_waited_for_so_long),
