@@ -66,7 +66,7 @@ static void test_brackets_in_texts_do_not_count(void **state)
 {
     (void)state;
     json_t *json;
-    assert_int_equal(parse("[\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[\"]", &json), MG_OK);
+    assert_int_equal(parse("[\"[[[[\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"]", &json), MG_OK);
     http_json_free(json);
 }
 

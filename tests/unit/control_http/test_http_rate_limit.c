@@ -138,12 +138,13 @@ static void test_of_too_many_credentials_the_one_longest_unused_is_forgotten(voi
     char who[32];
     assert_true(take("first", RATE_HEAVY, 0, NULL));
     assert_true(take("second", RATE_HEAVY, 1, NULL));
+    assert_true(take("first", RATE_LIGHT, 2, NULL));
     for (int i = 0; i < RATE_MAX_CREDENTIALS - 1; i++) {
         snprintf(who, sizeof(who), "other %d", i);
-        assert_true(take(who, RATE_HEAVY, 2, NULL));
+        assert_true(take(who, RATE_HEAVY, 3, NULL));
     }
-    assert_false(take("second", RATE_HEAVY, 3, NULL));
-    assert_true(take("first", RATE_HEAVY, 3, NULL));
+    assert_false(take("first", RATE_HEAVY, 4, NULL));
+    assert_true(take("second", RATE_HEAVY, 4, NULL));
 }
 
 #define RATE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

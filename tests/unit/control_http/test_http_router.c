@@ -70,6 +70,7 @@ static const struct http_route first_routes[] = {
 
 static const struct http_route second_routes[] = {
     {HTTP_GET, "/ca/{tag}/cert", HTTP_ROLE_AUDITOR, HTTP_BODY_NONE, 0, RATE_NONE, handle_words},
+    {HTTP_GET, "/ca/all/{kind}", HTTP_ROLE_AUDITOR, HTTP_BODY_NONE, 0, RATE_NONE, handle_words},
 };
 
 static const struct http_route open_routes[] = {
@@ -173,6 +174,8 @@ static void test_a_literal_goes_before_a_word(void **state)
     assert_string_equal(seen, "1 /things/lite ");
     assert_int_equal(status_of("GET", "/zia/api/v1/things/lite/7?page=1", "auditor"), 204);
     assert_string_equal(seen, "id 7");
+    assert_int_equal(status_of("GET", "/api/v1/ca/all/cert", "auditor"), 204); /* the leftmost literal */
+    assert_string_equal(seen, "2 /ca/all/{kind} cert");
     assert_int_equal(status_of("HEAD", "/api/v1/things/12", "auditor"), 204);
     assert_string_equal(seen, "id 12");
 }
