@@ -293,7 +293,21 @@ static void test_two_hundred_clients_at_once_are_all_answered(void **state)
     assert_int_equal(num_ok, 200);
 }
 
-/* ---- time ---- */
+static int connect_tls_port(void)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(http_server_port(server))};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+static void restart(const struct http_server_limits *limits)
+{
+    http_server_free(server);
+    router_free(router);
+    start(limits);
+}
 
 /* ends_within waits until the server closes |fd|; false: not within |ms|. */
 static bool ends_within(int fd, int ms)
@@ -308,12 +322,39 @@ static bool ends_within(int fd, int ms)
     return false;
 }
 
-static void restart(const struct http_server_limits *limits)
+/* check_bound: of |limit| idle connections and one more the last is cut off at once, and there is room again when one
+ * of the others has gone. */
+static void check_bound(const struct http_server_limits *limits, int limit)
 {
-    http_server_free(server);
-    router_free(router);
-    start(limits);
+    int fds[8];
+    restart(limits);
+    for (int i = 0; i < limit; i++) {
+        fds[i] = connect_tls_port();
+        assert_false(ends_within(fds[i], 50));
+    }
+    int late = connect_tls_port();
+    assert_true(ends_within(late, 20000));
+    close(late);
+    close(fds[0]);
+    const char *answer = "";
+    for (int tries = 0; tries < 200 && strstr(answer, "HTTP/1.1 200") == NULL; tries++) {
+        answer = curl("-i " RIGHT "%T/test/v1/item/1"); /* the place is free a moment after the close */
+    }
+    assert_has(answer, "HTTP/1.1 200");
+    for (int i = 1; i < limit; i++) {
+        close(fds[i]);
+    }
 }
+
+static void test_connections_of_an_address_are_bounded(void **state)
+{
+    (void)state;
+    struct http_server_limits limits = limits_for_tests();
+    limits.connections_per_address = 3;
+    check_bound(&limits, 3);
+}
+
+/* ---- time ---- */
 
 static void send_text(int fd, const char *text)
 {
@@ -467,6 +508,7 @@ int main(void)
         SERVER_TEST(test_bodies_are_bounded_and_checked),
         SERVER_TEST(test_files_are_uploaded_by_curl),
         SERVER_TEST(test_heads_are_bounded),
+        SERVER_TEST(test_connections_of_an_address_are_bounded),
         SERVER_TEST(test_two_hundred_clients_at_once_are_all_answered),
         SERVER_TEST(test_a_client_that_is_slow_or_silent_is_cut_off),
         SERVER_TEST(test_a_handlers_time_is_not_the_clients),

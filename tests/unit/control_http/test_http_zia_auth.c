@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <unistd.h>
+
+#include "base/log.h"
 #include "control/http/credentials.h"
 #include "control/http/zia_auth.h"
 #include "http_fixture.h"
@@ -223,6 +226,49 @@ static void test_a_body_that_breaks_a_rule_is_refused(void **state)
     assert_string_equal(answer.body, "");
 }
 
+/* log_of returns what |act| makes the program write to its log. */
+static const char *log_of(void (*act)(void))
+{
+    static char log[8192];
+    FILE *file = tmpfile();
+    int kept = dup(STDERR_FILENO);
+    assert_non_null(file);
+    assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+    act();
+    assert_true(dup2(kept, STDERR_FILENO) >= 0);
+    close(kept);
+    rewind(file);
+    log[fread(log, 1, sizeof(log) - 1, file)] = '\0';
+    fclose(file);
+    return log;
+}
+
+static void log_in_in_every_wrong_way(void)
+{
+    static const char body[] =
+        "{\"apiKey\":\"GDGDECFDKDJD\",\"username\":\"%s\",\"password\":\"hunter2hunter2\",\"timestamp\":1795247636342}";
+    char text[512];
+    mg_log_set_level(MG_LOG_DEBUG);
+    snprintf(text, sizeof(text), body, "alice");
+    post("/api/v1/authenticatedSession", "application/json", text);
+    snprintf(text, sizeof(text), body, "hunter2hunter2"); /* the password in the wrong field */
+    post("/api/v1/authenticatedSession", "application/json", text);
+    post("/api/v1/authenticatedSession", "application/json", "{\"password\":hunter2hunter2}");
+    post("/oauth2/v1/token", "application/x-www-form-urlencoded",
+         "grant_type=client_credentials&client_id=c1&client_secret=hunter2hunter2");
+    mg_log_set_level(MG_LOG_INFO);
+}
+
+static void test_no_secret_is_in_the_log(void **state)
+{
+    (void)state;
+    const char *log = log_of(log_in_in_every_wrong_way);
+    assert_non_null(strstr(log, "a login of user:alice from 192.0.2.1 failed"));
+    assert_non_null(strstr(log, "a login of somebody unknown from 192.0.2.1 failed"));
+    assert_null(strstr(log, "hunter2"));
+    assert_null(strstr(log, "GDGDECFDKDJD"));
+}
+
 /* ---- tokens ---- */
 
 static void test_a_token_is_fetched_used_and_ended(void **state)
@@ -285,6 +331,7 @@ int main(void)
         ZIA_TEST(test_a_wrong_login_is_refused_without_a_hint),
         ZIA_TEST(test_guessing_is_answered_by_429),
         ZIA_TEST(test_a_body_that_breaks_a_rule_is_refused),
+        ZIA_TEST(test_no_secret_is_in_the_log),
         ZIA_TEST(test_a_token_is_fetched_used_and_ended),
         ZIA_TEST(test_token_errors_are_those_of_oauth),
     };
