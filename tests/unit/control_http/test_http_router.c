@@ -311,7 +311,10 @@ static void test_an_open_path_answers_strangers_and_says_405_to_them(void **stat
     assert_int_equal(router_add(router, &open_family, NULL), MG_OK);
     assert_int_equal(status_of("GET", "/health", ""), 204);
     assert_int_equal(status_of("POST", "/health", ""), 405);
-    assert_int_equal(status_of("GET", "/healthy", ""), 401);
+    assert_int_equal(status_of("GET", "/healthy", ""), 404);        /* nothing of that family needs a login */
+    assert_int_equal(status_of("GET", "/api/v1/unknown", ""), 401); /* the nearer family's does */
+    assert_int_equal(status_of("GET", "/api/v1/unknown", "auditor"), 404);
+    assert_true(answer_has("\"first\":"));
 }
 
 static void test_a_bad_table_is_refused(void **state)

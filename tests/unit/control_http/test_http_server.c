@@ -205,6 +205,7 @@ static void test_strangers_and_low_roles_are_refused(void **state)
     assert_has(curl("-i -X DELETE " RIGHT "%T/test/v1/item/7"), "HTTP/1.1 403");
     assert_has(curl("-i " RIGHT "%T/test/v1/nothing"), "HTTP/1.1 404");
     assert_has(curl("-i %T/"), "HTTP/1.1 404");
+    assert_has(curl("-i " RIGHT "%T/test/v1/item/%37"), "HTTP/1.1 404"); /* paths come as they were sent */
 }
 
 /* contracts.md 0.2, 0.3: bodies where none belong, and none where one does; on one connection. */
