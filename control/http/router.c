@@ -341,8 +341,7 @@ static void add_rate_headers(struct http_response *response, const struct rate_v
 static bool take_rate(const struct router *router, struct http_request *request, struct http_response *response)
 {
     struct rate_verdict verdict;
-    bool is_local = request->caller.address[0] == '\0';
-    if (router->rate_limits == NULL || is_local) {
+    if (router->rate_limits == NULL || request->caller.is_local) {
         return true;
     }
     const char *who = request->identity.name[0] != '\0' ? request->identity.name : request->caller.address;

@@ -145,6 +145,13 @@ static void format_address(struct MHD_Connection *mhd, char out[46])
     }
 }
 
+static bool is_unix_socket(int fd)
+{
+    int domain = AF_UNSPEC;
+    socklen_t len = sizeof(domain);
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+}
+
 static struct connection *make_connection(struct http_server *server, struct MHD_Connection *mhd)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
@@ -156,7 +163,7 @@ static struct connection *make_connection(struct http_server *server, struct MHD
     connection->server = server;
     connection->fd = info->connect_fd;
     format_address(mhd, connection->address);
-    connection->is_local = connection->address[0] == '\0';
+    connection->is_local = is_unix_socket(connection->fd);
     connection->is_allowed = !connection->is_local || mg_unix_peer_allowed(connection->fd, NULL, &connection->uid);
     connection->phase = PHASE_IDLE;
     if (!connection->is_allowed) {
@@ -332,6 +339,7 @@ static void identify_peer(const struct connection *connection, struct http_reque
     request->caller.monotonic_ns = mg_clock_monotonic_ns();
     request->caller.wall_us = mg_clock_wall_us();
     memcpy(request->caller.address, connection->address, sizeof(request->caller.address));
+    request->caller.is_local = connection->is_local;
     if (connection->is_local) {
         snprintf(request->identity.name, sizeof(request->identity.name), "unix:%u", (unsigned)connection->uid);
         request->identity.role = HTTP_ROLE_ADMIN;
@@ -624,13 +632,13 @@ void http_server_metrics(const struct http_server *server, struct mg_buffer *out
     static const char *const classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
     static const char *const cuts[] = {"time", "body", "peer"};
     char label[32];
-    mg_metrics_family(out, "mintgate_control_http_requests_total", "counter", "Requests answered, by class of status");
+    mg_metrics_family(out, "mintgate_control_http_requests_total", "counter", "Requests answered, by class of status.");
     for (size_t i = 0; i < MG_ARRAY_LEN(classes); i++) {
         snprintf(label, sizeof(label), "status=\"%s\"", classes[i]);
         mg_metrics_sample(out, "mintgate_control_http_requests_total", label,
                           count_of(server, (enum count)(COUNT_1XX + i)));
     }
-    mg_metrics_family(out, "mintgate_control_http_cut_off_total", "counter", "Connections cut off, by reason");
+    mg_metrics_family(out, "mintgate_control_http_cut_off_total", "counter", "Connections cut off, by reason.");
     for (size_t i = 0; i < MG_ARRAY_LEN(cuts); i++) {
         snprintf(label, sizeof(label), "reason=\"%s\"", cuts[i]);
         mg_metrics_sample(out, "mintgate_control_http_cut_off_total", label,

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -294,6 +295,11 @@ static void test_two_hundred_clients_at_once_are_all_answered(void **state)
     assert_int_equal(num_ok, 200);
 }
 
+static void send_text(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
 static int connect_tls_port(void)
 {
     struct sockaddr_in address = {
@@ -347,6 +353,38 @@ static void check_bound(const struct http_server_limits *limits, int limit)
     }
 }
 
+/* ask_as_nobody is a process of another user, whom a wrong mode let come to the socket. */
+static int ask_as_nobody(void)
+{
+    int fd;
+    if (setuid(65534) != 0 || mg_unix_connect(temp_path("control.sock"), SOCK_STREAM, &fd, NULL) != MG_OK) {
+        return 2;
+    }
+    const char request[] = "GET /test/v1/item/1 HTTP/1.1\r\nHost: x\r\n\r\n";
+    char answer[16];
+    (void)!send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL);
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    return poll(&poll_fd, 1, 20000) == 1 && recv(fd, answer, sizeof(answer), 0) <= 0 ? 0 : 1;
+}
+
+static void test_another_users_process_is_cut_off(void **state)
+{
+    (void)state;
+    int status = -1;
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_int_equal(chmod(temp_path("control.sock"), 0666), 0);
+    assert_int_equal(chmod(temp_dir, 0755), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        _exit(ask_as_nobody());
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void test_connections_of_an_address_are_bounded(void **state)
 {
     (void)state;
@@ -356,11 +394,6 @@ static void test_connections_of_an_address_are_bounded(void **state)
 }
 
 /* ---- time ---- */
-
-static void send_text(int fd, const char *text)
-{
-    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
-}
 
 static void test_a_client_that_is_slow_or_silent_is_cut_off(void **state)
 {
@@ -509,6 +542,7 @@ int main(void)
         SERVER_TEST(test_bodies_are_bounded_and_checked),
         SERVER_TEST(test_files_are_uploaded_by_curl),
         SERVER_TEST(test_heads_are_bounded),
+        SERVER_TEST(test_another_users_process_is_cut_off),
         SERVER_TEST(test_connections_of_an_address_are_bounded),
         SERVER_TEST(test_two_hundred_clients_at_once_are_all_answered),
         SERVER_TEST(test_a_client_that_is_slow_or_silent_is_cut_off),
