@@ -465,4 +465,11 @@ void authenticator_metrics(struct authenticator *authenticator, uint64_t now_ns,
         mg_metrics_sample(out, "mintgate_control_tickets", label,
                           tickets_count(authenticator->tickets, (enum ticket_kind)i, now_ns));
     }
+    mg_metrics_family(out, "mintgate_control_tickets_replaced_total", "counter",
+                      "Sessions and tokens whose owner had too many and made a new one.");
+    mg_metrics_sample(out, "mintgate_control_tickets_replaced_total", "", tickets_num_replaced(authenticator->tickets));
+    mg_metrics_family(out, "mintgate_control_failures_displaced_total", "counter",
+                      "Users and addresses whose failed logins were forgotten for want of room.");
+    mg_metrics_sample(out, "mintgate_control_failures_displaced_total", "",
+                      throttle_num_displaced(authenticator->throttle));
 }
