@@ -90,7 +90,7 @@ sqlite3 *fixture_database(void)
 {
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
-    for (size_t i = 0; i < credentials_num_migrations; i++) {
+    for (size_t i = 0; i < CREDENTIALS_NUM_MIGRATIONS; i++) {
         assert_int_equal(sqlite3_exec(db, credentials_migrations[i], NULL, NULL, NULL), SQLITE_OK);
     }
     return db;
