@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/evp.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -290,6 +291,72 @@ static void test_a_token_is_fetched_used_and_ended(void **state)
     assert_int_equal(answer.status, 401);
 }
 
+static const char *echo_header(const void *source, const char *name)
+{
+    return strcmp(name, "Authorization") == 0 ? source : NULL;
+}
+
+static void post_basic(const char *before, const char *after, const char *form)
+{
+    char text[512], header[1024] = "Basic ";
+    snprintf(text, sizeof(text), "%s%s%s", before, secret, after);
+    EVP_EncodeBlock((unsigned char *)header + strlen(header), (const unsigned char *)text, (int)strlen(text));
+    ask(router,
+        &(struct ask){.method = "POST",
+                      .target = "/oauth2/v1/token",
+                      .headers = {{"Content-Type", "application/x-www-form-urlencoded"}, {"Authorization", header}},
+                      .body = form});
+}
+
+/* RFC 6749 section 2.3.1. */
+static void test_a_secret_may_come_by_basic_authentication(void **state)
+{
+    (void)state;
+    post_basic("c1:", "", "grant_type=client_credentials");
+    assert_int_equal(answer.status, 200);
+    post_basic("c1:", "", "grant_type=client_credentials&client_id=c1");
+    assert_int_equal(answer.status, 200);
+    post_basic("c1:", "1", "grant_type=client_credentials");
+    assert_int_equal(answer.status, 401);
+    post_basic("c1:", "", "grant_type=client_credentials&client_id=c2");
+    assert_int_equal(answer.status, 400);
+    post_basic("c1:", "", "grant_type=client_credentials&client_secret=x"); /* two ways at once */
+    assert_int_equal(answer.status, 400);
+    post_basic("c1", "", "grant_type=client_credentials");
+    assert_int_equal(answer.status, 400);
+}
+
+static void test_basic_credentials_are_decoded_within_their_bounds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header, *user, *password; /* NULL: refused */
+    } cases[] = {
+        {"Basic YTpi", "a", "b"},       {"basic  YTpiOmM= ", "a", "b:c"},
+        {"BASIC Og==", "", ""},         {"Basic YTo=", "a", ""},
+        {"Basic YQ==", NULL, NULL},     /* no colon */
+        {"Basic YTpi!", NULL, NULL},    /* no base64 */
+        {"Basic YTp", NULL, NULL},      /* cut */
+        {"Basic YTpiAA==", NULL, NULL}, /* a NUL */
+        {"Basic ", NULL, NULL},         {"Basic", NULL, NULL},
+        {"Bearer YTpi", NULL, NULL},    {"Basic ====", NULL, NULL},
+    };
+    for (size_t i = 0; i < MG_ARRAY_LEN(cases); i++) {
+        struct http_basic basic;
+        struct http_request request = {.header = echo_header, .header_source = cases[i].header};
+        bool found = http_request_basic(&request, &basic);
+        assert_int_equal(found, cases[i].user != NULL);
+        if (found) {
+            assert_string_equal(basic.user, cases[i].user);
+            assert_string_equal(basic.password, cases[i].password);
+        }
+    }
+    char endless[1200] = "Basic ";
+    memset(endless + 6, 'A', sizeof(endless) - 7);
+    struct http_request request = {.header = echo_header, .header_source = endless};
+    assert_false(http_request_basic(&request, &(struct http_basic){.user = ""}));
+}
+
 static void test_token_errors_are_those_of_oauth(void **state)
 {
     (void)state;
@@ -333,6 +400,8 @@ int main(void)
         ZIA_TEST(test_a_body_that_breaks_a_rule_is_refused),
         ZIA_TEST(test_no_secret_is_in_the_log),
         ZIA_TEST(test_a_token_is_fetched_used_and_ended),
+        ZIA_TEST(test_a_secret_may_come_by_basic_authentication),
+        ZIA_TEST(test_basic_credentials_are_decoded_within_their_bounds),
         ZIA_TEST(test_token_errors_are_those_of_oauth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
