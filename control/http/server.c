@@ -82,7 +82,7 @@ struct exchange {
     struct MHD_Connection *mhd;
     struct http_request request;
     struct http_response response;
-    char *target;       /* owned until the request takes it */
+    char *target;       /* owned: as the request line has it */
     bool is_opened;     /* the head was seen */
     bool wants_body;    /* router_open said so */
     uint64_t discarded; /* bytes of body that nobody wants */
