@@ -317,6 +317,20 @@ static void test_an_open_path_answers_strangers_and_says_405_to_them(void **stat
     assert_true(answer_has("\"first\":"));
 }
 
+static void test_the_order_of_families_does_not_matter_to_strangers(void **state)
+{
+    (void)state;
+    struct router *other = NULL;
+    assert_int_equal(router_new(&other, NULL, NULL), MG_OK);
+    assert_int_equal(router_add(other, &open_family, NULL), MG_OK);
+    assert_int_equal(router_add(other, &first, NULL), MG_OK);
+    ask(other, &(struct ask){.method = "GET", .target = "/api/v1/unknown"});
+    assert_int_equal(answer.status, 401);
+    ask(other, &(struct ask){.method = "GET", .target = "/unknown"});
+    assert_int_equal(answer.status, 404);
+    router_free(other);
+}
+
 static void test_a_bad_table_is_refused(void **state)
 {
     (void)state;
@@ -440,6 +454,7 @@ int main(void)
         ROUTER_TEST(test_a_role_has_what_lower_roles_have),
         ROUTER_TEST(test_all_routes_but_the_listed_refuse_strangers),
         ROUTER_TEST(test_an_open_path_answers_strangers_and_says_405_to_them),
+        ROUTER_TEST(test_the_order_of_families_does_not_matter_to_strangers),
         ROUTER_TEST(test_a_bad_table_is_refused),
         ROUTER_TEST(test_json_bodies),
         ROUTER_TEST(test_other_bodies),
