@@ -483,9 +483,17 @@ static enum mg_status serve_tls(struct http_server *server, int fd, struct mg_er
     return status;
 }
 
+static bool is_wanted(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
 static enum mg_status start_tls(struct http_server *server, struct mg_error *error)
 {
     int fd = -1;
+    if (!is_wanted(server->config.certificate_file) || !is_wanted(server->config.key_file)) {
+        return mg_error_set(error, MG_INVALID, "a TLS address needs a certificate file and a key file");
+    }
     enum mg_status status =
         mg_tcp_listen(server->config.tls_address, (int)server->config.limits.connections, &fd, error);
     if (status == MG_OK) {
@@ -517,11 +525,6 @@ static enum mg_status start_watcher(struct http_server *server, struct mg_error 
     }
     server->has_watcher = true;
     return MG_OK;
-}
-
-static bool is_wanted(const char *listener)
-{
-    return listener != NULL && listener[0] != '\0';
 }
 
 static void init_lock(struct http_server *server)

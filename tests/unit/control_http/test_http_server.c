@@ -522,6 +522,7 @@ static void test_certificate_and_key_must_be_a_pair_that_is_kept_secret(void **s
     assert_int_equal(stat(certificate, &after), 0);
     assert_int_equal(before.st_ino, after.st_ino); /* not made again */
     assert_int_equal(try_start(certificate, temp_path("none.key")), MG_INVALID);
+    assert_int_equal(try_start(certificate, NULL), MG_INVALID);
     assert_int_equal(try_start(temp_path("second.pem"), temp_path("second.key")), MG_OK);
     assert_int_equal(try_start(certificate, temp_path("second.key")), MG_INVALID);
     assert_int_equal(unlink(temp_path("second.pem")), 0);
