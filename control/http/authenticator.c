@@ -137,7 +137,7 @@ static enum mg_status judge(struct authenticator *authenticator, const struct gu
         throttle_failed(authenticator->throttle, guess->user, caller->address, caller->monotonic_ns);
         /* A name that nobody has may be a password typed into the wrong field. */
         mg_log_warning("a login of %s from %s failed", is_known ? guess->subject : "somebody unknown",
-                       caller->address[0] == '\0' ? "the Unix socket" : caller->address);
+                       caller->is_local ? "the Unix socket" : caller->address);
     }
     return status;
 }
@@ -453,16 +453,23 @@ void authenticator_metrics(struct authenticator *authenticator, uint64_t now_ns,
         [RESULT_OK] = "ok", [RESULT_DENIED] = "denied", [RESULT_SLOWED] = "slowed", [RESULT_BUSY] = "busy"};
     static const char *const kinds[TICKET_NUM_KINDS] = {[TICKET_SESSION] = "session", [TICKET_TOKEN] = "token"};
     char label[32];
-    mg_metrics_family(out, "mintgate_control_logins_total", "counter", "Logins and token requests, by result");
+    mg_metrics_family(out, "mintgate_control_logins_total", "counter", "Logins and token requests, by result.");
     for (size_t i = 0; i < NUM_RESULTS; i++) {
         snprintf(label, sizeof(label), "result=\"%s\"", results[i]);
         mg_metrics_sample(out, "mintgate_control_logins_total", label,
                           atomic_load_explicit(&authenticator->results[i], memory_order_relaxed));
     }
-    mg_metrics_family(out, "mintgate_control_tickets", "gauge", "Sessions and tokens that count");
+    mg_metrics_family(out, "mintgate_control_tickets", "gauge", "Sessions and tokens that count now.");
     for (size_t i = 0; i < TICKET_NUM_KINDS; i++) {
         snprintf(label, sizeof(label), "kind=\"%s\"", kinds[i]);
         mg_metrics_sample(out, "mintgate_control_tickets", label,
                           tickets_count(authenticator->tickets, (enum ticket_kind)i, now_ns));
     }
+    mg_metrics_family(out, "mintgate_control_tickets_replaced_total", "counter",
+                      "Sessions and tokens whose owner had too many and made a new one.");
+    mg_metrics_sample(out, "mintgate_control_tickets_replaced_total", "", tickets_num_replaced(authenticator->tickets));
+    mg_metrics_family(out, "mintgate_control_failures_displaced_total", "counter",
+                      "Users and addresses whose failed logins were forgotten for want of room.");
+    mg_metrics_sample(out, "mintgate_control_failures_displaced_total", "",
+                      throttle_num_displaced(authenticator->throttle));
 }

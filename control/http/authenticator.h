@@ -79,7 +79,7 @@ MG_MUST_USE enum mg_status authenticator_identify(struct authenticator *authenti
 /* authenticator_end ends a session or token. */
 void authenticator_end(struct authenticator *authenticator, enum ticket_kind kind, struct mg_slice text);
 
-/* authenticator_metrics appends logins by result and the numbers of sessions and tokens. */
+/* authenticator_metrics appends logins by result, the numbers of sessions and tokens, and the bounds that were hit. */
 void authenticator_metrics(struct authenticator *authenticator, uint64_t now_ns, struct mg_buffer *out);
 
 #endif

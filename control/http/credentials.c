@@ -21,7 +21,7 @@
 #define MIN_RSA_BITS 2048
 #define MAX_RSA_BITS 8192
 
-const char *const credentials_migrations[] = {
+const char *const credentials_migrations[CREDENTIALS_NUM_MIGRATIONS] = {
     "CREATE TABLE credential_users ("
     "  name TEXT PRIMARY KEY NOT NULL,"
     "  role INTEGER NOT NULL CHECK (role BETWEEN 1 AND 3)," /* enum http_role */
@@ -44,7 +44,6 @@ const char *const credentials_migrations[] = {
     "  CHECK ((secret_sha256 IS NULL) <> (public_key IS NULL))"
     ") STRICT, WITHOUT ROWID;",
 };
-const size_t credentials_num_migrations = MG_ARRAY_LEN(credentials_migrations);
 
 /* ---- what all of them share ---- */
 

@@ -22,8 +22,8 @@
 #include "control/http/password.h"
 
 /* The SQL of this module's tables, one step for each version, for the store to run in order, each once. */
-extern const char *const credentials_migrations[];
-extern const size_t credentials_num_migrations;
+#define CREDENTIALS_NUM_MIGRATIONS 1
+extern const char *const credentials_migrations[CREDENTIALS_NUM_MIGRATIONS];
 
 struct credentials_user {
     char name[HTTP_MAX_NAME];

@@ -3,6 +3,7 @@
 #ifndef MINTGATE_CONTROL_HTTP_IDENTITY_H
 #define MINTGATE_CONTROL_HTTP_IDENTITY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -27,6 +28,7 @@ struct http_identity {
 /* Where and when a request was made; the only clock that anything behind the server reads. */
 struct http_caller {
     char address[46]; /* an IP address as text; "" on the Unix socket */
+    bool is_local;    /* the Unix socket */
     uint64_t monotonic_ns;
     int64_t wall_us; /* since 1970 */
 };

@@ -53,37 +53,67 @@ static void answer_token(struct http_response *response, const struct authentica
                                  TICKET_TOKEN_SECONDS));
 }
 
-void oauth_client_credentials(struct authenticator *authenticator, struct http_request *request,
-                              struct http_response *response)
+/* What a token request proves itself by; texts are borrowed from the request. */
+struct proof {
+    const char *id;        /* NULL: an assertion names it */
+    const char *secret;    /* NULL: by assertion */
+    const char *assertion; /* NULL: by secret */
+};
+
+/* read_proof finds exactly one (RFC 6749 section 2.3). |basic| is filled where the secret came that way. */
+static bool read_proof(const struct http_request *request, struct http_basic *basic, struct proof *out)
 {
-    const struct http_params *form = &request->form;
-    const char *grant_type = http_params_get0(form, "grant_type"), *id = http_params_get0(form, "client_id");
-    const char *secret = http_params_get0(form, "client_secret");
-    const char *assertion = http_params_get0(form, "client_assertion");
-    const char *assertion_type = http_params_get0(form, "client_assertion_type");
-    if (grant_type == NULL || strcmp(grant_type, "client_credentials") != 0) {
-        http_fail(request, response, HTTP_PROBLEM_INVALID, "unsupported_grant_type",
-                  "grant_type: must be client_credentials");
-        return;
+    const char *type = http_params_get0(&request->form, "client_assertion_type");
+    bool is_basic = http_request_basic(request, basic);
+    *out = (struct proof){.id = http_params_get0(&request->form, "client_id"),
+                          .secret = http_params_get0(&request->form, "client_secret"),
+                          .assertion = http_params_get0(&request->form, "client_assertion")};
+    if (out->assertion != NULL) {
+        return type != NULL && strcmp(type, JWT_BEARER) == 0 && out->secret == NULL && !is_basic;
     }
-    bool by_assertion = assertion != NULL && assertion_type != NULL && strcmp(assertion_type, JWT_BEARER) == 0;
-    if (!by_assertion && (id == NULL || secret == NULL)) {
-        http_fail(request, response, HTTP_PROBLEM_INVALID, "invalid_request",
-                  "client_id and client_secret, or a client_assertion and its type, are required");
-        return;
+    if (is_basic && (out->secret != NULL || (out->id != NULL && strcmp(out->id, basic->user) != 0))) {
+        return false;
     }
+    out->id = is_basic ? basic->user : out->id;
+    out->secret = is_basic ? basic->password : out->secret;
+    return out->id != NULL && out->secret != NULL;
+}
+
+static void grant_token(struct authenticator *authenticator, const struct proof *proof,
+                        const struct http_request *request, struct http_response *response)
+{
     struct authenticator_grant grant;
     struct mg_error error = {""};
-    enum mg_status status = by_assertion ? authenticator_token_by_assertion(authenticator, &request->caller, id,
-                                                                            mg_slice_of_text(assertion), &grant, &error)
-                                         : authenticator_token_by_secret(authenticator, &request->caller, id,
-                                                                         mg_slice_of_text(secret), &grant, &error);
+    const struct http_caller *caller = &request->caller;
+    enum mg_status status = proof->assertion != NULL
+                                ? authenticator_token_by_assertion(authenticator, caller, proof->id,
+                                                                   mg_slice_of_text(proof->assertion), &grant, &error)
+                                : authenticator_token_by_secret(authenticator, caller, proof->id,
+                                                                mg_slice_of_text(proof->secret), &grant, &error);
     if (status == MG_OK) {
         answer_token(response, &grant);
     } else {
         answer_failure(request, response, status, &grant, &error);
     }
     mg_secret_wipe(&grant, sizeof(grant));
+}
+
+void oauth_client_credentials(struct authenticator *authenticator, struct http_request *request,
+                              struct http_response *response)
+{
+    const char *grant_type = http_params_get0(&request->form, "grant_type");
+    struct http_basic basic;
+    struct proof proof;
+    if (grant_type == NULL || strcmp(grant_type, "client_credentials") != 0) {
+        http_fail(request, response, HTTP_PROBLEM_INVALID, "unsupported_grant_type",
+                  "grant_type: must be client_credentials");
+    } else if (!read_proof(request, &basic, &proof)) {
+        http_fail(request, response, HTTP_PROBLEM_INVALID, "invalid_request",
+                  "either client_id and client_secret, or client_assertion and its type, are required");
+    } else {
+        grant_token(authenticator, &proof, request, response);
+    }
+    mg_secret_wipe(&basic, sizeof(basic));
 }
 
 enum mg_status oauth_authenticate(void *arg, const struct http_request *request, struct http_identity *out)

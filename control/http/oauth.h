@@ -14,7 +14,8 @@
 void oauth_render_error(const struct http_problem *problem, struct http_response *response);
 
 /* oauth_client_credentials handles POST of a form with grant_type=client_credentials, client_id and client_secret, or
- * client_assertion_type and client_assertion (RFC 7523). Answers {"access_token", "token_type", "expires_in"}. */
+ * client_assertion_type and client_assertion (RFC 7523); id and secret may also come by `Authorization: Basic`. Answers
+ * {"access_token", "token_type", "expires_in"}. */
 void oauth_client_credentials(struct authenticator *authenticator, struct http_request *request,
                               struct http_response *response);
 

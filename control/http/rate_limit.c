@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/siphash.h"
 
 enum { SHORT, HOUR, NUM_WINDOWS };
@@ -29,6 +30,8 @@ struct credential {
 struct rate_limits {
     pthread_mutex_t lock; /* of everything below */
     uint32_t percent;
+    uint64_t num_refused[RATE_NUM_WEIGHTS];
+    uint64_t num_displaced;
     struct credential credentials[RATE_MAX_CREDENTIALS];
     struct mg_siphash_key key; /* set once */
 };
@@ -74,6 +77,7 @@ static struct credential *find(struct rate_limits *limits, uint64_t hash)
             oldest = credential;
         }
     }
+    limits->num_displaced += oldest->hash != 0;
     *oldest = (struct credential){.hash = hash};
     return oldest;
 }
@@ -133,6 +137,7 @@ static bool take(struct rate_limits *limits, uint64_t hash, enum rate_weight wei
         verdicts[i] = judge(windows[weight][i], limits->percent, credential->full_ns[weight][i], now_ns);
         verdicts[i].retry_after = 0;
     }
+    limits->num_refused[weight] += !allowed;
     *out = *stricter(verdicts);
     return allowed;
 }
@@ -149,6 +154,21 @@ bool rate_limits_take(struct rate_limits *limits, const char *credential, enum r
     bool allowed = limits->percent == 0 || take(limits, hash, weight, now_ns, verdict);
     pthread_mutex_unlock(&limits->lock);
     return allowed;
+}
+
+void rate_limits_metrics(struct rate_limits *limits, struct mg_buffer *out)
+{
+    static const char *const labels[RATE_NUM_WEIGHTS] = {
+        [RATE_LIGHT] = "weight=\"light\"", [RATE_MEDIUM] = "weight=\"medium\"", [RATE_HEAVY] = "weight=\"heavy\""};
+    pthread_mutex_lock(&limits->lock);
+    mg_metrics_family(out, "mintgate_control_rate_limited_total", "counter", "Requests over a rate limit, by weight.");
+    for (size_t i = RATE_LIGHT; i < RATE_NUM_WEIGHTS; i++) {
+        mg_metrics_sample(out, "mintgate_control_rate_limited_total", labels[i], limits->num_refused[i]);
+    }
+    mg_metrics_family(out, "mintgate_control_rate_displaced_total", "counter",
+                      "Credentials whose rates were forgotten for want of room.");
+    mg_metrics_sample(out, "mintgate_control_rate_displaced_total", "", limits->num_displaced);
+    pthread_mutex_unlock(&limits->lock);
 }
 
 const char *rate_window_name(uint64_t window)

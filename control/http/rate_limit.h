@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/status.h"
 
 #define RATE_MAX_CREDENTIALS 1024
@@ -45,6 +46,9 @@ void rate_limits_set_percent(struct rate_limits *limits, uint32_t percent);
 /* rate_limits_take counts one request of |credential|; false: it is over a limit, and was not counted. */
 MG_MUST_USE bool rate_limits_take(struct rate_limits *limits, const char *credential, enum rate_weight weight,
                                   uint64_t now_ns, struct rate_verdict *verdict);
+
+/* rate_limits_metrics appends what was refused, by weight, and how many credentials were forgotten for want of room. */
+void rate_limits_metrics(struct rate_limits *limits, struct mg_buffer *out);
 
 /* rate_window_name returns "SECOND", "MINUTE" or "HOUR". */
 const char *rate_window_name(uint64_t window);

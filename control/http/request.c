@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/http/request.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,33 @@ bool http_request_bearer(const struct http_request *request, struct mg_slice *ou
     }
     *out = scan_trim(rest);
     return true;
+}
+
+/* decode_base64 fills |out| with the bytes of |text| (RFC 4648 section 4). */
+static bool decode_base64(struct mg_slice text, struct mg_buffer *out)
+{
+    if (text.len == 0 || text.len % 4 != 0 || text.len / 4 * 3 > out->limit) {
+        return false;
+    }
+    int len = EVP_DecodeBlock(out->data, text.data, (int)text.len);
+    size_t num_padding = (text.data[text.len - 1] == '=') + (text.data[text.len - 2] == '=');
+    out->len = len < 0 ? 0 : (size_t)len - num_padding; /* the padding was decoded too, to zeros */
+    return len >= 0;
+}
+
+bool http_request_basic(const struct http_request *request, struct http_basic *out)
+{
+    const char *header = http_request_header(request, "Authorization");
+    struct mg_slice rest = mg_slice_of_text(header == NULL ? "" : header);
+    uint8_t storage[sizeof(*out) + 4];
+    struct mg_buffer bytes;
+    mg_buffer_wrap(&bytes, storage, sizeof(storage));
+    bool ok = scan_skip_nocase(&rest, "Basic ") && decode_base64(scan_trim(rest), &bytes);
+    struct mg_slice password = mg_buffer_slice(&bytes), user = scan_until(&password, ':');
+    ok = ok && user.len < bytes.len && scan_copy_text(user, out->user, sizeof(out->user)) &&
+         scan_copy_text(password, out->password, sizeof(out->password));
+    mg_secret_wipe(storage, sizeof(storage));
+    return ok;
 }
 
 static void render(const struct http_request *request, const struct http_problem *problem,

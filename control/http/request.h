@@ -28,6 +28,7 @@ enum http_method {
 };
 
 #define HTTP_MAX_PATH_VALUES 4
+#define HTTP_MAX_BASIC_PASSWORD 257
 
 struct http_request {
     enum http_method method;
@@ -77,6 +78,15 @@ MG_MUST_USE bool http_request_cookie(const struct http_request *request, const c
 
 /* http_request_bearer finds the token of `Authorization: Bearer` (RFC 6750 section 2.1). False: none. */
 MG_MUST_USE bool http_request_bearer(const struct http_request *request, struct mg_slice *out);
+
+/* What `Authorization: Basic` (RFC 7617) says. The caller wipes it. */
+struct http_basic {
+    char user[HTTP_MAX_NAME];
+    char password[HTTP_MAX_BASIC_PASSWORD];
+};
+
+/* http_request_basic decodes it. False: there is none, or it is wrong, longer than that, or has a NUL. */
+MG_MUST_USE bool http_request_basic(const struct http_request *request, struct http_basic *out);
 
 /* http_fail answers with a problem in the shape of the request's family; |message| and |code| may be NULL for the usual
  * ones. */

@@ -191,12 +191,15 @@ void router_each(const struct router *router,
 
 struct match {
     const struct http_family *family; /* NULL: the path is under no base path */
-    const char *pattern;              /* NULL: no pattern of that family takes the path */
+    const char *pattern;              /* NULL: no pattern takes the path */
     uint32_t literals;
     const struct http_route *route; /* NULL: not by this method */
     struct mg_slice rest;           /* the path behind the base path */
     unsigned allowed;               /* a bit for each method that the pattern has */
-    bool all_anonymous;             /* every method of the pattern is open to strangers */
+    bool all_anonymous;             /* strangers may all that the pattern has, or, without one, the whole family */
+    /* How near the family is to a path that no pattern takes. */
+    bool knows_word; /* the first segment is in its table */
+    size_t base_len;
 };
 
 /* skip_base takes a base path off |path|; false where |path| is not below it. */
@@ -238,25 +241,35 @@ static bool owns_first_segment(const struct http_family *family, struct mg_slice
     return false;
 }
 
-/* find_pattern finds the family and pattern of a path: the first family's that has a pattern for it. A path that no
- * pattern takes goes to the family that knows its first word, else to the first whose base path it is under. */
+static bool is_nearer(const struct match *match, bool knows_word, size_t base_len)
+{
+    if (match->family == NULL || match->knows_word != knows_word) {
+        return match->family == NULL || knows_word;
+    }
+    return base_len > match->base_len;
+}
+
+static void match_family(struct match *match, const struct http_family *family, const char *base, struct mg_slice path)
+{
+    if (!skip_base(&path, base)) {
+        return;
+    }
+    bool knows_word = owns_first_segment(family, path);
+    size_t base_len = strlen(base);
+    if (match->pattern == NULL && is_nearer(match, knows_word, base_len)) {
+        *match = (struct match){.family = family, .knows_word = knows_word, .base_len = base_len};
+    }
+    match_routes(match, family, path);
+}
+
+/* find_pattern finds the family and pattern of a path. A path that no pattern takes goes to the family that knows its
+ * first word, else to the one whose base path is the longest. */
 static struct match find_pattern(const struct router *router, struct mg_slice path)
 {
     struct match match = {.family = NULL};
-    bool owned = false;
-    for (size_t i = 0; i < router->num_families && match.pattern == NULL; i++) {
-        const struct http_family *family = &router->families[i];
-        for (const char *const *base = family->bases; *base != NULL; base++) {
-            struct mg_slice rest = path;
-            if (!skip_base(&rest, *base)) {
-                continue;
-            }
-            bool owns = owns_first_segment(family, rest);
-            if (match.family == NULL || (owns && !owned && match.pattern == NULL)) {
-                match.family = family;
-                owned = owns;
-            }
-            match_routes(&match, family, rest);
+    for (size_t i = 0; i < router->num_families; i++) {
+        for (const char *const *base = router->families[i].bases; *base != NULL; base++) {
+            match_family(&match, &router->families[i], *base, path);
         }
     }
     return match;
@@ -265,15 +278,15 @@ static struct match find_pattern(const struct router *router, struct mg_slice pa
 static struct match find_route(const struct router *router, enum http_method method, struct mg_slice path)
 {
     struct match match = find_pattern(router, path);
-    match.all_anonymous = match.pattern != NULL;
-    for (size_t i = 0; match.pattern != NULL && i < match.family->num_routes; i++) {
+    match.all_anonymous = true;
+    for (size_t i = 0; match.family != NULL && i < match.family->num_routes; i++) {
         const struct http_route *route = &match.family->routes[i];
-        if (strcmp(route->pattern, match.pattern) != 0) {
+        if (match.pattern != NULL && strcmp(route->pattern, match.pattern) != 0) {
             continue;
         }
-        match.allowed |= 1U << route->method;
         match.all_anonymous = match.all_anonymous && route->role == HTTP_ROLE_ANONYMOUS;
-        match.route = route->method == method ? route : match.route;
+        match.allowed |= 1U << route->method;
+        match.route = match.pattern != NULL && route->method == method ? route : match.route;
     }
     return match;
 }
@@ -294,12 +307,6 @@ static void add_allow(struct http_response *response, unsigned allowed)
     }
     methods[text.len] = '\0';
     http_response_header(response, "Allow", "%s", methods);
-}
-
-static void fail_method(const struct http_request *request, struct http_response *response, unsigned allowed)
-{
-    router_fail(request, response, HTTP_PROBLEM_METHOD_NOT_ALLOWED);
-    add_allow(response, allowed);
 }
 
 /* authenticate makes sure that |request->identity| is somebody. */
@@ -334,8 +341,7 @@ static void add_rate_headers(struct http_response *response, const struct rate_v
 static bool take_rate(const struct router *router, struct http_request *request, struct http_response *response)
 {
     struct rate_verdict verdict;
-    bool is_local = request->caller.address[0] == '\0';
-    if (router->rate_limits == NULL || is_local) {
+    if (router->rate_limits == NULL || request->caller.is_local) {
         return true;
     }
     const char *who = request->identity.name[0] != '\0' ? request->identity.name : request->caller.address;
@@ -368,28 +374,28 @@ static bool decode_query(struct http_request *request, struct http_response *res
     return status == MG_OK;
 }
 
+/* fail_unmatched answers where no row has both path and method. */
+static void fail_unmatched(const struct http_request *request, struct http_response *response,
+                           const struct match *match)
+{
+    if (match->pattern == NULL) {
+        router_fail(request, response, HTTP_PROBLEM_NOT_FOUND);
+    } else {
+        router_fail(request, response, HTTP_PROBLEM_METHOD_NOT_ALLOWED);
+        add_allow(response, match->allowed);
+    }
+}
+
 static bool admit(const struct router *router, struct http_request *request, struct http_response *response)
 {
     struct match match = find_route(router, request->method, request->path);
     request->family = match.family;
-    if (match.family == NULL) {
-        router_fail(request, response, HTTP_PROBLEM_NOT_FOUND);
-        return false;
-    }
-    if (match.route == NULL && match.all_anonymous) {
-        fail_method(request, response, match.allowed);
-        return false;
-    }
-    bool is_open = match.route != NULL && match.route->role == HTTP_ROLE_ANONYMOUS;
+    bool is_open = match.route != NULL ? match.route->role == HTTP_ROLE_ANONYMOUS : match.all_anonymous;
     if (!is_open && !authenticate(request, response)) {
         return false;
     }
-    if (match.pattern == NULL) {
-        router_fail(request, response, HTTP_PROBLEM_NOT_FOUND);
-        return false;
-    }
     if (match.route == NULL) {
-        fail_method(request, response, match.allowed);
+        fail_unmatched(request, response, &match);
         return false;
     }
     if (request->identity.role < match.route->role) {

@@ -5,7 +5,8 @@
  * answer alike is answered here: 401, 403, 404, 405, 413, 415, 429, and 400 for a body that does not parse.
  *
  * What a stranger learns: under a base path of a family everything but its anonymous routes (anonymous.h) is 401,
- * whether it exists or not; 404 and 405 are for those who are known. Under no base path everything is 404.
+ * whether it exists or not; 404 and 405 are for those who are known. Where there is nothing but anonymous routes, or no
+ * family at all, there is nothing to hide: 404 and 405.
  *
  * A router is built by one thread, before the server starts; then it is read by any.
  */

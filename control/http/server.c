@@ -82,7 +82,7 @@ struct exchange {
     struct MHD_Connection *mhd;
     struct http_request request;
     struct http_response response;
-    char *target;       /* owned until the request takes it */
+    char *target;       /* owned: as the request line has it */
     bool is_opened;     /* the head was seen */
     bool wants_body;    /* router_open said so */
     uint64_t discarded; /* bytes of body that nobody wants */
@@ -145,6 +145,13 @@ static void format_address(struct MHD_Connection *mhd, char out[46])
     }
 }
 
+static bool is_unix_socket(int fd)
+{
+    int domain = AF_UNSPEC;
+    socklen_t len = sizeof(domain);
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+}
+
 static struct connection *make_connection(struct http_server *server, struct MHD_Connection *mhd)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
@@ -156,7 +163,7 @@ static struct connection *make_connection(struct http_server *server, struct MHD
     connection->server = server;
     connection->fd = info->connect_fd;
     format_address(mhd, connection->address);
-    connection->is_local = connection->address[0] == '\0';
+    connection->is_local = is_unix_socket(connection->fd);
     connection->is_allowed = !connection->is_local || mg_unix_peer_allowed(connection->fd, NULL, &connection->uid);
     connection->phase = PHASE_IDLE;
     if (!connection->is_allowed) {
@@ -332,6 +339,7 @@ static void identify_peer(const struct connection *connection, struct http_reque
     request->caller.monotonic_ns = mg_clock_monotonic_ns();
     request->caller.wall_us = mg_clock_wall_us();
     memcpy(request->caller.address, connection->address, sizeof(request->caller.address));
+    request->caller.is_local = connection->is_local;
     if (connection->is_local) {
         snprintf(request->identity.name, sizeof(request->identity.name), "unix:%u", (unsigned)connection->uid);
         request->identity.role = HTTP_ROLE_ADMIN;
@@ -445,8 +453,8 @@ static enum mg_status serve(struct http_server *server, int fd, unsigned per_add
         flags, 0, NULL, NULL, handle, server, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_CONNECTION_LIMIT, limits->connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits->head_bytes, MHD_OPTION_THREAD_STACK_SIZE, THREAD_STACK,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, begin, server, MHD_OPTION_NOTIFY_COMPLETED, end,
-        server, MHD_OPTION_NOTIFY_CONNECTION, notify_connection, server, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+        MHD_OPTION_URI_LOG_CALLBACK, begin, server, MHD_OPTION_NOTIFY_COMPLETED, end, server,
+        MHD_OPTION_NOTIFY_CONNECTION, notify_connection, server, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     if (daemon == NULL) {
         close(fd);
         return mg_error_set(error, MG_INTERNAL, "cannot start the REST server");
@@ -475,9 +483,17 @@ static enum mg_status serve_tls(struct http_server *server, int fd, struct mg_er
     return status;
 }
 
+static bool is_wanted(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
 static enum mg_status start_tls(struct http_server *server, struct mg_error *error)
 {
     int fd = -1;
+    if (!is_wanted(server->config.certificate_file) || !is_wanted(server->config.key_file)) {
+        return mg_error_set(error, MG_INVALID, "a TLS address needs a certificate file and a key file");
+    }
     enum mg_status status =
         mg_tcp_listen(server->config.tls_address, (int)server->config.limits.connections, &fd, error);
     if (status == MG_OK) {
@@ -509,11 +525,6 @@ static enum mg_status start_watcher(struct http_server *server, struct mg_error 
     }
     server->has_watcher = true;
     return MG_OK;
-}
-
-static bool is_wanted(const char *listener)
-{
-    return listener != NULL && listener[0] != '\0';
 }
 
 static void init_lock(struct http_server *server)
@@ -624,13 +635,13 @@ void http_server_metrics(const struct http_server *server, struct mg_buffer *out
     static const char *const classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
     static const char *const cuts[] = {"time", "body", "peer"};
     char label[32];
-    mg_metrics_family(out, "mintgate_control_http_requests_total", "counter", "Requests answered, by class of status");
+    mg_metrics_family(out, "mintgate_control_http_requests_total", "counter", "Requests answered, by class of status.");
     for (size_t i = 0; i < MG_ARRAY_LEN(classes); i++) {
         snprintf(label, sizeof(label), "status=\"%s\"", classes[i]);
         mg_metrics_sample(out, "mintgate_control_http_requests_total", label,
                           count_of(server, (enum count)(COUNT_1XX + i)));
     }
-    mg_metrics_family(out, "mintgate_control_http_cut_off_total", "counter", "Connections cut off, by reason");
+    mg_metrics_family(out, "mintgate_control_http_cut_off_total", "counter", "Connections cut off, by reason.");
     for (size_t i = 0; i < MG_ARRAY_LEN(cuts); i++) {
         snprintf(label, sizeof(label), "reason=\"%s\"", cuts[i]);
         mg_metrics_sample(out, "mintgate_control_http_cut_off_total", label,

@@ -25,8 +25,9 @@ struct subject {
 };
 
 struct throttle {
-    pthread_mutex_t lock; /* of the subjects */
+    pthread_mutex_t lock; /* of the subjects and num_displaced */
     struct subject subjects[THROTTLE_MAX_SUBJECTS];
+    uint64_t num_displaced;
     struct mg_siphash_key keys[NUM_SUBJECT_KINDS]; /* set once; one each, so that a user's name is no address */
 };
 
@@ -115,6 +116,7 @@ static void add_failure(struct throttle *throttle, uint64_t hash, enum subject_k
     struct subject *oldest, *subject = find(throttle, hash, now_ns, &oldest);
     if (subject == NULL) {
         subject = oldest;
+        throttle->num_displaced += subject->hash != 0;
         *subject = (struct subject){.hash = hash};
     }
     subject->num_failures++;
@@ -149,4 +151,12 @@ void throttle_succeeded(struct throttle *throttle, const char *user)
         }
     }
     pthread_mutex_unlock(&throttle->lock);
+}
+
+uint64_t throttle_num_displaced(struct throttle *throttle)
+{
+    pthread_mutex_lock(&throttle->lock);
+    uint64_t num = throttle->num_displaced;
+    pthread_mutex_unlock(&throttle->lock);
+    return num;
 }

@@ -33,4 +33,7 @@ uint64_t throttle_wait(struct throttle *throttle, const char *user, const char *
 void throttle_failed(struct throttle *throttle, const char *user, const char *address, uint64_t now_ns);
 void throttle_succeeded(struct throttle *throttle, const char *user);
 
+/* throttle_num_displaced returns how many were forgotten early, for want of room. */
+uint64_t throttle_num_displaced(struct throttle *throttle);
+
 #endif

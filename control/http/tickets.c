@@ -36,8 +36,9 @@ struct ticket {
 };
 
 struct tickets {
-    pthread_mutex_t lock; /* of the tickets */
+    pthread_mutex_t lock; /* of what follows */
     struct ticket tickets[TICKETS_MAX];
+    uint64_t num_replaced;
 };
 
 enum mg_status tickets_new(struct tickets **out, struct mg_error *error)
@@ -126,6 +127,7 @@ enum mg_status tickets_issue(struct tickets *tickets, enum ticket_kind kind, con
     pthread_mutex_lock(&tickets->lock);
     struct ticket *place = find_place(tickets, kind, owner, now_ns);
     if (place != NULL) {
+        tickets->num_replaced += counts(place, now_ns);
         *place = made;
     }
     pthread_mutex_unlock(&tickets->lock);
@@ -188,6 +190,14 @@ size_t tickets_count(struct tickets *tickets, enum ticket_kind kind, uint64_t no
     for (size_t i = 0; i < TICKETS_MAX; i++) {
         num += tickets->tickets[i].kind == kind && counts(&tickets->tickets[i], now_ns);
     }
+    pthread_mutex_unlock(&tickets->lock);
+    return num;
+}
+
+uint64_t tickets_num_replaced(struct tickets *tickets)
+{
+    pthread_mutex_lock(&tickets->lock);
+    uint64_t num = tickets->num_replaced;
     pthread_mutex_unlock(&tickets->lock);
     return num;
 }

@@ -52,7 +52,8 @@ MG_MUST_USE bool tickets_use(struct tickets *tickets, enum ticket_kind kind, str
 /* tickets_end makes |text| count no longer; one that does not exist is no error. */
 void tickets_end(struct tickets *tickets, enum ticket_kind kind, struct mg_slice text);
 
-/* tickets_count returns how many count at |now_ns|. */
+/* tickets_count returns how many count at |now_ns|; tickets_num_replaced how many their owner lost for a new one. */
 size_t tickets_count(struct tickets *tickets, enum ticket_kind kind, uint64_t now_ns);
+uint64_t tickets_num_replaced(struct tickets *tickets);
 
 #endif

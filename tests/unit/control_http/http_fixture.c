@@ -32,6 +32,7 @@ static void fill_request(struct http_request *request, const struct ask *what)
     request->header_source = what;
     request->caller.monotonic_ns = FIXTURE_START_NS + what->after_seconds * MG_NS_PER_SECOND;
     request->caller.wall_us = (FIXTURE_WALL_SECONDS + (int64_t)what->after_seconds) * 1000000;
+    request->caller.is_local = what->is_local;
     if (what->is_local) {
         request->identity = (struct http_identity){.name = "unix:0", .role = HTTP_ROLE_ADMIN};
     } else {
@@ -89,7 +90,7 @@ sqlite3 *fixture_database(void)
 {
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
-    for (size_t i = 0; i < credentials_num_migrations; i++) {
+    for (size_t i = 0; i < CREDENTIALS_NUM_MIGRATIONS; i++) {
         assert_int_equal(sqlite3_exec(db, credentials_migrations[i], NULL, NULL, NULL), SQLITE_OK);
     }
     return db;

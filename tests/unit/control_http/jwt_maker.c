@@ -58,7 +58,7 @@ const char *jwt_make(EVP_PKEY *key, const char *header, const char *claims)
         abort();
     }
     EVP_MD_CTX_free(context);
-    if (EVP_PKEY_is_a(key, "EC")) {
+    if (strstr(header, "ES256") != NULL && EVP_PKEY_is_a(key, "EC")) {
         signature_len = flatten(signature, signature_len);
     }
     text[len++] = '.';

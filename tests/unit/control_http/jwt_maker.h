@@ -5,8 +5,8 @@
 
 #include <openssl/evp.h>
 
-/* jwt_make returns the token of |header| and |claims| (JSON texts) signed by |key|: RSA as RS256, EC as ES256. In one
- * of four buffers in turn. */
+/* jwt_make returns the token of |header| and |claims| (JSON texts) signed by |key| with SHA-256: an EC signature has
+ * the form of ES256 where the header says so, else DER. In one of four buffers in turn. */
 const char *jwt_make(EVP_PKEY *key, const char *header, const char *claims);
 
 /* jwt_public_pem returns the PEM of the public key, in one of four buffers in turn. */

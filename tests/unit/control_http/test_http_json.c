@@ -40,7 +40,7 @@ static void test_broken_json_is_refused_without_quoting_it(void **state)
         struct mg_error error = {""};
         assert_int_equal(http_json_parse(mg_slice_of_text(bad[i]), &json, &error), MG_INVALID);
         assert_true(error.text[0] != '\0');
-        assert_null(strstr(error.text, "hunter22"));
+        assert_null(strstr(error.text, "hunter"));
     }
 }
 
@@ -66,7 +66,7 @@ static void test_brackets_in_texts_do_not_count(void **state)
 {
     (void)state;
     json_t *json;
-    assert_int_equal(parse("[\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[\"]", &json), MG_OK);
+    assert_int_equal(parse("[\"[[[[\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"]", &json), MG_OK);
     http_json_free(json);
 }
 

@@ -36,6 +36,16 @@ static bool take(const char *who, enum rate_weight weight, double seconds, struc
     return rate_limits_take(limits, who, weight, now_ns, verdict == NULL ? &ignored : verdict);
 }
 
+static void assert_counted(const char *line)
+{
+    struct mg_buffer text;
+    mg_buffer_init(&text, 65536);
+    rate_limits_metrics(limits, &text);
+    mg_buffer_append_u8(&text, '\0');
+    assert_non_null(strstr((const char *)text.data, line));
+    mg_buffer_free(&text);
+}
+
 /* contracts.md 1.7: GET light 2/s, POST and PUT medium 1/s, DELETE heavy 1/min. */
 static void test_short_windows_are_the_documented_ones(void **state)
 {
@@ -110,6 +120,8 @@ static void test_a_refused_request_costs_nothing(void **state)
         assert_false(take("a", RATE_MEDIUM, 0.5, NULL));
     }
     assert_true(take("a", RATE_MEDIUM, 1, NULL));
+    assert_counted("mintgate_control_rate_limited_total{weight=\"medium\"} 50\n");
+    assert_counted("mintgate_control_rate_limited_total{weight=\"light\"} 0\n");
 }
 
 static void test_limits_scale_and_can_be_off(void **state)
@@ -138,12 +150,14 @@ static void test_of_too_many_credentials_the_one_longest_unused_is_forgotten(voi
     char who[32];
     assert_true(take("first", RATE_HEAVY, 0, NULL));
     assert_true(take("second", RATE_HEAVY, 1, NULL));
+    assert_true(take("first", RATE_LIGHT, 2, NULL));
     for (int i = 0; i < RATE_MAX_CREDENTIALS - 1; i++) {
         snprintf(who, sizeof(who), "other %d", i);
-        assert_true(take(who, RATE_HEAVY, 2, NULL));
+        assert_true(take(who, RATE_HEAVY, 3, NULL));
     }
-    assert_false(take("second", RATE_HEAVY, 3, NULL));
-    assert_true(take("first", RATE_HEAVY, 3, NULL));
+    assert_counted("mintgate_control_rate_displaced_total 1\n");
+    assert_false(take("first", RATE_HEAVY, 4, NULL));
+    assert_true(take("second", RATE_HEAVY, 4, NULL));
 }
 
 #define RATE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -70,6 +70,7 @@ static const struct http_route first_routes[] = {
 
 static const struct http_route second_routes[] = {
     {HTTP_GET, "/ca/{tag}/cert", HTTP_ROLE_AUDITOR, HTTP_BODY_NONE, 0, RATE_NONE, handle_words},
+    {HTTP_GET, "/ca/all/{kind}", HTTP_ROLE_AUDITOR, HTTP_BODY_NONE, 0, RATE_NONE, handle_words},
 };
 
 static const struct http_route open_routes[] = {
@@ -173,6 +174,8 @@ static void test_a_literal_goes_before_a_word(void **state)
     assert_string_equal(seen, "1 /things/lite ");
     assert_int_equal(status_of("GET", "/zia/api/v1/things/lite/7?page=1", "auditor"), 204);
     assert_string_equal(seen, "id 7");
+    assert_int_equal(status_of("GET", "/api/v1/ca/all/cert", "auditor"), 204); /* the leftmost literal */
+    assert_string_equal(seen, "2 /ca/all/{kind} cert");
     assert_int_equal(status_of("HEAD", "/api/v1/things/12", "auditor"), 204);
     assert_string_equal(seen, "id 12");
 }
@@ -308,7 +311,24 @@ static void test_an_open_path_answers_strangers_and_says_405_to_them(void **stat
     assert_int_equal(router_add(router, &open_family, NULL), MG_OK);
     assert_int_equal(status_of("GET", "/health", ""), 204);
     assert_int_equal(status_of("POST", "/health", ""), 405);
-    assert_int_equal(status_of("GET", "/healthy", ""), 401);
+    assert_int_equal(status_of("GET", "/healthy", ""), 404);        /* nothing of that family needs a login */
+    assert_int_equal(status_of("GET", "/api/v1/unknown", ""), 401); /* the nearer family's does */
+    assert_int_equal(status_of("GET", "/api/v1/unknown", "auditor"), 404);
+    assert_true(answer_has("\"first\":"));
+}
+
+static void test_the_order_of_families_does_not_matter_to_strangers(void **state)
+{
+    (void)state;
+    struct router *other = NULL;
+    assert_int_equal(router_new(&other, NULL, NULL), MG_OK);
+    assert_int_equal(router_add(other, &open_family, NULL), MG_OK);
+    assert_int_equal(router_add(other, &first, NULL), MG_OK);
+    ask(other, &(struct ask){.method = "GET", .target = "/api/v1/unknown"});
+    assert_int_equal(answer.status, 401);
+    ask(other, &(struct ask){.method = "GET", .target = "/unknown"});
+    assert_int_equal(answer.status, 404);
+    router_free(other);
 }
 
 static void test_a_bad_table_is_refused(void **state)
@@ -434,6 +454,7 @@ int main(void)
         ROUTER_TEST(test_a_role_has_what_lower_roles_have),
         ROUTER_TEST(test_all_routes_but_the_listed_refuse_strangers),
         ROUTER_TEST(test_an_open_path_answers_strangers_and_says_405_to_them),
+        ROUTER_TEST(test_the_order_of_families_does_not_matter_to_strangers),
         ROUTER_TEST(test_a_bad_table_is_refused),
         ROUTER_TEST(test_json_bodies),
         ROUTER_TEST(test_other_bodies),

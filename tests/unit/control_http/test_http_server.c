@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -178,7 +179,7 @@ static void test_tls_serves_with_the_certificate_that_it_made(void **state)
     assert_has(answer, "Cache-Control: no-store");
     assert_has(answer, "{\"id\":7}");
     assert_has(curl("-i -I " RIGHT "%T/test/v1/item/7"), "HTTP/1.1 200");
-    assert_has(curl("--tls-max 1.1 " RIGHT "%T/test/v1/item/7"), "curl:");
+    assert_has(curl("--tlsv1.0 --tls-max 1.1 --ciphers DEFAULT@SECLEVEL=0 " RIGHT "%T/test/v1/item/7"), "curl:");
     struct stat st;
     assert_int_equal(stat(temp_path("control.key"), &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
@@ -205,6 +206,7 @@ static void test_strangers_and_low_roles_are_refused(void **state)
     assert_has(curl("-i -X DELETE " RIGHT "%T/test/v1/item/7"), "HTTP/1.1 403");
     assert_has(curl("-i " RIGHT "%T/test/v1/nothing"), "HTTP/1.1 404");
     assert_has(curl("-i %T/"), "HTTP/1.1 404");
+    assert_has(curl("-i " RIGHT "%T/test/v1/item/%37"), "HTTP/1.1 404"); /* paths come as they were sent */
 }
 
 /* contracts.md 0.2, 0.3: bodies where none belong, and none where one does; on one connection. */
@@ -293,7 +295,26 @@ static void test_two_hundred_clients_at_once_are_all_answered(void **state)
     assert_int_equal(num_ok, 200);
 }
 
-/* ---- time ---- */
+static void send_text(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+static int connect_tls_port(void)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(http_server_port(server))};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+static void restart(const struct http_server_limits *limits)
+{
+    http_server_free(server);
+    router_free(router);
+    start(limits);
+}
 
 /* ends_within waits until the server closes |fd|; false: not within |ms|. */
 static bool ends_within(int fd, int ms)
@@ -308,17 +329,71 @@ static bool ends_within(int fd, int ms)
     return false;
 }
 
-static void restart(const struct http_server_limits *limits)
+/* check_bound: of |limit| idle connections and one more the last is cut off at once, and there is room again when one
+ * of the others has gone. */
+static void check_bound(const struct http_server_limits *limits, int limit)
 {
-    http_server_free(server);
-    router_free(router);
-    start(limits);
+    int fds[8];
+    restart(limits);
+    for (int i = 0; i < limit; i++) {
+        fds[i] = connect_tls_port();
+        assert_false(ends_within(fds[i], 50));
+    }
+    int late = connect_tls_port();
+    assert_true(ends_within(late, 20000));
+    close(late);
+    close(fds[0]);
+    const char *answer = "";
+    for (int tries = 0; tries < 200 && strstr(answer, "HTTP/1.1 200") == NULL; tries++) {
+        answer = curl("-i " RIGHT "%T/test/v1/item/1"); /* the place is free a moment after the close */
+    }
+    assert_has(answer, "HTTP/1.1 200");
+    for (int i = 1; i < limit; i++) {
+        close(fds[i]);
+    }
 }
 
-static void send_text(int fd, const char *text)
+/* ask_as_nobody is a process of another user, whom a wrong mode let come to the socket. */
+static int ask_as_nobody(void)
 {
-    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+    int fd;
+    if (setuid(65534) != 0 || mg_unix_connect(temp_path("control.sock"), SOCK_STREAM, &fd, NULL) != MG_OK) {
+        return 2;
+    }
+    const char request[] = "GET /test/v1/item/1 HTTP/1.1\r\nHost: x\r\n\r\n";
+    char answer[16];
+    (void)!send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL);
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    return poll(&poll_fd, 1, 20000) == 1 && recv(fd, answer, sizeof(answer), 0) <= 0 ? 0 : 1;
 }
+
+static void test_another_users_process_is_cut_off(void **state)
+{
+    (void)state;
+    int status = -1;
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_int_equal(chmod(temp_path("control.sock"), 0666), 0);
+    assert_int_equal(chmod(temp_dir, 0755), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        _exit(ask_as_nobody());
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void test_connections_of_an_address_are_bounded(void **state)
+{
+    (void)state;
+    struct http_server_limits limits = limits_for_tests();
+    limits.connections_per_address = 3;
+    check_bound(&limits, 3);
+}
+
+/* ---- time ---- */
 
 static void test_a_client_that_is_slow_or_silent_is_cut_off(void **state)
 {
@@ -447,6 +522,7 @@ static void test_certificate_and_key_must_be_a_pair_that_is_kept_secret(void **s
     assert_int_equal(stat(certificate, &after), 0);
     assert_int_equal(before.st_ino, after.st_ino); /* not made again */
     assert_int_equal(try_start(certificate, temp_path("none.key")), MG_INVALID);
+    assert_int_equal(try_start(certificate, NULL), MG_INVALID);
     assert_int_equal(try_start(temp_path("second.pem"), temp_path("second.key")), MG_OK);
     assert_int_equal(try_start(certificate, temp_path("second.key")), MG_INVALID);
     assert_int_equal(unlink(temp_path("second.pem")), 0);
@@ -467,6 +543,8 @@ int main(void)
         SERVER_TEST(test_bodies_are_bounded_and_checked),
         SERVER_TEST(test_files_are_uploaded_by_curl),
         SERVER_TEST(test_heads_are_bounded),
+        SERVER_TEST(test_another_users_process_is_cut_off),
+        SERVER_TEST(test_connections_of_an_address_are_bounded),
         SERVER_TEST(test_two_hundred_clients_at_once_are_all_answered),
         SERVER_TEST(test_a_client_that_is_slow_or_silent_is_cut_off),
         SERVER_TEST(test_a_handlers_time_is_not_the_clients),

@@ -112,7 +112,9 @@ static void test_of_too_many_subjects_the_oldest_is_forgotten(void **state)
         throttle_failed(throttle, user, "", START + 1);
     }
     assert_int_not_equal(throttle_wait(throttle, "alice", "", START + 1), 0);
+    assert_int_equal(throttle_num_displaced(throttle), 0);
     throttle_failed(throttle, "one more", "", START + 1);
+    assert_int_equal(throttle_num_displaced(throttle), 1);
     assert_int_equal(throttle_wait(throttle, "alice", "", START + 1), 0);
 }
 
@@ -196,6 +198,7 @@ static void test_an_owner_with_too_many_loses_the_oldest(void **state)
         issue(TICKET_SESSION, &alice, START + 2);
     }
     assert_int_equal(tickets_count(tickets, TICKET_SESSION, START + 2), 256);
+    assert_int_equal(tickets_num_replaced(tickets), 1);
     assert_false(use(TICKET_SESSION, first, START + 2));
     assert_true(use(TICKET_SESSION, second, START + 2));
 }

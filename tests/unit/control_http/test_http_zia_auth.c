@@ -8,6 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+#include <unistd.h>
+
+#include "base/log.h"
 #include "control/http/credentials.h"
 #include "control/http/zia_auth.h"
 #include "http_fixture.h"
@@ -223,6 +227,49 @@ static void test_a_body_that_breaks_a_rule_is_refused(void **state)
     assert_string_equal(answer.body, "");
 }
 
+/* log_of returns what |act| makes the program write to its log. */
+static const char *log_of(void (*act)(void))
+{
+    static char log[8192];
+    FILE *file = tmpfile();
+    int kept = dup(STDERR_FILENO);
+    assert_non_null(file);
+    assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+    act();
+    assert_true(dup2(kept, STDERR_FILENO) >= 0);
+    close(kept);
+    rewind(file);
+    log[fread(log, 1, sizeof(log) - 1, file)] = '\0';
+    fclose(file);
+    return log;
+}
+
+static void log_in_in_every_wrong_way(void)
+{
+    static const char body[] =
+        "{\"apiKey\":\"GDGDECFDKDJD\",\"username\":\"%s\",\"password\":\"hunter2hunter2\",\"timestamp\":1795247636342}";
+    char text[512];
+    mg_log_set_level(MG_LOG_DEBUG);
+    snprintf(text, sizeof(text), body, "alice");
+    post("/api/v1/authenticatedSession", "application/json", text);
+    snprintf(text, sizeof(text), body, "hunter2hunter2"); /* the password in the wrong field */
+    post("/api/v1/authenticatedSession", "application/json", text);
+    post("/api/v1/authenticatedSession", "application/json", "{\"password\":hunter2hunter2}");
+    post("/oauth2/v1/token", "application/x-www-form-urlencoded",
+         "grant_type=client_credentials&client_id=c1&client_secret=hunter2hunter2");
+    mg_log_set_level(MG_LOG_INFO);
+}
+
+static void test_no_secret_is_in_the_log(void **state)
+{
+    (void)state;
+    const char *log = log_of(log_in_in_every_wrong_way);
+    assert_non_null(strstr(log, "a login of user:alice from 192.0.2.1 failed"));
+    assert_non_null(strstr(log, "a login of somebody unknown from 192.0.2.1 failed"));
+    assert_null(strstr(log, "hunter2"));
+    assert_null(strstr(log, "GDGDECFDKDJD"));
+}
+
 /* ---- tokens ---- */
 
 static void test_a_token_is_fetched_used_and_ended(void **state)
@@ -242,6 +289,72 @@ static void test_a_token_is_fetched_used_and_ended(void **state)
                               .headers = {{"Authorization", token}},
                               .after_seconds = 3600});
     assert_int_equal(answer.status, 401);
+}
+
+static const char *echo_header(const void *source, const char *name)
+{
+    return strcmp(name, "Authorization") == 0 ? source : NULL;
+}
+
+static void post_basic(const char *before, const char *after, const char *form)
+{
+    char text[512], header[1024] = "Basic ";
+    snprintf(text, sizeof(text), "%s%s%s", before, secret, after);
+    EVP_EncodeBlock((unsigned char *)header + strlen(header), (const unsigned char *)text, (int)strlen(text));
+    ask(router,
+        &(struct ask){.method = "POST",
+                      .target = "/oauth2/v1/token",
+                      .headers = {{"Content-Type", "application/x-www-form-urlencoded"}, {"Authorization", header}},
+                      .body = form});
+}
+
+/* RFC 6749 section 2.3.1. */
+static void test_a_secret_may_come_by_basic_authentication(void **state)
+{
+    (void)state;
+    post_basic("c1:", "", "grant_type=client_credentials");
+    assert_int_equal(answer.status, 200);
+    post_basic("c1:", "", "grant_type=client_credentials&client_id=c1");
+    assert_int_equal(answer.status, 200);
+    post_basic("c1:", "1", "grant_type=client_credentials");
+    assert_int_equal(answer.status, 401);
+    post_basic("c1:", "", "grant_type=client_credentials&client_id=c2");
+    assert_int_equal(answer.status, 400);
+    post_basic("c1:", "", "grant_type=client_credentials&client_secret=x"); /* two ways at once */
+    assert_int_equal(answer.status, 400);
+    post_basic("c1", "", "grant_type=client_credentials");
+    assert_int_equal(answer.status, 400);
+}
+
+static void test_basic_credentials_are_decoded_within_their_bounds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header, *user, *password; /* NULL: refused */
+    } cases[] = {
+        {"Basic YTpi", "a", "b"},       {"basic  YTpiOmM= ", "a", "b:c"},
+        {"BASIC Og==", "", ""},         {"Basic YTo=", "a", ""},
+        {"Basic YQ==", NULL, NULL},     /* no colon */
+        {"Basic YTpi!", NULL, NULL},    /* no base64 */
+        {"Basic YTp", NULL, NULL},      /* cut */
+        {"Basic YTpiAA==", NULL, NULL}, /* a NUL */
+        {"Basic ", NULL, NULL},         {"Basic", NULL, NULL},
+        {"Bearer YTpi", NULL, NULL},    {"Basic ====", NULL, NULL},
+    };
+    for (size_t i = 0; i < MG_ARRAY_LEN(cases); i++) {
+        struct http_basic basic;
+        struct http_request request = {.header = echo_header, .header_source = cases[i].header};
+        bool found = http_request_basic(&request, &basic);
+        assert_int_equal(found, cases[i].user != NULL);
+        if (found) {
+            assert_string_equal(basic.user, cases[i].user);
+            assert_string_equal(basic.password, cases[i].password);
+        }
+    }
+    char endless[6 + 1200 + 1] = "Basic ";
+    memset(endless + 6, 'A', 1200);
+    struct http_request request = {.header = echo_header, .header_source = endless};
+    assert_false(http_request_basic(&request, &(struct http_basic){.user = ""}));
 }
 
 static void test_token_errors_are_those_of_oauth(void **state)
@@ -285,7 +398,10 @@ int main(void)
         ZIA_TEST(test_a_wrong_login_is_refused_without_a_hint),
         ZIA_TEST(test_guessing_is_answered_by_429),
         ZIA_TEST(test_a_body_that_breaks_a_rule_is_refused),
+        ZIA_TEST(test_no_secret_is_in_the_log),
         ZIA_TEST(test_a_token_is_fetched_used_and_ended),
+        ZIA_TEST(test_a_secret_may_come_by_basic_authentication),
+        ZIA_TEST(test_basic_credentials_are_decoded_within_their_bounds),
         ZIA_TEST(test_token_errors_are_those_of_oauth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

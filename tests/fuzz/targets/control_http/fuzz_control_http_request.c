@@ -31,8 +31,13 @@ static const char *find_header(const void *source, const char *name)
 static void handle(void *arg, struct http_request *request, struct http_response *response)
 {
     char word[16];
+    struct http_basic basic;
     (void)arg;
     if (request->identity.role == HTTP_ROLE_ANONYMOUS) {
+        abort();
+    }
+    if (http_request_basic(request, &basic) &&
+        (strlen(basic.user) >= sizeof(basic.user) || strlen(basic.password) >= sizeof(basic.password))) {
         abort();
     }
     for (size_t i = 0; i < request->num_path_values; i++) {
