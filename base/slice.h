@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/attr.h"
@@ -33,6 +34,19 @@ static inline struct mg_slice mg_slice_of_text(const char *text)
 static inline bool mg_slice_equal(struct mg_slice a, struct mg_slice b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+/* mg_slice_dup_text returns a copy with a NUL behind it, for the caller to free. NULL: no memory. */
+static inline char *mg_slice_dup_text(struct mg_slice slice)
+{
+    char *copy = (char *)malloc(slice.len + 1);
+    if (copy != NULL) {
+        if (slice.len > 0) {
+            memcpy(copy, slice.data, slice.len);
+        }
+        copy[slice.len] = '\0';
+    }
+    return copy;
 }
 
 /* mg_slice_take moves the first |len| bytes of |in| to |out|. */

@@ -385,7 +385,7 @@ static enum mg_status write_pem(X509 *const *certificates, size_t num, char **ou
     }
     char *text = NULL;
     long len = ok ? BIO_get_mem_data(bio, &text) : 0;
-    char *copy = len > 0 ? strndup(text, (size_t)len) : NULL;
+    char *copy = len > 0 ? mg_slice_dup_text(mg_slice_of(text, (size_t)len)) : NULL;
     BIO_free(bio);
     if (copy == NULL) {
         return mg_error_set(error, MG_MEMORY, "no memory for a certificate");

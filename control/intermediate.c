@@ -144,7 +144,7 @@ void intermediate_free(struct intermediate *record)
 
 enum mg_status intermediate_set1(char **field, struct mg_slice text, struct mg_error *error)
 {
-    char *copy = text.data != NULL ? strndup((const char *)text.data, text.len) : NULL;
+    char *copy = text.data != NULL ? mg_slice_dup_text(text) : NULL;
     if (text.data != NULL && copy == NULL) {
         return mg_error_set(error, MG_MEMORY, "no memory for a certificate's record");
     }
