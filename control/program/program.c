@@ -61,7 +61,7 @@ static enum mg_status make_directory(struct program *program, struct mg_error *e
 static enum mg_status open_store(struct program *program, struct mg_error *error)
 {
     const struct store_migrations credentials = {
-        .module = "credentials", .steps = credentials_migrations, .num_steps = credentials_num_migrations};
+        .module = "credentials", .steps = credentials_migrations, .num_steps = CREDENTIALS_NUM_MIGRATIONS};
     const struct store_migrations *const modules[] = {&audit_migrations, &intermediate_migrations, &credentials};
     const char *path = program->config->control.database;
     enum mg_status status = store_open(&program->store, path, modules, MG_ARRAY_LEN(modules), error);
