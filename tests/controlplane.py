@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""mintgate-control beside a lab's signer and engine, asked over its Unix socket."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+from labkit import BUILD, run, wait_until
+
+EPOCH = "mintgate_dataplane_published_epoch"
+CONNECTED = "mintgate_dataplane_control_connected"
+
+
+class ControlPlane:
+    def __init__(self, lab):
+        self.lab = lab
+        self.directory = pathlib.Path(lab.env["LAB_DIR"])
+        self.socket = self.directory / "control.sock"
+        self.log = self.directory / "log/control.log"
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.launch()
+        self.wait()
+
+    def launch(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([BUILD / "control/program/mintgate-control", "--config",
+                                             self.lab.env["CONFIG"]], stderr=log)
+
+    def wait(self):
+        # A socket may be left by one that was killed.
+        wait_until(lambda: run("curl", "-sf", "--unix-socket", self.socket, "http://localhost/health",
+                               check=False).returncode == 0, what="the control plane")
+        wait_until(lambda: self.lab.metric(CONNECTED) == 1, what="the engine's connection to it")
+
+    def stop(self, how=signal.SIGTERM):
+        os.kill(self.process.pid, how)
+        code = self.process.wait(timeout=30)
+        if how == signal.SIGTERM:
+            assert code == 0, self.log.read_text(errors="replace")[-2000:]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.stop()
+
+    def ask(self, method, path, *options):
+        """Status and answer, which is JSON if it can be."""
+        result = run("curl", "-sS", "-X", method, "--unix-socket", self.socket, "-w", "\n%{http_code}", *options,
+                     f"http://localhost{path}", check=False)
+        assert result.returncode == 0, result.stderr
+        text, code = result.stdout.rsplit("\n", 1)
+        try:
+            return int(code), json.loads(text)
+        except json.JSONDecodeError:
+            return int(code), text
+
+    def get(self, path):
+        return self.ask("GET", path)
+
+    def default(self):
+        code, answer = self.get("/mintgate/v1/default")
+        assert code == 200, answer
+        return answer
