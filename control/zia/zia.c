@@ -236,8 +236,8 @@ static void handle_make_key(void *arg, struct http_request *request, struct http
     reply_step(arg, request, response, make_key);
 }
 
-/* refuse_attestation: the kinds of keys that there are have no statement of their origin, and a token's are not read
- * yet, so that no certificate can have one. */
+/* refuse_attestation answers for statements of where a key was made: software keys have none, which the life cycle
+ * says, and tokens are not asked for theirs. */
 static enum mg_status refuse_attestation(struct zia_exchange *exchange, enum lifecycle_operation operation, int64_t id)
 {
     enum mg_status status = lifecycle_check(&exchange->call, operation, id, NULL, &exchange->error);
