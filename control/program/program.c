@@ -19,6 +19,7 @@
 #include "control/program/common_api.h"
 #include "control/program/mintgate_api.h"
 #include "control/service/service.h"
+#include "control/zia/zia.h"
 
 #define DRAIN_NS (20 * MG_NS_PER_SECOND)
 #define BUSY_MS 5000
@@ -35,6 +36,7 @@ struct program {
     struct engines *engines;
     struct service *service;
     struct mintgate_api mintgate_api;
+    struct zia zia;
     struct rate_limits *rate_limits;
     struct router *router;
     struct http_server *server;
@@ -121,6 +123,14 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
     }
     if (status == MG_OK) {
         status = zia_auth_add(program->router, program->authenticator, error);
+    }
+    if (status == MG_OK) {
+        program->zia = (struct zia){
+            .service = program->service,
+            .lifecycle = &program->lifecycle,
+            .authenticator = program->authenticator,
+        };
+        status = zia_add(program->router, &program->zia, error);
     }
     if (status == MG_OK) {
         program->mintgate_api = (struct mintgate_api){
