@@ -3,7 +3,11 @@
 fails, and the kill switch without a control plane."""
 
 import json
+import os
 import pathlib
+import pty
+import signal
+import subprocess
 import time
 
 import pytest
@@ -91,6 +95,36 @@ def test_the_whole_life_to_a_client_that_sees_the_new_intermediate(lab, ctl, cer
     assert "Mintgate Issuing CA" in shown(lab, authority, tmp_path)
     assert "DISABLED" in ctl("intermediate", "disable", name)
     assert "ENABLED" in ctl("intermediate", "enable", name)
+
+
+@pytest.fixture
+def ready(ctl, certificates, authority, tmp_path):
+    """The name of an intermediate that only has to be made the default."""
+    name, signed = "ready", tmp_path / "ready.pem"
+    ctl("intermediate", "create", name, "--enabled")
+    certificates.append(name)
+    ctl("intermediate", "keygen", name)
+    request = x509.load_pem_x509_csr(ctl("intermediate", "csr", name).encode())
+    signed.write_bytes(authority.certify(request).public_bytes(Encoding.PEM))
+    ctl("intermediate", "upload-cert", name, signed)
+    ctl("intermediate", "finalize", name)
+    return name
+
+
+def test_a_terminal_is_shown_how_far_minting_ahead_has_come(lab, ready):
+    """An engine that stands still keeps the publication under way long enough to be looked at."""
+    ours, theirs = pty.openpty()
+    os.kill(lab.engine_pid(), signal.SIGSTOP)
+    try:
+        process = subprocess.Popen([BUILD / "control/ctl/mintgatectl", "--config", lab.env["CONFIG"], "intermediate",
+                                    "default", ready], stdout=subprocess.PIPE, stderr=theirs, text=True)
+        os.close(theirs)
+        text = os.read(ours, 4096)
+    finally:
+        os.kill(lab.engine_pid(), signal.SIGCONT)
+    assert text.startswith(b"\rminting ahead: 0 of "), text
+    assert process.communicate(timeout=60)[0].startswith("ready (") and process.returncode == DONE
+    os.close(ours)
 
 
 def test_json_is_json_and_says_what_the_tables_say(lab, ctl, control):
