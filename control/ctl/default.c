@@ -7,6 +7,7 @@
 #include "control/ctl/api.h"
 #include "control/ctl/certificate.h"
 #include "control/ctl/commands.h"
+#include "control/ctl/table.h"
 
 /* show_progress writes the line of progress over the last one. It says nothing while control tells nothing. */
 static void show_progress(void *arg)
@@ -47,12 +48,15 @@ static enum mg_status path_of(struct ctl *ctl, char out[API_MAX_PATH], struct mg
 static enum mg_status print_default(const struct ctl *ctl, const json_t *cert, struct mg_error *error)
 {
     struct mg_buffer text;
+    char sentence[1024];
     if (ctl->json) {
         return ctl_print_json(cert, error);
     }
-    mg_buffer_init(&text, MG_BUFFER_MAX_FORMAT);
-    mg_buffer_append_format(&text, "%s (%" PRId64 ") is the default now.\n", ctl_text(cert, "name"),
-                            ctl_number(cert, "id"));
+    snprintf(sentence, sizeof(sentence), "%s (%" PRId64 ") is the default now.", ctl_text(cert, "name"),
+             ctl_number(cert, "id"));
+    const char *cells[] = {sentence};
+    mg_buffer_init(&text, sizeof(sentence) + 1);
+    table_write(&text, cells, 1, MG_ARRAY_LEN(cells));
     return ctl_print(&text, error);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control/ctl/commands.h"
+#include "control/ctl/table.h"
 
 #define DEFAULT_CONFIG "/etc/mintgate/mintgate.yaml"
 
@@ -210,13 +211,27 @@ static enum mg_status run(struct ctl *ctl, char **words, int num_words, uint32_t
     return status == MG_OK ? command->run(ctl, error) : status;
 }
 
+/* complain prints |error|, line by line, as a table's cells are: the server's words may quote a hostile certificate. */
+static void complain(struct mg_error *error)
+{
+    char storage[2 * sizeof(error->text)];
+    struct mg_buffer text;
+    mg_buffer_wrap(&text, storage, sizeof(storage));
+    char *rest = NULL;
+    for (char *line = strtok_r(error->text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+        const char *const cells[] = {line};
+        table_write(&text, cells, 1, MG_ARRAY_LEN(cells));
+    }
+    fprintf(stderr, "mintgatectl: %.*s", (int)text.len, storage);
+}
+
 /* finish prints what failed and returns the exit code. */
-static enum exit_code finish(enum mg_status status, const struct mg_error *error)
+static enum exit_code finish(enum mg_status status, struct mg_error *error)
 {
     if (status == MG_OK) {
         return EXIT_DONE;
     }
-    fprintf(stderr, "mintgatectl: %s\n", error->text);
+    complain(error);
     if (status == MG_INVALID) {
         fputs("Try mintgatectl --help.\n", stderr);
         return EXIT_USAGE;
