@@ -2,12 +2,11 @@
 /* One screen: what signs, until when, and what each engine serves. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "control/ctl/api.h"
 #include "control/ctl/certificate.h"
 #include "control/ctl/commands.h"
+#include "control/ctl/samples.h"
 #include "control/ctl/table.h"
 
 #define MAX_TEXT (1U << 20)
@@ -26,19 +25,6 @@ static const struct sample {
     {"mintgate_cache_misses_total", "cacheMisses"},
 };
 
-/* add_sample adds |sample| to |out| if it is a line of |text| (Prometheus text, one metric a line). */
-static void add_sample(const char *text, const struct sample *sample, json_t *out)
-{
-    size_t len = strlen(sample->name);
-    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, sample->name, len) == 0 && line[len] == ' ') {
-            (void)json_object_set_new(out, sample->member, json_integer(strtoll(line + len, NULL, 10)));
-            return;
-        }
-    }
-}
-
 /* ask_engine returns what the engine's metrics say, JSON null where it does not answer: an engine that is down is
  * something to show, not an error. */
 static json_t *ask_engine(struct ctl *ctl)
@@ -56,7 +42,10 @@ static json_t *ask_engine(struct ctl *ctl)
     }
     json_t *out = json_object();
     for (size_t i = 0; out != NULL && answer.code == 200 && i < MG_ARRAY_LEN(samples); i++) {
-        add_sample((const char *)answer.body.data, &samples[i], out);
+        int64_t value;
+        if (samples_find((const char *)answer.body.data, samples[i].name, &value)) {
+            (void)json_object_set_new(out, samples[i].member, json_integer(value));
+        }
     }
     client_answer_free(&answer);
     return out;

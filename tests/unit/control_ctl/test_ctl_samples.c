@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "control/ctl/samples.h"
+
+static int64_t find(const char *text, const char *name)
+{
+    int64_t value = -1;
+    return samples_find(text, name, &value) ? value : -1;
+}
+
+static void test_the_sample_of_exactly_that_name_is_found(void **state)
+{
+    (void)state;
+    const char *text = "# TYPE hits counter\nhits_total{by=\"x\"} 1\nhits_total 2\nmy_hits 3\nhits 4\nlast 5";
+    assert_int_equal(find(text, "hits"), 4);
+    assert_int_equal(find(text, "hits_total"), 2);
+    assert_int_equal(find(text, "last"), 5);
+    assert_int_equal(find(text, "hit"), -1);
+    assert_int_equal(find("", "hits"), -1);
+}
+
+static void test_what_is_no_whole_number_is_no_sample(void **state)
+{
+    (void)state;
+    const char *const texts[] = {"a \n", "a -1\n", "a 1.5\n", "a NaN\n", "a  1\n", "a 99999999999999999999\n", "a "};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_int_equal(find(texts[i], "a"), -1);
+    }
+    assert_int_equal(find("a 9223372036854775807\n", "a"), INT64_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_sample_of_exactly_that_name_is_found),
+        cmocka_unit_test(test_what_is_no_whole_number_is_no_sample),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
