@@ -517,6 +517,23 @@ static void test_failures_of_the_service_are_answered_by_what_a_client_can_do(vo
     }
 }
 
+static void damage_certificates(void)
+{
+    struct store_tx *tx;
+    struct store_statement statement;
+    assert_int_equal(store_begin(lifecycle.store, STORE_WRITE, &tx, &error), MG_OK);
+    store_prepare(&statement, tx, "UPDATE intermediate SET certificate = 'damaged'");
+    assert_int_equal(store_end(tx, store_run(&statement, &error), &error), MG_OK);
+}
+
+static void test_a_damaged_record_is_our_failure_and_not_the_clients(void **state)
+{
+    (void)state;
+    damage_certificates();
+    zia_admin("GET", NULL, "/showCert/%d", UPLOADED);
+    assert_answer(500, "{\"code\":\"UNEXPECTED_ERROR\",\"message\":\"The request could not be answered.\"}");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, zia_fixture_close)
 
 int main(void)
@@ -542,6 +559,7 @@ int main(void)
         TEST(test_an_auditor_cannot_write_and_a_stranger_not_even_read),
         TEST(test_no_route_is_open_and_each_has_the_weight_of_its_method),
         TEST(test_failures_of_the_service_are_answered_by_what_a_client_can_do),
+        TEST(test_a_damaged_record_is_our_failure_and_not_the_clients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

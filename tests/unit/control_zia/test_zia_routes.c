@@ -270,12 +270,17 @@ static void test_a_delete_answers_204_without_a_body(void **state)
     assert_int_equal(answer.status, 404);
 }
 
-static void test_changes_are_audited_with_client_and_address(void **state)
+static void test_changes_are_audited_with_client_and_where_it_came_from(void **state)
 {
     (void)state;
     zia_admin("POST", CREATE_SW, "%s", "");
     assert_int_equal(fixture_count("SELECT count(*) FROM audit WHERE actor = 'client:admin' AND role = 'admin' AND"
                                    " source = '192.0.2.1' AND operation = 'create'"),
+                     1);
+    ask(zia_router(), &(struct ask){.method = "DELETE", .target = CERTS "/2", .is_local = true});
+    assert_int_equal(answer.status, 204);
+    assert_int_equal(fixture_count("SELECT count(*) FROM audit WHERE actor = 'unix:0' AND source = 'unix:0' AND"
+                                   " operation = 'delete'"),
                      1);
 }
 
@@ -324,7 +329,7 @@ int main(void)
         TEST(test_the_documented_part_counts_among_others),
         TEST(test_a_put_changes_what_it_names_and_takes_a_whole_cert),
         TEST(test_a_delete_answers_204_without_a_body),
-        TEST(test_changes_are_audited_with_client_and_address),
+        TEST(test_changes_are_audited_with_client_and_where_it_came_from),
         TEST(test_an_operator_switches_defaults_and_activates_and_no_more),
         TEST(test_activation_has_nothing_to_wait_for),
     };
