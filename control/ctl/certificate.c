@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/ctl/certificate.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/ctl/api.h"
+#include "control/ctl/table.h"
+
+#define MAX_TEXT (4U << 20)
+#define MAX_ID_TEXT sizeof("-9223372036854775808")
+
+enum mg_status certificate_list(struct ctl *ctl, json_t **out, struct mg_error *error)
+{
+    enum mg_status status = api_ask(ctl, "GET", API_INTERMEDIATES, NULL, out, error);
+    if (status == MG_OK && !json_is_array(*out)) {
+        json_decref(*out);
+        status = mg_error_set(error, MG_INTERNAL, "%s: the answer is no list", API_INTERMEDIATES);
+    }
+    return status;
+}
+
+const json_t *certificate_match(const json_t *list, const char *text)
+{
+    const json_t *by_name = NULL;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *cert = json_array_get(list, i);
+        char id[MAX_ID_TEXT];
+        snprintf(id, sizeof(id), "%" PRId64, ctl_number(cert, "id"));
+        if (strcmp(id, text) == 0) {
+            return cert;
+        }
+        if (strcmp(ctl_text(cert, "name"), text) == 0) {
+            by_name = cert;
+        }
+    }
+    return by_name;
+}
+
+enum mg_status certificate_find(struct ctl *ctl, const char *text, int64_t *id, struct mg_error *error)
+{
+    json_t *list;
+    enum mg_status status = certificate_list(ctl, &list, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    const json_t *cert = certificate_match(list, text);
+    if (cert == NULL) {
+        status = mg_error_set(error, MG_NOT_FOUND,
+                              "no intermediate has the id or the name '%s'\n"
+                              "'mintgatectl intermediate list' shows what there is.",
+                              text);
+    } else {
+        *id = ctl_number(cert, "id");
+    }
+    json_decref(list);
+    return status;
+}
+
+/* A step of the life cycle as a command: |verb|, the id, |more|. */
+struct step {
+    const char *state, *verb, *more;
+};
+
+/* next_of returns the step that follows |cert|'s state; NULL: none. */
+static const struct step *next_of(const json_t *cert)
+{
+    static const struct step steps[] = {
+        {"GENERAL_DONE", "keygen", ""},
+        {"KEYGEN_DONE", "csr", ""},
+        {"PUBKEY_DONE", "csr", ""},
+        {"ATTESTATION_DONE", "csr", ""},
+        {"ATTESTATION_VERIFY_DONE", "csr", ""},
+        {"CSRGEN_DONE", "upload-cert", " FILE"},
+        {"INTCERT_UPLOAD_DONE", "finalize", " (or first upload-chain)"},
+        {"CERTCHAIN_UPLOAD_DONE", "finalize", ""},
+        {"CERT_READY", "default", ""},
+    };
+    if (json_is_true(json_object_get(cert, "defaultCertificate"))) {
+        return NULL;
+    }
+    for (size_t i = 0; i < MG_ARRAY_LEN(steps); i++) {
+        if (strcmp(steps[i].state, ctl_text(cert, "currentState")) == 0) {
+            return &steps[i];
+        }
+    }
+    return NULL;
+}
+
+static void write_next(struct mg_buffer *out, const json_t *cert)
+{
+    const struct step *next = next_of(cert);
+    if (next != NULL) {
+        mg_buffer_append_format(out, "Next: mintgatectl intermediate %s %" PRId64 "%s\n", next->verb,
+                                ctl_number(cert, "id"), next->more);
+    }
+}
+
+enum mg_status certificate_print_step(const struct ctl *ctl, const json_t *cert, struct mg_error *error)
+{
+    struct mg_buffer text;
+    char id[MAX_ID_TEXT];
+    if (ctl->json) {
+        return ctl_print_json(cert, error);
+    }
+    snprintf(id, sizeof(id), "%" PRId64, ctl_number(cert, "id"));
+    const char *cells[] = {id, ctl_text(cert, "name"), ctl_text(cert, "currentState"), ctl_text(cert, "status")};
+    mg_buffer_init(&text, MAX_TEXT);
+    table_write(&text, cells, 1, MG_ARRAY_LEN(cells));
+    write_next(&text, cert);
+    return ctl_print(&text, error);
+}
+
+static bool is_time(const char *member)
+{
+    size_t len = strlen(member);
+    return (len > 4 && strcmp(member + len - 4, "Time") == 0) || (len > 4 && strcmp(member + len - 4, "Date") == 0);
+}
+
+static void write_member(struct mg_buffer *out, const char *member, const json_t *value)
+{
+    char text[MG_CLOCK_TEXT_LEN] = "";
+    if (json_is_integer(value) && is_time(member)) {
+        table_time(text, json_integer_value(value));
+    } else if (json_is_integer(value)) {
+        snprintf(text, sizeof(text), "%" PRId64, (int64_t)json_integer_value(value));
+    } else if (json_is_boolean(value)) {
+        strcpy(text, json_is_true(value) ? "yes" : "no");
+    }
+    /* A fixed width: each is a table of its own. */
+    char label[32];
+    snprintf(label, sizeof(label), "%-26s", member);
+    const char *cells[] = {label, json_is_string(value) ? json_string_value(value) : text};
+    table_write(out, cells, 1, MG_ARRAY_LEN(cells));
+}
+
+enum mg_status certificate_print_all(const struct ctl *ctl, json_t *cert, struct mg_error *error)
+{
+    struct mg_buffer text;
+    const char *member;
+    json_t *value;
+    if (ctl->json) {
+        return ctl_print_json(cert, error);
+    }
+    mg_buffer_init(&text, MAX_TEXT);
+    json_object_foreach(cert, member, value)
+    {
+        if (strcmp(member, "publicKey") != 0) { /* the command public-key shows it */
+            write_member(&text, member, value);
+        }
+    }
+    write_next(&text, cert);
+    return ctl_print(&text, error);
+}
+
+#define LIST_COLUMNS 8
+
+/* The texts of a row that are no members. */
+struct row {
+    char id[MAX_ID_TEXT];
+    char end[MG_CLOCK_TEXT_LEN];
+};
+
+static void fill_row(const json_t *cert, struct row *row, const char **cells)
+{
+    snprintf(row->id, sizeof(row->id), "%" PRId64, ctl_number(cert, "id"));
+    table_time(row->end, ctl_number(cert, "certExpDate"));
+    cells[0] = row->id;
+    cells[1] = ctl_text(cert, "name");
+    cells[2] = ctl_text(cert, "type");
+    cells[3] = ctl_text(cert, "keyType");
+    cells[4] = ctl_text(cert, "currentState");
+    cells[5] = ctl_text(cert, "status");
+    cells[6] = row->end;
+    cells[7] = json_is_true(json_object_get(cert, "defaultCertificate")) ? "default" : "";
+}
+
+enum mg_status certificate_print_list(const struct ctl *ctl, const json_t *list, struct mg_error *error)
+{
+    static const char *const titles[LIST_COLUMNS] = {"ID", "NAME", "TYPE", "KEY", "STATE", "STATUS", "EXPIRES", ""};
+    size_t num = json_array_size(list);
+    if (ctl->json) {
+        return ctl_print_json(list, error);
+    }
+    struct row *rows = calloc(num + 1, sizeof(*rows));
+    const char **cells = calloc((num + 1) * LIST_COLUMNS, sizeof(*cells));
+    struct mg_buffer text;
+    mg_buffer_init(&text, MAX_TEXT);
+    enum mg_status status = MG_OK;
+    if (rows == NULL || cells == NULL) {
+        status = mg_error_set(error, MG_MEMORY, "out of memory");
+    } else {
+        memcpy(cells, titles, sizeof(titles));
+        for (size_t i = 0; i < num; i++) {
+            fill_row(json_array_get(list, i), &rows[i], cells + (i + 1) * LIST_COLUMNS);
+        }
+        table_write(&text, cells, num + 1, LIST_COLUMNS);
+        status = ctl_print(&text, error);
+    }
+    free(rows);
+    free(cells);
+    return status;
+}

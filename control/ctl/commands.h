@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands, named after noun and verb; main's table says what each takes. Results as in control/ctl/ctl.h. */
+#ifndef MINTGATE_CONTROL_CTL_COMMANDS_H
+#define MINTGATE_CONTROL_CTL_COMMANDS_H
+
+#include "control/ctl/ctl.h"
+
+typedef enum mg_status command_fn(struct ctl *ctl, struct mg_error *error);
+
+/* intermediate.c */
+command_fn intermediate_list, intermediate_show, intermediate_create, intermediate_keygen, intermediate_csr;
+command_fn intermediate_download_csr, intermediate_public_key, intermediate_upload_cert, intermediate_upload_chain;
+command_fn intermediate_finalize, intermediate_enable, intermediate_disable, intermediate_delete;
+/* default.c */
+command_fn intermediate_default;
+/* overview.c */
+command_fn root_show, audit_show;
+/* status.c */
+command_fn status_show;
+/* bypass.c: these do without the control plane */
+command_fn bypass_on, bypass_off, bypass_show;
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mintgatectl: the table of commands, and the command line. */
+#include <curl/curl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/ctl/commands.h"
+
+#define DEFAULT_CONFIG "/etc/mintgate/mintgate.yaml"
+
+enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
+
+#define OPT(name) (UINT32_C(1) << CTL_##name)
+#define CSR_OPTIONS (OPT(CN) | OPT(O) | OPT(OU) | OPT(L) | OPT(ST) | OPT(C) | OPT(PATH_LENGTH) | OPT(DIGEST) | OPT(OUT))
+
+static const struct command {
+    const char *noun;
+    const char *verb; /* NULL: the noun alone */
+    const char *args;
+    const char *help;
+    int min_args, max_args;
+    uint32_t options; /* that it takes, beside those of all */
+    command_fn *run;
+} commands[] = {
+    {"intermediate", "list", "", "all intermediates", 0, 0, 0, intermediate_list},
+    {"intermediate", "show", "ID", "one of them", 1, 1, 0, intermediate_show},
+    {"intermediate", "create", "NAME [--type sw|hsm] [--key-type T] [--region R] [--enabled] [--description TEXT]",
+     "begin a new one; T: EC_P256 (the default), EC_P384, RSA_2K, RSA_3K, RSA_4K", 1, 1,
+     OPT(TYPE) | OPT(KEY_TYPE) | OPT(REGION) | OPT(ENABLED) | OPT(DESCRIPTION), intermediate_create},
+    {"intermediate", "keygen", "ID", "have the signer make its key", 1, 1, 0, intermediate_keygen},
+    {"intermediate", "csr",
+     "ID [--cn X] [--o X] [--ou X] [--l X] [--st X] [--c XX] [--path-length N] [--digest D] [--out FILE]",
+     "make the certification request and print it", 1, 1, CSR_OPTIONS, intermediate_csr},
+    {"intermediate", "download-csr", "ID [--out FILE]", "print the request again", 1, 1, OPT(OUT),
+     intermediate_download_csr},
+    {"intermediate", "public-key", "ID [--out FILE]", "print its public key", 1, 1, OPT(OUT), intermediate_public_key},
+    {"intermediate", "upload-cert", "ID FILE", "bring the signed certificate", 2, 2, 0, intermediate_upload_cert},
+    {"intermediate", "upload-chain", "ID FILE", "bring the certificates above it", 2, 2, 0, intermediate_upload_chain},
+    {"intermediate", "finalize", "ID", "declare it ready; nothing of it changes any more", 1, 1, 0,
+     intermediate_finalize},
+    {"intermediate", "enable", "ID", "allow it to be used", 1, 1, 0, intermediate_enable},
+    {"intermediate", "disable", "ID", "forbid it; not the default", 1, 1, 0, intermediate_disable},
+    {"intermediate", "default", "ID | --previous  [--force]",
+     "sign with it from now on; --force: although an engine cannot prepare", 0, 1, OPT(FORCE) | OPT(PREVIOUS),
+     intermediate_default},
+    {"intermediate", "delete", "ID", "destroy it and its key", 1, 1, 0, intermediate_delete},
+    {"root", NULL, "", "print the certificate that clients must trust", 0, 0, 0, root_show},
+    {"status", NULL, "", "what signs, until when, and what each engine serves", 0, 0, 0, status_show},
+    {"audit", NULL, "[--max N]", "who did what, the newest first", 0, 0, OPT(MAX), audit_show},
+    {"bypass", "on", "--for DURATION [--reason TEXT]", "inspect nothing for a while (30m, 2h); needs no other program",
+     0, 0, OPT(FOR) | OPT(REASON), bypass_on},
+    {"bypass", "off", "", "inspect again", 0, 0, 0, bypass_off},
+    {"bypass", "show", "", "whether it is on, until when, and why", 0, 0, 0, bypass_show},
+};
+
+/* Options of all commands, behind those of enum ctl_option. */
+enum { COMMON_CONFIG = CTL_NUM_OPTIONS, COMMON_SOCKET, COMMON_JSON, COMMON_VERSION, COMMON_HELP };
+
+static const struct option known[] = {
+    {"type", required_argument, NULL, CTL_TYPE},
+    {"key-type", required_argument, NULL, CTL_KEY_TYPE},
+    {"region", required_argument, NULL, CTL_REGION},
+    {"description", required_argument, NULL, CTL_DESCRIPTION},
+    {"enabled", no_argument, NULL, CTL_ENABLED},
+    {"cn", required_argument, NULL, CTL_CN},
+    {"o", required_argument, NULL, CTL_O},
+    {"ou", required_argument, NULL, CTL_OU},
+    {"l", required_argument, NULL, CTL_L},
+    {"st", required_argument, NULL, CTL_ST},
+    {"c", required_argument, NULL, CTL_C},
+    {"path-length", required_argument, NULL, CTL_PATH_LENGTH},
+    {"digest", required_argument, NULL, CTL_DIGEST},
+    {"out", required_argument, NULL, CTL_OUT},
+    {"force", no_argument, NULL, CTL_FORCE},
+    {"previous", no_argument, NULL, CTL_PREVIOUS},
+    {"max", required_argument, NULL, CTL_MAX},
+    {"for", required_argument, NULL, CTL_FOR},
+    {"reason", required_argument, NULL, CTL_REASON},
+    {"config", required_argument, NULL, COMMON_CONFIG},
+    {"socket", required_argument, NULL, COMMON_SOCKET},
+    {"json", no_argument, NULL, COMMON_JSON},
+    {"version", no_argument, NULL, COMMON_VERSION},
+    {"help", no_argument, NULL, COMMON_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static bool is_word(const char *word, const char *given)
+{
+    return word == NULL || (given != NULL && strcmp(word, given) == 0);
+}
+
+/* print_help prints the commands of |noun|, or all for NULL. */
+static void print_help(const char *noun)
+{
+    puts("usage: mintgatectl [--config FILE | --socket PATH] [--json] COMMAND\n");
+    for (size_t i = 0; i < MG_ARRAY_LEN(commands); i++) {
+        const struct command *command = &commands[i];
+        if (noun == NULL || strcmp(command->noun, noun) == 0) {
+            const char *verb = command->verb == NULL ? "" : command->verb;
+            printf("  %s%s%s%s%s\n      %s\n", command->noun, *verb == '\0' ? "" : " ", verb,
+                   command->args[0] == '\0' ? "" : " ", command->args, command->help);
+        }
+    }
+    puts("\n"
+         "ID is a number or the exact name of an intermediate.\n"
+         "\n"
+         "  --config FILE  configuration, which says where control listens (default " DEFAULT_CONFIG ")\n"
+         "  --socket PATH  where control listens\n"
+         "  --json         print the server's JSON\n"
+         "  --version      print the version and exit\n"
+         "  --help         print this and exit; behind a noun, its commands alone\n"
+         "\n"
+         "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the control plane cannot be reached.");
+}
+
+static const struct command *find_command(const char *noun, const char *verb)
+{
+    for (size_t i = 0; noun != NULL && i < MG_ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i].noun, noun) == 0 && is_word(commands[i].verb, verb)) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_noun(const char *text)
+{
+    for (size_t i = 0; text != NULL && i < MG_ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i].noun, text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct line {
+    uint32_t given; /* options, as in struct command */
+    bool help, version;
+};
+
+/* parse_options reads all options, wherever they stand; getopt says what is wrong. */
+static bool parse_options(int argc, char **argv, struct ctl *ctl, struct line *line)
+{
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        switch (option) {
+        case COMMON_CONFIG:
+            ctl->config_path = optarg;
+            break;
+        case COMMON_SOCKET:
+            ctl->socket = optarg;
+            break;
+        case COMMON_JSON:
+            ctl->json = true;
+            break;
+        case COMMON_VERSION:
+            line->version = true;
+            break;
+        case COMMON_HELP:
+            line->help = true;
+            break;
+        case '?':
+            return false;
+        default:
+            ctl->options[option] = optarg == NULL ? "" : optarg;
+            line->given |= UINT32_C(1) << option;
+        }
+    }
+    return true;
+}
+
+/* check_use refuses arguments and options that |command| does not take. */
+static enum mg_status check_use(const struct command *command, const struct ctl *ctl, uint32_t given,
+                                struct mg_error *error)
+{
+    const char *verb = command->verb == NULL ? "" : command->verb;
+    for (size_t i = 0; i < CTL_NUM_OPTIONS; i++) {
+        if ((given & ~command->options & (UINT32_C(1) << known[i].val)) != 0) {
+            return mg_error_set(error, MG_INVALID, "%s %s takes no --%s", command->noun, verb, known[i].name);
+        }
+    }
+    if (ctl->num_args < command->min_args || ctl->num_args > command->max_args) {
+        return mg_error_set(error, MG_INVALID, "usage: mintgatectl %s %s %s", command->noun, verb, command->args);
+    }
+    for (int i = 0; i < ctl->num_args; i++) {
+        if (ctl->args[i][0] == '\0') {
+            return mg_error_set(error, MG_INVALID, "%s %s: an argument is empty", command->noun, verb);
+        }
+    }
+    return MG_OK;
+}
+
+static enum mg_status run(struct ctl *ctl, char **words, int num_words, uint32_t given, struct mg_error *error)
+{
+    const char *noun = num_words > 0 ? words[0] : NULL, *verb = num_words > 1 ? words[1] : NULL;
+    const struct command *command = find_command(noun, verb);
+    if (command == NULL) {
+        return mg_error_set(error, MG_INVALID, "%s%s%s",
+                            noun == NULL ? "a command is needed" : "no such command: ", noun == NULL ? "" : noun,
+                            is_noun(noun) && verb == NULL ? " needs a verb" : "");
+    }
+    int num_named = command->verb == NULL ? 1 : 2;
+    ctl->args = words + num_named;
+    ctl->num_args = num_words - num_named;
+    enum mg_status status = check_use(command, ctl, given, error);
+    if (status == MG_OK && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        status = mg_error_set(error, MG_INTERNAL, "libcurl cannot be used");
+    }
+    return status == MG_OK ? command->run(ctl, error) : status;
+}
+
+/* finish prints what failed and returns the exit code. */
+static enum exit_code finish(enum mg_status status, const struct mg_error *error)
+{
+    if (status == MG_OK) {
+        return EXIT_DONE;
+    }
+    fprintf(stderr, "mintgatectl: %s\n", error->text);
+    if (status == MG_INVALID) {
+        fputs("Try mintgatectl --help.\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (status == MG_AGAIN) {
+        fputs("Is mintgate-control running? 'systemctl status mintgate-control' tells; bypass works without it.\n",
+              stderr);
+        return EXIT_UNREACHABLE;
+    }
+    return EXIT_REFUSED;
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl ctl = {.config_path = DEFAULT_CONFIG};
+    struct line line = {.given = 0};
+    struct mg_error error = {""};
+    if (!parse_options(argc, argv, &ctl, &line)) {
+        fputs("Try mintgatectl --help.\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (line.version) {
+        puts("mintgatectl " MINTGATE_VERSION);
+        return EXIT_DONE;
+    }
+    if (line.help && (optind == argc || is_noun(argv[optind]))) {
+        print_help(argv[optind]);
+        return EXIT_DONE;
+    }
+    enum mg_status status = run(&ctl, argv + optind, argc - optind, line.given, &error);
+    config_free(ctl.config);
+    curl_global_cleanup();
+    return finish(status, &error);
+}

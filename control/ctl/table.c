@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/ctl/table.h"
+
+#include <string.h>
+
+#define GAP 2
+
+static bool is_continuation(unsigned char byte)
+{
+    return (byte & 0xc0) == 0x80;
+}
+
+static size_t width_of(const char *text)
+{
+    size_t width = 0;
+    for (; text != NULL && *text != '\0'; text++) {
+        width += !is_continuation((unsigned char)*text);
+    }
+    return width;
+}
+
+static void write_text(struct mg_buffer *out, const char *text)
+{
+    for (; text != NULL && *text != '\0'; text++) {
+        unsigned char byte = (unsigned char)*text;
+        /* U+0080 to U+009F, which terminals obey too, are 0xc2 and one of these bytes. */
+        bool is_c1 = byte == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0;
+        mg_buffer_append_u8(out, byte < 0x20 || byte == 0x7f || is_c1 ? '?' : byte);
+        text += is_c1;
+    }
+}
+
+static bool is_empty(const char *text)
+{
+    return text == NULL || text[0] == '\0';
+}
+
+static void write_row(struct mg_buffer *out, const char *const *cells, size_t num_columns, const size_t *widths)
+{
+    while (num_columns > 0 && is_empty(cells[num_columns - 1])) {
+        num_columns--;
+    }
+    for (size_t i = 0; i < num_columns; i++) {
+        write_text(out, cells[i]);
+        for (size_t at = width_of(cells[i]); i + 1 < num_columns && at < widths[i] + GAP; at++) {
+            mg_buffer_append_u8(out, ' ');
+        }
+    }
+    mg_buffer_append_u8(out, '\n');
+}
+
+void table_write(struct mg_buffer *out, const char *const *cells, size_t num_rows, size_t num_columns)
+{
+    size_t widths[TABLE_MAX_COLUMNS] = {0};
+    for (size_t i = 0; i < num_rows * num_columns; i++) {
+        size_t width = width_of(cells[i]);
+        size_t *widest = &widths[i % num_columns];
+        *widest = width > *widest ? width : *widest;
+    }
+    for (size_t row = 0; row < num_rows; row++) {
+        write_row(out, cells + row * num_columns, num_columns, widths);
+    }
+}
+
+void table_time(char out[MG_CLOCK_TEXT_LEN], int64_t wall_seconds)
+{
+    if (wall_seconds == 0) {
+        strcpy(out, "-");
+        return;
+    }
+    mg_clock_format_us(out, wall_seconds * INT64_C(1000000));
+    char *fraction = strchr(out, '.');
+    char *middle = strchr(out, 'T');
+    if (fraction != NULL && middle != NULL) {
+        strcpy(fraction, "Z");
+        *middle = ' ';
+    }
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Columns of text for people: as wide as their longest cell, two spaces apart. Pure: any thread. */
+#ifndef MINTGATE_CONTROL_CTL_TABLE_H
+#define MINTGATE_CONTROL_CTL_TABLE_H
+
+#include "base/buffer.h"
+#include "base/clock.h"
+
+#define TABLE_MAX_COLUMNS 8
+
+/* table_write appends |num_rows| rows of |num_columns| cells (at most TABLE_MAX_COLUMNS), row by row, to |out|. NULL is
+ * an empty cell. Control characters are shown as '?', so that no text can steer a terminal; widths count characters of
+ * UTF-8 (RFC 3629), not bytes. No spaces at the end of a line. */
+void table_write(struct mg_buffer *out, const char *const *cells, size_t num_rows, size_t num_columns);
+
+/* table_time writes |wall_seconds| as UTC to the second, as in "2026-11-21 09:41:00Z"; 0, which is no time, as "-". */
+void table_time(char out[MG_CLOCK_TEXT_LEN], int64_t wall_seconds);
+
+#endif
