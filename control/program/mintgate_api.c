@@ -55,6 +55,19 @@ static void answer_intermediate(struct http_response *response, const struct int
                                  (json_int_t)record->not_after));
 }
 
+/* answer_step answers for a step of the life cycle, and frees |record|. */
+static void answer_step(const struct http_request *request, struct http_response *response,
+                        const struct lifecycle_call *call, enum mg_status status, struct intermediate *record,
+                        const struct mg_error *error)
+{
+    if (status == MG_OK) {
+        answer_intermediate(response, record);
+    } else {
+        fail_call(request, response, call, status, error);
+    }
+    intermediate_free(record);
+}
+
 static void get_default(void *arg, struct http_request *request, struct http_response *response)
 {
     const struct mintgate_api *api = arg;
@@ -89,12 +102,7 @@ static void put_default(void *arg, struct http_request *request, struct http_res
     struct mg_error error;
     enum mg_status status =
         service_make_default(api->service, &call, http_request_id(request, 0), is_forced(request), &record, &error);
-    if (status == MG_OK) {
-        answer_intermediate(response, &record);
-    } else {
-        fail_call(request, response, &call, status, &error);
-    }
-    intermediate_free(&record);
+    answer_step(request, response, &call, status, &record, &error);
 }
 
 static void put_previous(void *arg, struct http_request *request, struct http_response *response)
@@ -104,12 +112,7 @@ static void put_previous(void *arg, struct http_request *request, struct http_re
     struct intermediate record = {.id = 0};
     struct mg_error error;
     enum mg_status status = service_make_previous_default(api->service, &call, is_forced(request), &record, &error);
-    if (status == MG_OK) {
-        answer_intermediate(response, &record);
-    } else {
-        fail_call(request, response, &call, status, &error);
-    }
-    intermediate_free(&record);
+    answer_step(request, response, &call, status, &record, &error);
 }
 
 static void put_successor(void *arg, struct http_request *request, struct http_response *response)
@@ -120,12 +123,7 @@ static void put_successor(void *arg, struct http_request *request, struct http_r
     struct mg_error error;
     enum mg_status status =
         lifecycle_set_successor(&call, http_request_id(request, 0), http_request_id(request, 1), &record, &error);
-    if (status == MG_OK) {
-        answer_intermediate(response, &record);
-    } else {
-        fail_call(request, response, &call, status, &error);
-    }
-    intermediate_free(&record);
+    answer_step(request, response, &call, status, &record, &error);
 }
 
 /* ---- engines ---- */

@@ -64,7 +64,8 @@ MG_MUST_USE enum mg_status service_delete(struct service *service, struct lifecy
  * although an engine cannot prepare.
  *
  * MG_EXISTS: another publication is under way. MG_DENIED with the code ENGINE_NOT_READY: an engine cannot serve it,
- * |error| says which and why. MG_AGAIN: it is the default now, but an engine has not confirmed yet.
+ * |error| says which and why. MG_AGAIN: it is the default now, and |out| is filled, but an engine has not confirmed
+ * yet.
  */
 MG_MUST_USE enum mg_status service_make_default(struct service *service, struct lifecycle_call *call, int64_t id,
                                                 bool force, struct intermediate *out, struct mg_error *error);

@@ -79,7 +79,7 @@ static void fail(struct zia_exchange *exchange, enum mg_status status)
     if (is_told(&problem, status)) {
         problem.message = exchange->error.text;
     }
-    problem.code = problem.status == 500 ? NULL : exchange->call.code;
+    problem.code = exchange->call.code;
     problem.retry_after = problem.status == 503 ? RETRY_SECONDS : 0;
     http_problem_render(&problem, router_renderer(exchange->request->family), exchange->response);
 }

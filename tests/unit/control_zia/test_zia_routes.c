@@ -226,6 +226,20 @@ static void test_a_file_is_found_under_any_name_if_it_is_the_only_one(void **sta
     mg_buffer_free(&file);
 }
 
+static void test_the_documented_part_counts_among_others(void **state)
+{
+    (void)state;
+    struct mg_buffer file;
+    create("corp", INTERMEDIATE_CSRGEN_DONE);
+    mg_buffer_init(&file, 1 << 16);
+    fixture_certificate(&file, 0);
+    mg_buffer_append_text(&file, "\r\n--" ZIA_BOUNDARY
+                                 "\r\nContent-Disposition: form-data; name=\"notes\"; filename=\"b\"\r\n\r\ny");
+    zia_upload("uploadCert", 2, "fileUpload", "signed.pem", mg_buffer_slice(&file));
+    assert_ok("\"uploadedCertFileName\":\"signed.pem\"");
+    mg_buffer_free(&file);
+}
+
 /* ---- changing and deleting ---- */
 
 static void test_a_put_changes_what_it_names_and_takes_a_whole_cert(void **state)
@@ -256,12 +270,17 @@ static void test_a_delete_answers_204_without_a_body(void **state)
     assert_int_equal(answer.status, 404);
 }
 
-static void test_changes_are_audited_with_client_and_address(void **state)
+static void test_changes_are_audited_with_client_and_where_it_came_from(void **state)
 {
     (void)state;
     zia_admin("POST", CREATE_SW, "%s", "");
     assert_int_equal(fixture_count("SELECT count(*) FROM audit WHERE actor = 'client:admin' AND role = 'admin' AND"
                                    " source = '192.0.2.1' AND operation = 'create'"),
+                     1);
+    ask(zia_router(), &(struct ask){.method = "DELETE", .target = CERTS "/2", .is_local = true});
+    assert_int_equal(answer.status, 204);
+    assert_int_equal(fixture_count("SELECT count(*) FROM audit WHERE actor = 'unix:0' AND source = 'unix:0' AND"
+                                   " operation = 'delete'"),
                      1);
 }
 
@@ -307,9 +326,10 @@ int main(void)
         TEST(test_the_csr_is_a_file_and_shown),
         TEST(test_show_cert_has_the_subject_of_the_signed_certificate),
         TEST(test_a_file_is_found_under_any_name_if_it_is_the_only_one),
+        TEST(test_the_documented_part_counts_among_others),
         TEST(test_a_put_changes_what_it_names_and_takes_a_whole_cert),
         TEST(test_a_delete_answers_204_without_a_body),
-        TEST(test_changes_are_audited_with_client_and_address),
+        TEST(test_changes_are_audited_with_client_and_where_it_came_from),
         TEST(test_an_operator_switches_defaults_and_activates_and_no_more),
         TEST(test_activation_has_nothing_to_wait_for),
     };

@@ -139,6 +139,11 @@ int zia_fixture_close(void **state)
     return fixture_close(state);
 }
 
+const struct router *zia_router(void)
+{
+    return router;
+}
+
 static void hand_over(enum http_role role, const char *method, const char *target, const char *type, const char *body)
 {
     struct ask what = {.method = method, .target = target, .body = body, .after_seconds = AFTER_SECONDS};

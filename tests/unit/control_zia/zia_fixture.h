@@ -19,6 +19,8 @@ extern struct service service;
 int zia_fixture_open(void **state);
 int zia_fixture_close(void **state);
 
+const struct router *zia_router(void);
+
 /* zia_ask sends a request as a client of |role|, HTTP_ROLE_ANONYMOUS being a stranger; |body|, which may be NULL, as
  * JSON. zia_admin does so as an administrator, on a target "/intermediateCaCertificate" and |format|. */
 void zia_ask(enum http_role role, const char *method, const char *target, const char *body);
