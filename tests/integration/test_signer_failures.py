@@ -115,7 +115,7 @@ def test_a_signer_killed_in_the_middle_of_load(lab):
 
 def test_new_names_may_pass_while_the_signer_is_away(lab):
     name = new_name()
-    with configured(lab, policy={"minting_failed": "bypass", "not_interceptable_time": "1s"}), counting(lab) as counts:
+    with configured(lab, policy={"minting_failed": "bypass", "not_interceptable_time": "5s"}), counting(lab) as counts:
         with killed(lab):
             fails_for_want_of_a_leaf(lab, name)
             (learned,) = json.loads(lab.get("/bypasses"))
