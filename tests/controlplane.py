@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 
@@ -14,12 +15,15 @@ CONNECTED = "mintgate_dataplane_control_connected"
 
 
 class ControlPlane:
+    """Begins with an empty database, and keeps it over its own restarts."""
+
     def __init__(self, lab):
         self.lab = lab
         self.directory = pathlib.Path(lab.env["LAB_DIR"])
         self.socket = self.directory / "control.sock"
         self.log = self.directory / "log/control.log"
         self.process = None
+        shutil.rmtree(self.directory / "control", ignore_errors=True)
         self.start()
 
     def start(self):
