@@ -83,7 +83,7 @@ def test_later_connections_to_such_a_server_pass(learning, version):
 
 def test_what_is_learned_is_bounded_and_expires(learning):
     lab = learning
-    with configured(lab, policy={"not_interceptable_time": "2s"}), counting(lab) as counts:
+    with configured(lab, policy={"not_interceptable_time": "4s"}), counting(lab) as counts:
         fails_cleanly(lab, OLD, "no_shared_parameters")
         for i in range(3):
             fails_cleanly(lab, f"n{i}.{MTLS}", "client_certificate_asked")
