@@ -5,7 +5,9 @@
 
 #include "control/audit.h"
 #include "control/default_issuer.h"
+#include "control/http/zia_auth.h"
 #include "control/program/problems.h"
+#include "control/service/request_call.h"
 
 #define MAX_AUDIT_PAGE 1000
 #define DEFAULT_AUDIT_PAGE 100
@@ -13,28 +15,7 @@
 static enum mg_status authenticate(void *arg, const struct http_request *request, struct http_identity *out)
 {
     const struct mintgate_api *api = arg;
-    struct mg_slice text;
-    if (http_request_bearer(request, &text)) {
-        return authenticator_identify(api->authenticator, &request->caller, TICKET_TOKEN, text, out, NULL);
-    }
-    if (http_request_cookie(request, "JSESSIONID", &text)) {
-        return authenticator_identify(api->authenticator, &request->caller, TICKET_SESSION, text, out, NULL);
-    }
-    return MG_DENIED;
-}
-
-/* call_of makes the caller's step of the life cycle. The roles have the same numbers in both. */
-static struct lifecycle_call call_of(const struct mintgate_api *api, const struct http_request *request)
-{
-    _Static_assert((int)HTTP_ROLE_AUDITOR == (int)CONTROL_AUDITOR && (int)HTTP_ROLE_ADMIN == (int)CONTROL_ADMIN,
-                   "roles have the same numbers");
-    return (struct lifecycle_call){
-        .lifecycle = api->lifecycle,
-        .actor = {.name = request->identity.name,
-                  .role = (enum control_role)request->identity.role,
-                  .source = request->caller.address[0] == '\0' ? request->identity.name : request->caller.address},
-        .now_us = request->caller.wall_us,
-    };
+    return zia_authenticate(api->authenticator, request, out); /* the same sessions and tokens */
 }
 
 /* fail_call answers for a step that failed, with the life cycle's word for it. */
@@ -97,7 +78,7 @@ static bool is_forced(const struct http_request *request)
 static void put_default(void *arg, struct http_request *request, struct http_response *response)
 {
     const struct mintgate_api *api = arg;
-    struct lifecycle_call call = call_of(api, request);
+    struct lifecycle_call call = request_call(api->lifecycle, request);
     struct intermediate record = {.id = 0};
     struct mg_error error;
     enum mg_status status =
@@ -108,7 +89,7 @@ static void put_default(void *arg, struct http_request *request, struct http_res
 static void put_previous(void *arg, struct http_request *request, struct http_response *response)
 {
     const struct mintgate_api *api = arg;
-    struct lifecycle_call call = call_of(api, request);
+    struct lifecycle_call call = request_call(api->lifecycle, request);
     struct intermediate record = {.id = 0};
     struct mg_error error;
     enum mg_status status = service_make_previous_default(api->service, &call, is_forced(request), &record, &error);
@@ -118,7 +99,7 @@ static void put_previous(void *arg, struct http_request *request, struct http_re
 static void put_successor(void *arg, struct http_request *request, struct http_response *response)
 {
     const struct mintgate_api *api = arg;
-    struct lifecycle_call call = call_of(api, request);
+    struct lifecycle_call call = request_call(api->lifecycle, request);
     struct intermediate record = {.id = 0};
     struct mg_error error;
     enum mg_status status =

@@ -38,23 +38,21 @@ static bool is_served(const struct intermediate *record, const struct lifecycle 
     return record->id != default_id && usable && !alone;
 }
 
-static enum mg_status load_list(struct store_tx *tx, struct intermediate_list *out, struct mg_error *error)
+enum mg_status publication_load_all(struct store *store, struct intermediate_list *out, struct mg_error *error)
 {
-    return store_end(tx, intermediate_list_load(tx, INTERMEDIATE_ALL, out, error), error);
+    struct store_tx *tx;
+    enum mg_status status = store_begin(store, STORE_READ, &tx, error);
+    return status == MG_OK ? store_end(tx, intermediate_list_load(tx, INTERMEDIATE_ALL, out, error), error) : status;
 }
 
 enum mg_status publication_load(struct publication *out, const struct lifecycle *lifecycle, int64_t default_id,
                                 uint64_t epoch, uint32_t premint_ms, struct mg_error *error)
 {
-    struct store_tx *tx;
     memset(out, 0, sizeof(*out));
     out->message.type = WIRE_PUBLISH_PREPARE;
     out->message.epoch = epoch;
     out->message.premint_ms = premint_ms;
-    enum mg_status status = store_begin(lifecycle->store, STORE_READ, &tx, error);
-    if (status == MG_OK) {
-        status = load_list(tx, &out->list, error);
-    }
+    enum mg_status status = publication_load_all(lifecycle->store, &out->list, error);
     for (size_t i = 0; i < out->list.num_items && status == MG_OK; i++) {
         if (out->list.items[i].id == default_id) {
             status = add(out, &out->list.items[i], error);

@@ -10,6 +10,10 @@
 #include "control/service/pem.h"
 #include "wire/publish.h"
 
+/* publication_load_all loads every intermediate, in a transaction of its own. */
+MG_MUST_USE enum mg_status publication_load_all(struct store *store, struct intermediate_list *out,
+                                                struct mg_error *error);
+
 struct publication {
     struct wire_publish message; /* a PREPARE; borrows from below */
     struct intermediate_list list;

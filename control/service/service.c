@@ -56,13 +56,6 @@ static enum mg_status load_default(const struct service *service, struct default
     return status == MG_OK ? store_end(tx, default_issuer_load(tx, out, error), error) : status;
 }
 
-static enum mg_status load_list(const struct service *service, struct intermediate_list *out, struct mg_error *error)
-{
-    struct store_tx *tx;
-    enum mg_status status = store_begin(service->config.lifecycle->store, STORE_READ, &tx, error);
-    return status == MG_OK ? store_end(tx, intermediate_list_load(tx, INTERMEDIATE_ALL, out, error), error) : status;
-}
-
 /* renew_epoch makes the present default the default of the next epoch: other intermediates have changed. */
 static enum mg_status renew_epoch(void *arg, struct mg_error *error)
 {
@@ -509,7 +502,7 @@ static enum mg_status install_builtin(const struct service *service, int64_t now
 static enum mg_status install_all(const struct service *service, struct mg_error *error)
 {
     struct intermediate_list list = {.num_items = 0};
-    enum mg_status status = load_list(service, &list, error);
+    enum mg_status status = publication_load_all(service->config.lifecycle->store, &list, error);
     for (size_t i = 0; i < list.num_items && status == MG_OK; i++) {
         const struct intermediate *record = &list.items[i];
         struct mg_error cause;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "control/service/request_call.h"
 
 /* Soon enough for a restart of the signer; a plain number, since a 503 without one is fatal to a vendor's client
  * (contracts.md 1.7). */
@@ -14,22 +15,9 @@
 void zia_begin(struct zia_exchange *exchange, void *zia, const struct http_request *request,
                struct http_response *response)
 {
-    const struct http_caller *caller = &request->caller;
-    const struct http_identity *identity = &request->identity;
     *exchange = (struct zia_exchange){.zia = zia, .request = request, .response = response};
-    exchange->call = (struct lifecycle_call){
-        .lifecycle = exchange->zia->lifecycle,
-        /* On the Unix socket the name is "unix:UID": there is no other source. */
-        .actor = {.name = identity->name,
-                  .role = (enum control_role)identity->role,
-                  .source = caller->address[0] != '\0' ? caller->address : identity->name},
-        .now_us = caller->wall_us,
-    };
+    exchange->call = request_call(exchange->zia->lifecycle, request);
 }
-
-_Static_assert((int)HTTP_ROLE_AUDITOR == (int)CONTROL_AUDITOR && (int)HTTP_ROLE_OPERATOR == (int)CONTROL_OPERATOR &&
-                   (int)HTTP_ROLE_ADMIN == (int)CONTROL_ADMIN,
-               "zia_begin takes the one for the other");
 
 static bool is_code(const struct zia_exchange *exchange, const char *code)
 {

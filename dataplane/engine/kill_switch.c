@@ -17,7 +17,8 @@
 /* Longer than anybody means. */
 #define MAX_SECONDS (INT64_C(366) * 86400)
 
-bool kill_switch_parse(const char *text, int64_t *until)
+/* parse reads the first line of |text|: seconds since 1970. */
+static bool parse(const char *text, int64_t *until)
 {
     char *end;
     errno = 0;
@@ -58,7 +59,7 @@ static void read_file(struct kill_switch *kill_switch)
         turn(kill_switch, 0);
     } else if (status != MG_OK || !mg_buffer_ok(&text)) {
         mg_log_error("the kill switch stays as it is: %s", status == MG_OK ? "the file is too large" : error.text);
-    } else if (!kill_switch_parse((const char *)text.data, &until)) {
+    } else if (!parse((const char *)text.data, &until)) {
         mg_log_error("the kill switch stays as it is: %s: the first line must be seconds since 1970",
                      kill_switch->path);
     } else {

@@ -35,7 +35,4 @@ static inline bool kill_switch_is_on(const struct kill_switch *kill_switch, uint
     return now_ns < atomic_load_explicit(&kill_switch->until_ns, memory_order_relaxed);
 }
 
-/* kill_switch_parse reads the first line of |text|: seconds since 1970. Pure. */
-MG_MUST_USE bool kill_switch_parse(const char *text, int64_t *until);
-
 #endif
