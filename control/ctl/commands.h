@@ -15,6 +15,8 @@ command_fn intermediate_finalize, intermediate_enable, intermediate_disable, int
 command_fn intermediate_default;
 /* overview.c */
 command_fn root_show, audit_show;
+/* root.c: this too does without the control plane */
+command_fn root_sign_csr;
 /* status.c */
 command_fn status_show;
 /* bypass.c: these do without the control plane */
