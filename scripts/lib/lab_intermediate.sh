@@ -56,7 +56,8 @@ intermediate()
     mkdir -p "$lab_dir/intermediates"
     run_step 'Key pair, made by the signer' quietly ctl intermediate keygen "$id"
     say '  Attestation: none, for a key in software'
-    run_step 'Certification request' quietly ctl intermediate csr "$id" --cn "$name" --o 'Mintgate lab' --out "$files.csr"
+    run_step 'Certification request' quietly ctl intermediate csr "$id" --cn "$name" --o 'Mintgate lab' \
+        --out "$files.csr"
     run_step "Signature of the lab's throw-away root" sign_request "$files"
     run_step 'Uploading the certificate' quietly ctl intermediate upload-cert "$id" "$files.pem"
     run_step 'Uploading the chain above it' quietly ctl intermediate upload-chain "$id" "$authority_dir/root.pem"

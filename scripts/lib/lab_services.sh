@@ -96,8 +96,8 @@ start_engine()
     wait_ready engine 30 engine_ready
 }
 
-# start_programs NAME...: those of Mintgate's programs that do not run. An engine that runs takes up what a control plane
-# that is new tells it.
+# start_programs NAME...: those of Mintgate's programs that do not run. An engine that runs takes up what a control
+# plane that is new tells it.
 start_programs()
 {
     local name
