@@ -48,6 +48,7 @@ signer_metrics_socket=$lab_dir/signer-metrics.sock
 session_log=$lab_dir/sessions.jsonl
 control_socket=$lab_dir/control.sock
 control_dir=$lab_dir/control
+control_credentials=$control_dir/lab-credentials # the administrator's, as lines of env
 authority_dir=$lab_dir/authority # the throw-away root that signs intermediates
 client_roots=$lab_dir/client-roots.pem # all that a client must trust, Mintgate's root first
 mintgate_root=$lab_dir/signer/root.pem

@@ -5,13 +5,6 @@
 
 half_made='' # the id of an intermediate that is not finalized yet
 
-ctl()
-{
-    local program
-    program=$(program control/ctl/mintgatectl)
-    "$program" --config "$config" "$@"
-}
-
 # trust_roots has the client trust what Mintgate and the lab's own root sign.
 trust_roots()
 {

@@ -66,6 +66,34 @@ start_signer()
 # control_says PATH: its answer to the administrator that root is on its socket.
 control_says() { curl -sf --max-time 5 --unix-socket "$control_socket" "http://localhost$1"; }
 
+# ctl ARGUMENTS...: mintgatectl as the administrator that root is.
+ctl()
+{
+    local program
+    program=$(program control/ctl/mintgatectl)
+    "$program" --config "$config" "$@"
+}
+
+# make_credentials gives the administrator a password of their own, as a person would: by the first login, which uses the
+# credential of the first start up. Where that is gone root may. And an API key for the ZIA family's login.
+make_credentials()
+{
+    local first=$control_dir/first-credential password secrets key
+    local -a login=()
+    [[ ! -e $control_credentials ]] || return 0
+    password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+    secrets=$password
+    if [[ -e $first ]]; then
+        login=(--url "$(< "$run_dir/control-url")" --ca "$control_dir/server.pem" --login admin)
+        secrets=$(sed -n 's/^password: //p' "$first")$'\n'$password
+    fi
+    quietly ctl "${login[@]}" user set-password admin <<< "$secrets"
+    ctl api-key delete lab > /dev/null 2>&1 || true # of an attempt that was cut short
+    key=$(ctl api-key create lab --json | sed -nE 's/^  "key": "(.*)",?$/\1/p')
+    (umask 077 && printf 'CONTROL_ADMIN_NAME=admin\nCONTROL_ADMIN_PASSWORD=%s\nCONTROL_API_KEY=%s\n' "$password" "$key" \
+        > "$control_credentials")
+}
+
 # start_control does not wait for an engine, which may be started later.
 start_control()
 {
@@ -73,6 +101,7 @@ start_control()
     control=$(program control/program/mintgate-control)
     start_process control '' "$control" --config "$config"
     wait_ready control 30 control_says /health
+    make_credentials
 }
 
 # engine_ready: it forwards packets, and serves what the signer, or where it runs the control plane, has told it.
@@ -103,7 +132,7 @@ start_programs()
     local name
     for name in signer control engine; do
         if [[ " $* " == *" $name "* ]] && ! process_pid "$name" > /dev/null; then
-            run_step "Starting the $name" "start_$name"
+            run_step "Starting $name" "start_$name"
         fi
     done
     if process_pid engine > /dev/null; then
@@ -115,7 +144,7 @@ stop_programs()
 {
     local name
     for name in "$@"; do
-        run_step "Stopping the $name" stop_process "$name" 30
+        run_step "Stopping $name" stop_process "$name" 30
     done
 }
 

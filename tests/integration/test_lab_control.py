@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import time
 
 import pytest
 
@@ -70,6 +71,38 @@ def test_the_socket_answers_the_command_line_tool(lab):
 
 def test_the_pid_is_that_of_the_program(lab):
     assert os.readlink(f"/proc/{lab.env['CONTROL_PID']}/exe") == str(BUILD / "control/program/mintgate-control")
+
+
+def obfuscated(key, timestamp):
+    """The API key as the vendor's clients send it (contracts.md 1.2)."""
+    now = str(timestamp)[-6:]
+    return "".join(key[int(digit)] for digit in now) + "".join(key[int(digit) + 2] for digit in f"{int(now) >> 1:06}")
+
+
+def test_the_administrator_logs_in_with_the_password_of_env(lab):
+    env = lab.env
+    told = run(BUILD / "control/ctl/mintgatectl", "--url", env["CONTROL_URL"], "--ca", env["CONTROL_CA_PEM"], "--login",
+               env["CONTROL_ADMIN_NAME"], "whoami", "--json", input=env["CONTROL_ADMIN_PASSWORD"] + "\n").stdout
+    assert f'user:{env["CONTROL_ADMIN_NAME"]}' in told and '"admin"' in told
+
+
+def test_the_vendors_clients_log_in_with_the_api_key_of_env(lab, tmp_path):
+    env, now = lab.env, int(time.time() * 1000)
+    login = {"apiKey": obfuscated(env["CONTROL_API_KEY"], now), "username": env["CONTROL_ADMIN_NAME"],
+             "password": env["CONTROL_ADMIN_PASSWORD"], "timestamp": now}
+    curl = ["curl", "-sSf", "--cacert", env["CONTROL_CA_PEM"], "-b", tmp_path / "cookies", "-c", tmp_path / "cookies"]
+    api = f"{env['CONTROL_URL']}/api/v1"
+    run(*curl, "-H", "Content-Type: application/json", "-d", "@-", f"{api}/authenticatedSession",
+        input=json.dumps(login))
+    assert {one["id"] for one in json.loads(run(*curl, f"{api}/intermediateCaCertificate").stdout)} >= {1}
+    run(*curl, "-X", "DELETE", f"{api}/authenticatedSession")
+
+
+def test_no_log_tells_a_secret(lab):
+    secrets = lab.env["CONTROL_ADMIN_PASSWORD"], lab.env["CONTROL_API_KEY"]
+    for log in (lab.directory / "log").iterdir():
+        text = log.read_text(errors="replace")
+        assert not any(secret in text for secret in secrets), log
 
 
 # ---- its processes ----

@@ -39,7 +39,7 @@ def test_env_names_what_the_issue_lists(lab):
     expected = {
         "CLIENT_NS", "SERVER_NS", "APPLIANCE_NS", "STACK_NS", "CLIENT_IP4", "CLIENT_IP6", "SERVER_IP4", "SERVER_IP6",
         "ROOT_PEM", "CONFIG", "METRICS_SOCKET", "SESSION_LOG", "ENGINE_PID", "SIGNER_PID", "CONTROL_URL",
-        "CONTROL_SOCKET", "CONTROL_PID", "CONTROL_CA_PEM",
+        "CONTROL_SOCKET", "CONTROL_PID", "CONTROL_CA_PEM", "MINTGATE_ROOT_PEM",
     }
     assert expected <= lab.env.keys()
     assert pathlib.Path(lab.env["ROOT_PEM"]).exists()
