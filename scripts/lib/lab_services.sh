@@ -74,8 +74,8 @@ ctl()
     "$program" --config "$config" "$@"
 }
 
-# make_credentials gives the administrator a password of their own, as a person would: by the first login, which uses the
-# credential of the first start up. Where that is gone root may. And an API key for the ZIA family's login.
+# make_credentials gives the administrator a password of their own, as a person would: by the first login, which uses up
+# the credential of the first start. Where that is gone root may. And an API key for the ZIA family's login.
 make_credentials()
 {
     local first=$control_dir/first-credential password secrets key
@@ -90,8 +90,10 @@ make_credentials()
     quietly ctl "${login[@]}" user set-password admin <<< "$secrets"
     ctl api-key delete lab > /dev/null 2>&1 || true # of an attempt that was cut short
     key=$(ctl api-key create lab --json | sed -nE 's/^  "key": "(.*)",?$/\1/p')
-    (umask 077 && printf 'CONTROL_ADMIN_NAME=admin\nCONTROL_ADMIN_PASSWORD=%s\nCONTROL_API_KEY=%s\n' "$password" "$key" \
-        > "$control_credentials")
+    (
+        umask 077
+        printf 'CONTROL_%s\n' ADMIN_NAME=admin "ADMIN_PASSWORD=$password" "API_KEY=$key" > "$control_credentials"
+    )
 }
 
 # start_control does not wait for an engine, which may be started later.
