@@ -75,10 +75,11 @@ ctl()
 }
 
 # make_credentials gives the administrator a password of their own, as a person would: by the first login, which uses up
-# the credential of the first start. Where that is gone root may. And an API key for the ZIA family's login.
+# the credential of the first start. Where that is gone root may. And an API key and an OAuth2 client, for the ZIA
+# family's two logins.
 make_credentials()
 {
-    local first=$control_dir/first-credential password secrets key
+    local first=$control_dir/first-credential password secrets key client
     local -a login=()
     [[ ! -e $control_credentials ]] || return 0
     password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
@@ -89,10 +90,13 @@ make_credentials()
     fi
     quietly ctl "${login[@]}" user set-password admin <<< "$secrets"
     ctl api-key delete lab > /dev/null 2>&1 || true # of an attempt that was cut short
+    ctl client delete lab > /dev/null 2>&1 || true
     key=$(ctl api-key create lab --json | sed -nE 's/^  "key": "(.*)",?$/\1/p')
+    client=$(ctl client create lab --role admin --json | sed -nE 's/^  "secret": "(.*)",?$/\1/p')
     (
         umask 077
-        printf 'CONTROL_%s\n' ADMIN_NAME=admin "ADMIN_PASSWORD=$password" "API_KEY=$key" > "$control_credentials"
+        printf 'CONTROL_%s\n' ADMIN_NAME=admin "ADMIN_PASSWORD=$password" "API_KEY=$key" CLIENT_ID=lab \
+            "CLIENT_SECRET=$client" > "$control_credentials"
     )
 }
 

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import time
+import urllib.parse
 
 import pytest
 
@@ -98,8 +99,20 @@ def test_the_vendors_clients_log_in_with_the_api_key_of_env(lab, tmp_path):
     run(*curl, "-X", "DELETE", f"{api}/authenticatedSession")
 
 
+def test_a_program_gets_a_token_for_the_client_of_env(lab):
+    env = lab.env
+    curl = ["curl", "-sSf", "--cacert", env["CONTROL_CA_PEM"]]
+    form = {"grant_type": "client_credentials", "client_id": env["CONTROL_CLIENT_ID"],
+            "client_secret": env["CONTROL_CLIENT_SECRET"]}
+    answer = json.loads(run(*curl, "-d", "@-", f"{env['CONTROL_URL']}/oauth2/v1/token",
+                            input=urllib.parse.urlencode(form)).stdout)
+    listed = run(*curl, "-H", "@-", f"{env['CONTROL_URL']}/zia/api/v1/intermediateCaCertificate",
+                 input=f"Authorization: Bearer {answer['access_token']}\n").stdout
+    assert {one["id"] for one in json.loads(listed)} >= {1}
+
+
 def test_no_log_tells_a_secret(lab):
-    secrets = lab.env["CONTROL_ADMIN_PASSWORD"], lab.env["CONTROL_API_KEY"]
+    secrets = [lab.env[f"CONTROL_{name}"] for name in ("ADMIN_PASSWORD", "API_KEY", "CLIENT_SECRET")]
     for log in (lab.directory / "log").iterdir():
         text = log.read_text(errors="replace")
         assert not any(secret in text for secret in secrets), log
