@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """mintgate-control beside a lab's signer and engine, asked over its Unix socket."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -15,7 +16,8 @@ CONNECTED = "mintgate_dataplane_control_connected"
 
 
 class ControlPlane:
-    """Begins with an empty database, and keeps it over its own restarts."""
+    """One of the tests' own: begins with an empty database, and keeps it over its own restarts. The lab's control plane
+    stops meanwhile, and finds its database as it was."""
 
     def __init__(self, lab):
         self.lab = lab
@@ -23,8 +25,26 @@ class ControlPlane:
         self.socket = self.directory / "control.sock"
         self.log = self.directory / "log/control.log"
         self.process = None
-        shutil.rmtree(self.directory / "control", ignore_errors=True)
-        self.start()
+        self._alone = contextlib.ExitStack()
+        self._alone.enter_context(lab.without_control())
+        self._alone.enter_context(self._own_database())
+        try:
+            self.start()
+        except BaseException:
+            self._alone.close()
+            raise
+
+    @contextlib.contextmanager
+    def _own_database(self):
+        database, aside = self.directory / "control", self.directory / "control-aside"
+        if database.exists():
+            database.rename(aside)
+        try:
+            yield
+        finally:
+            shutil.rmtree(database, ignore_errors=True)
+            if aside.exists():
+                aside.rename(database)
 
     def start(self):
         self.launch()
@@ -50,8 +70,14 @@ class ControlPlane:
     def __enter__(self):
         return self
 
+    def close(self):
+        try:
+            self.stop()
+        finally:
+            self._alone.close()
+
     def __exit__(self, *unused):
-        self.stop()
+        self.close()
 
     def ask(self, method, path, *options):
         """Status and answer, which is JSON if it can be."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lab of the tests' own, beside a developer's: what the tests of the lab and of the engine share."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -117,8 +118,29 @@ class MintgateLab(Lab):
     def signer_pid(self):
         return int((self.directory / "run/signer.pid").read_text().split()[0])
 
+    def control_runs(self):
+        return (self.directory / "run/control.pid").exists()
+
+    @contextlib.contextmanager
+    def without_control(self):
+        """The lab's own control plane makes room for another, or for none: the engine then serves the signer's default,
+        and has never heard of a control plane. Within another such context: nothing more."""
+        if not self.control_runs():
+            yield
+            return
+        published = self.directory / "published"
+        self.command("stop", "control", "engine")
+        published.unlink(missing_ok=True)
+        self.command("start", "engine")
+        try:
+            yield
+        finally:
+            self.command("stop", "engine")
+            published.unlink(missing_ok=True)
+            self.command("start", "control", "engine")
+
     def restart(self, *programs):
-        """Stops programs ("engine", "signer") and starts them with the configuration as it is now."""
+        """Stops programs ("engine", "signer", "control") and starts them with the configuration as it is now."""
         self.command("restart", *programs)
 
     def forget_connections(self):

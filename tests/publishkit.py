@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control plane's end of publishing (wire/publish.h), by hand."""
 
+import contextlib
 import pathlib
 import socket
 import struct
@@ -46,9 +47,18 @@ class Message(typing.NamedTuple):
 
 
 class Control:
-    """Listens where the engine dials, and speaks with the one that does."""
+    """Listens where the engine dials, and speaks with the one that does. The lab's control plane stops meanwhile."""
 
     def __init__(self, lab):
+        self._alone = contextlib.ExitStack()
+        self._alone.enter_context(lab.without_control())
+        try:
+            self._listen(lab)
+        except BaseException:
+            self._alone.close()
+            raise
+
+    def _listen(self, lab):
         self.path = pathlib.Path(lab.env["LAB_DIR"], "control-engine.sock")
         self.path.unlink(missing_ok=True)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -72,6 +82,7 @@ class Control:
         self.engine.close()
         self.listener.close()
         self.path.unlink(missing_ok=True)
+        self._alone.close()
 
     def __enter__(self):
         return self

@@ -28,6 +28,13 @@ def lab(tmp_path_factory):
         assert "Sanitizer" not in text, f"{log}: a sanitizer complained"
 
 
+@pytest.fixture(scope="module")
+def without_control(lab):
+    """The lab's own control plane makes room for one that a test plays itself."""
+    with lab.without_control():
+        yield
+
+
 @pytest.fixture
 def wire(lab):
     """Both ends of the lab's wire, by hand."""

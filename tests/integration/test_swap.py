@@ -13,6 +13,8 @@ from labkit import wait_until
 from publishkit import Control, built_in
 from tlskit import client_context, configured, connect_tls, counting, request, s_client
 
+pytestmark = pytest.mark.usefixtures("without_control")
+
 NUM_WARM = 300
 WARM = "warm%d.fresh.lab.test"
 
