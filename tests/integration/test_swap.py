@@ -8,7 +8,6 @@ import ssl
 import pytest
 
 from keyskit import Authority, Keys, new_intermediate
-from labkit import wait_until
 from publishkit import Control, built_in
 from tlskit import client_context, configured, connect_tls, counting, request, s_client
 
