@@ -34,7 +34,7 @@ const char load_options_usage[] =
     "  --rate R               start R a second, come what may (open loop); latency counts from the time when\n"
     "                         a connection should have started. Without it: as soon as one of N is free\n"
     "  --poisson              with --rate: at random intervals\n"
-    "  --max-seconds N        start none after N seconds\n"
+    "  --max-seconds N        start none after N seconds; nor after SIGTERM\n"
     "  --timeout N            give a connection up after N seconds (30)\n"
     "  --threads N            (1)\n"
     "  --seed N               for --poisson, --random-names and --fresh (1)\n"

@@ -15,6 +15,8 @@
 #include "bench/load_tls.h"
 #include "bench/split_mix.h"
 
+atomic_bool load_stop;
+
 static void append_digest(struct mg_buffer *out, const char *key, const struct digest *digest)
 {
     mg_buffer_append_format(out, "\"%s\": \"", key);
@@ -158,7 +160,7 @@ static void schedule_next(struct load_thread *thread)
 static bool all_started(const struct load_thread *thread, uint64_t now_ns)
 {
     const struct load_options *options = thread->options;
-    return thread->next_index >= options->connections ||
+    return atomic_load(&load_stop) || thread->next_index >= options->connections ||
            (options->max_seconds > 0 && now_ns - thread->start_ns >= options->max_seconds * MG_NS_PER_SECOND);
 }
 

@@ -14,6 +14,12 @@
 #define EXIT_SETUP 2
 #define MAX_REPORT (1024 * 1024)
 
+static void stop(int number)
+{
+    (void)number;
+    atomic_store(&load_stop, true);
+}
+
 static void allow_descriptors(void)
 {
     struct rlimit limit;
@@ -133,6 +139,7 @@ int main(int argc, char **argv)
         return 0;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, stop);
     allow_descriptors();
     enum mg_status status = load_options_parse(&options, argc, argv, &error);
     if (status == MG_OK) {

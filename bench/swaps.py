@@ -77,6 +77,7 @@ class Bench:
         self.directory = pathlib.Path(directory)
         self.roots = str(self.directory / "roots.pem")
         self.numbers = itertools.count(1)
+        self.control = None
 
     def __enter__(self):
         self.lab = MintgateLab("mgswaps-", self.directory / "lab")
@@ -88,6 +89,8 @@ class Bench:
         return self
 
     def __exit__(self, *unused):
+        if self.control:
+            self.control.stop()
         self.lab.command("down")
 
     def prepare(self):
@@ -125,9 +128,8 @@ class Bench:
         """The swaps under load."""
         one, two = self.intermediates
         make_default(self.api, one)
-        seconds = self.options.swaps * self.options.period + self.options.period
-        more = ["--poisson", "--rate", f"{rate:.1f}", "--connections", int(rate * seconds * 2), "--max-seconds",
-                int(seconds) + 1, "--in-flight", 5000, *(["--resume"] if resume else [])]
+        more = ["--poisson", "--rate", f"{rate:.1f}", "--connections", 10**9, "--in-flight", 5000,
+                *(["--resume"] if resume else [])]
         with Load(self.lab, self.directory, *words(next(self.numbers), *more), cafile=self.roots) as load:
             swaps, samples = swap_on(self, load, [two, one])
             report, handshakes = load.end()
@@ -255,7 +257,6 @@ def main():
         rate = LOAD_SHARE * capacity
         print(f"capacity: {capacity:.0f} connections a second; load: {rate:.0f}, {FRESH_PERCENT} % of them cold")
         runs = {kind: bench.run(rate, kind == "resumption") for kind in ("full handshakes", "resumption")}
-        bench.control.stop()
     met = [show(kind, run) for kind, run in runs.items()]
     if options.json:
         text = json.dumps({"capacity": capacity, "rate": rate, "runs": runs}, indent=1)

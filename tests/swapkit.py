@@ -140,7 +140,8 @@ class Load:
         return self.process.poll() is None
 
     def end(self, timeout=120):
-        """Its report and its handshakes, in the order of their ends."""
+        """Its report and its handshakes, in the order of their ends; it starts no more."""
+        self.process.terminate()
         out, errors = self.process.communicate(timeout=timeout)
         assert self.process.returncode in (0, 1), errors
         report = json.loads(out)

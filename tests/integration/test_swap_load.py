@@ -79,10 +79,10 @@ def test_swaps_under_load(lab, api, roots, intermediates, tmp_path, resume):
     settle(lab)
     before = usage(lab)
     words = [*names, "--random-names", "--fresh", f"once{resume}%d.fresh.lab.test", "--fresh-percent", 20, "--poisson",
-             "--rate", RATE, "--connections", 100 * RATE, "--max-seconds", 8, "--in-flight", 1000,
-             *(["--resume"] if resume else [])]
+             "--rate", RATE, "--connections", 1000 * RATE, "--in-flight", 1000, *(["--resume"] if resume else [])]
     with Load(lab, tmp_path, *words, cafile=roots) as load:
         swaps, usages = swap_while(load, lab, api, [two, one])
+        time.sleep(0.3)
         report, handshakes = load.end()
     settle(lab)
     assert not failed(handshakes), report["results"]
