@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,6 +30,8 @@
 #define LAST_BACKOFF_NS (2 * MG_NS_PER_SECOND)
 #define PROGRESS_EVERY_NS (200 * MG_NS_PER_MS)
 #define MAX_WAIT_MS 100
+/* Beside a busy worker and session the thread gets about a twentieth of a processor, and all that they leave over. */
+#define BACKGROUND_NICE 10
 /* The name in the leaf that shows that the signer signs with an issuer (RFC 6761 section 6.4). */
 #define PROBE_NAME "probe.invalid"
 /* Of the cache, as much as may be leaves that were minted ahead: the rest is for those that are in use. */
@@ -56,6 +60,7 @@ struct publisher {
     int epoll_fd;
     int stop_fd;       /* an eventfd: written to stop */
     _Atomic bool stop; /* main: wo, thread: ro */
+    sem_t settled;     /* the thread has made the last system calls that are forbidden later */
     pthread_t thread;
     bool started;
 
@@ -441,12 +446,21 @@ static void turn(struct publisher *publisher)
     mint_ahead(publisher);
 }
 
+/* settle has the thread give up what it needs no more, and step back behind workers and sessions. */
+static enum mg_status settle(struct mg_error *error)
+{
+    pthread_setname_np(pthread_self(), "publisher");
+    (void)setpriority(PRIO_PROCESS, 0, BACKGROUND_NICE); /* on Linux the calling thread's alone */
+    return mg_confine_thread(error);
+}
+
 static void *publisher_main(void *arg)
 {
     struct publisher *publisher = arg;
-    pthread_setname_np(pthread_self(), "publisher");
     struct mg_error error;
-    if (mg_confine_thread(&error) != MG_OK || mg_rcu_thread_start() != MG_OK) {
+    enum mg_status status = settle(&error);
+    sem_post(&publisher->settled);
+    if (status != MG_OK || mg_rcu_thread_start() != MG_OK) {
         mg_log_error("the publisher does not start: nothing is taken from the control plane");
         return NULL;
     }
@@ -512,6 +526,7 @@ enum mg_status publisher_new(struct publisher **out, struct dataplane *dataplane
     if (publisher == NULL) {
         return mg_error_set(error, MG_MEMORY, "publisher: out of memory");
     }
+    sem_init(&publisher->settled, 0, 0);
     publisher->dataplane = dataplane;
     publisher->socket_path = dataplane->config->control.engine_socket;
     publisher->file = dataplane->config->minting.published;
@@ -542,6 +557,8 @@ enum mg_status publisher_start(struct publisher *publisher, struct mg_error *err
         return mg_error_set(error, MG_INTERNAL, "cannot start the publisher");
     }
     publisher->started = true;
+    while (sem_wait(&publisher->settled) != 0) { /* a signal */
+    }
     return MG_OK;
 }
 
@@ -567,6 +584,7 @@ void publisher_free(struct publisher *publisher)
         close(publisher->stop_fd);
     }
     mint_client_free(publisher->minter);
+    sem_destroy(&publisher->settled);
     mg_buffer_free(&publisher->out);
     free(publisher->in);
     free(publisher);
