@@ -38,6 +38,7 @@ enum ctl_option {
     CTL_REASON,
     CTL_ROLE,
     CTL_PUBLIC_KEY,
+    CTL_PASSPHRASE,
     CTL_NUM_OPTIONS
 };
 
