@@ -9,8 +9,6 @@
 #include "control/ctl/commands.h"
 #include "control/ctl/table.h"
 
-#define DEFAULT_CONFIG "/etc/mintgate/mintgate.yaml"
-
 enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 
 #define OPT(name) (UINT32_C(1) << CTL_##name)
@@ -107,7 +105,7 @@ static void print_help(const char *noun)
     puts("\n"
          "ID is a number or the exact name of an intermediate.\n"
          "\n"
-         "  --config FILE  configuration, which says where control listens (default " DEFAULT_CONFIG ")\n"
+         "  --config FILE  configuration, which says where control listens (default " CONFIG_DEFAULT_PATH ")\n"
          "  --socket PATH  where control listens\n"
          "  --json         print the server's JSON\n"
          "  --version      print the version and exit\n"
@@ -246,7 +244,7 @@ static enum exit_code finish(enum mg_status status, struct mg_error *error)
 
 int main(int argc, char **argv)
 {
-    struct ctl ctl = {.config_path = DEFAULT_CONFIG};
+    struct ctl ctl = {.config_path = CONFIG_DEFAULT_PATH};
     struct line line = {.given = 0};
     struct mg_error error = {""};
     if (!parse_options(argc, argv, &ctl, &line)) {

@@ -126,7 +126,7 @@ static int set_up(void **state)
 {
     (void)state;
     seen[0] = '\0';
-    return rate_limits_new(&limits, 100, NULL) == MG_OK && router_new(&router, limits, NULL) == MG_OK &&
+    return rate_limits_new(&limits, &rate_documented, NULL) == MG_OK && router_new(&router, limits, NULL) == MG_OK &&
                    router_add(router, &first, NULL) == MG_OK && router_add(router, &second, NULL) == MG_OK
                ? 0
                : -1;
