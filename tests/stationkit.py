@@ -65,7 +65,8 @@ class Station(ControlPlane):
                                              self.config_file], stderr=log)
 
     def wait(self):
-        wait_until(lambda: self.try_health()[0], what="the control plane")
+        """Until it has the signer."""
+        wait_until(lambda: self.try_health()[0] == 200, seconds=30, what="the control plane")
 
     def start_signer(self):
         with open(self.directory / "signer.log", "ab") as log:
@@ -100,9 +101,11 @@ class Station(ControlPlane):
     def becomes(self, code, **answer):
         wait_until(lambda: self.try_health() == (code, answer), seconds=30, what=f"health {code} {answer}")
 
+    def metrics_text(self):
+        return run("curl", "-sS", "--unix-socket", self.metrics_socket, "http://localhost/metrics").stdout
+
     def metrics(self):
-        text = run("curl", "-sS", "--unix-socket", self.metrics_socket, "http://localhost/metrics").stdout
-        samples = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        samples = (line.rsplit(" ", 1) for line in self.metrics_text().splitlines() if not line.startswith("#"))
         return {name: float(value) for name, value in samples}
 
     def make_client(self, name):

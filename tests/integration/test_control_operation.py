@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""mintgate-control as a program to operate: health while parts are away, metrics, rate limits, SIGHUP, SIGTERM. Beside a
-signer; the engine is played by the test."""
+"""mintgate-control as a program to operate: health while parts are away, metrics, rate limits, SIGHUP, SIGTERM. Beside
+a signer; the engine is played by the test."""
 
 import contextlib
 import json
