@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/secret.h"
 #include "control/http/json_body.h"
+#include "control/http/login_failure.h"
 #include "control/http/oauth.h"
 #include "control/http/scan.h"
 
@@ -104,30 +104,12 @@ static bool read_timestamp(const json_t *body, int64_t *out)
     return true;
 }
 
-static void answer_login(struct http_request *request, struct http_response *response, enum mg_status status,
-                         const struct authenticator_grant *grant, const struct mg_error *error)
+static void answer_login(struct http_response *response, const struct authenticator_grant *grant)
 {
-    struct http_problem problem = http_problem_of(HTTP_PROBLEM_UNAVAILABLE);
-    problem.retry_after = 1;
-    switch (status) {
-    case MG_OK:
-        answer_session(response, grant->ticket);
-        /* Clients look for "JSESSIONID=...;": something has to follow the value. */
-        http_response_header(response, "Set-Cookie", COOKIE "=%s; Path=/; Secure; HttpOnly; SameSite=Strict",
-                             grant->ticket);
-        return;
-    case MG_DENIED:
-        problem = http_problem_of(HTTP_PROBLEM_BAD_CREDENTIALS);
-        break;
-    case MG_LIMIT:
-        problem = http_problem_of(HTTP_PROBLEM_SLOWED);
-        problem.retry_after = grant->retry_after;
-        break;
-    default:
-        mg_log_error("a login failed: %s", error->text);
-        break;
-    }
-    http_problem_render(&problem, router_renderer(request->family), response);
+    answer_session(response, grant->ticket);
+    /* Clients look for "JSESSIONID=...;": something has to follow the value. */
+    http_response_header(response, "Set-Cookie", COOKIE "=%s; Path=/; Secure; HttpOnly; SameSite=Strict",
+                         grant->ticket);
 }
 
 static void handle_login(void *arg, struct http_request *request, struct http_response *response)
@@ -148,7 +130,11 @@ static void handle_login(void *arg, struct http_request *request, struct http_re
     login.password = mg_slice_of_text(body.password);
     login.obfuscated_key = mg_slice_of_text(body.api_key);
     status = authenticator_login(arg, &request->caller, &login, &grant, &error);
-    answer_login(request, response, status, &grant, &error);
+    if (status == MG_OK) {
+        answer_login(response, &grant);
+    } else {
+        login_failure_answer(request, response, status, &grant, &error);
+    }
     mg_secret_wipe(&grant, sizeof(grant));
 }
 
