@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "control/doomed_key.h"
+#include "control/lifecycle_counters.h"
 #include "control/lifecycle_quota.h"
 #include "control/lifecycle_step.h"
 
@@ -36,6 +37,9 @@ enum mg_status lifecycle_check(struct lifecycle_call *call, enum lifecycle_opera
     intermediate_free(&step.record);
     if (status != MG_OK && call->code == NULL) {
         call->code = "UNEXPECTED_ERROR";
+    }
+    if (status != MG_OK) {
+        lifecycle_count(call->lifecycle, operation, status);
     }
     return status;
 }

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/slice.h"
 #include "base/status.h"
 
@@ -70,6 +71,9 @@ MG_MUST_USE enum mg_status store_end(struct store_tx *tx, enum mg_status status,
 /* store_connection returns the connection of |tx|, until store_end, for a module with statements of its own
  * (control/http/credentials.h). It neither begins nor ends transactions, and its failures are given to store_end. */
 struct sqlite3 *store_connection(const struct store_tx *tx);
+
+/* store_metrics appends the transactions, by access and by how they ended. Any thread. */
+void store_metrics(const struct store *store, struct mg_buffer *out);
 
 /*
  * One SQL statement: prepared, its parameters bound in the order of their question marks, its rows taken one by one and

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "hsm/ca_certificate.h"
-#include "hsm/openssl_error.h"
+#include "ossl/openssl_error.h"
 
 #define DAY INT64_C(86400)
 #define YEAR (365 * DAY)

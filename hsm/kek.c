@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 #include "base/secret.h"
-#include "hsm/openssl_error.h"
+#include "ossl/openssl_error.h"
 
 typedef enum mg_status (*file_reader)(const char *path, struct mg_buffer *out, struct mg_error *error);
 

@@ -10,8 +10,6 @@
 #include "control/ctl/login.h"
 #include "control/ctl/table.h"
 
-#define DEFAULT_CONFIG "/etc/mintgate/mintgate.yaml"
-
 enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 
 #define OPT(name) (UINT32_C(1) << CTL_##name)
@@ -156,7 +154,7 @@ static void print_help(const char *noun)
     puts("\n"
          "ID is a number or the exact name of an intermediate.\n"
          "\n"
-         "  --config FILE  configuration, which says where control listens (default " DEFAULT_CONFIG ")\n"
+         "  --config FILE  configuration, which says where control listens (default " CONFIG_DEFAULT_PATH ")\n"
          "  --socket PATH  where control listens\n"
          "  --url URL      where control listens, from another machine: https://HOST:PORT\n"
          "  --ca FILE      what control's certificate is checked with (default: what this system trusts)\n"
@@ -307,7 +305,7 @@ static enum exit_code finish(enum mg_status status, struct mg_error *error)
 
 int main(int argc, char **argv)
 {
-    struct ctl ctl = {.config_path = DEFAULT_CONFIG};
+    struct ctl ctl = {.config_path = CONFIG_DEFAULT_PATH};
     struct line line = {.given = 0};
     struct mg_error error = {""};
     if (!parse_options(argc, argv, &ctl, &line)) {

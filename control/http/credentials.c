@@ -5,6 +5,7 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -12,8 +13,8 @@
 
 #include "base/file.h"
 #include "base/secret.h"
-#include "control/http/openssl_fail.h"
 #include "control/http/sql.h"
+#include "ossl/openssl_error.h"
 
 #define MAX_PUBLIC_KEY 16384
 #define HASH_LEN 32
@@ -74,14 +75,14 @@ static enum mg_status check_name_and_role(const char *name, enum http_role role,
 
 static enum mg_status make_stamp(int64_t *out, struct mg_error *error)
 {
-    return RAND_bytes((unsigned char *)out, sizeof(*out)) == 1 ? MG_OK : openssl_fail(error, "no random bytes");
+    return RAND_bytes((unsigned char *)out, sizeof(*out)) == 1 ? MG_OK : openssl_error_set(error, "no random bytes");
 }
 
 static enum mg_status make_hex(size_t num_bytes, char *out, struct mg_error *error)
 {
     uint8_t bytes[HASH_LEN];
     if (RAND_bytes(bytes, (int)num_bytes) != 1) {
-        return openssl_fail(error, "no random bytes");
+        return openssl_error_set(error, "no random bytes");
     }
     for (size_t i = 0; i < num_bytes; i++) {
         snprintf(out + 2 * i, 3, "%02x", bytes[i]);
@@ -319,7 +320,7 @@ static enum mg_status make_key(char out[API_KEY_MAX + 1], struct mg_error *error
     for (size_t len = 0; len < API_KEY_MIN;) {
         uint8_t random;
         if (RAND_bytes(&random, 1) != 1) {
-            return openssl_fail(error, "no random bytes");
+            return openssl_error_set(error, "no random bytes");
         }
         if (random < 256 / num_characters * num_characters) {
             out[len++] = KEY_CHARACTERS[random % num_characters];
@@ -421,7 +422,7 @@ enum mg_status credentials_client_create(sqlite3 *db, const char *id, enum http_
         status = make_hex(HASH_LEN, out, error);
     }
     if (status == MG_OK && !hash_secret(mg_slice_of_text(out), hash)) {
-        status = openssl_fail(error, "cannot hash a secret");
+        status = openssl_error_set(error, "cannot hash a secret");
     }
     if (status == MG_OK) {
         status = make_stamp(&stamp, error);
@@ -472,7 +473,7 @@ static enum mg_status insert_client_key(sqlite3 *db, const char *id, enum http_r
     BIO *bio = BIO_new(BIO_s_mem());
     enum mg_status status = make_stamp(&stamp, error);
     if (status == MG_OK && (bio == NULL || PEM_write_bio_PUBKEY(bio, key) != 1 || BIO_write(bio, "", 1) != 1)) {
-        status = openssl_fail(error, "cannot encode a public key");
+        status = openssl_error_set(error, "cannot encode a public key");
     }
     if (status == MG_OK) {
         (void)BIO_get_mem_data(bio, &pem);

@@ -8,7 +8,7 @@
  * whether it exists or not; 404 and 405 are for those who are known. Where there is nothing but anonymous routes, or no
  * family at all, there is nothing to hide: 404 and 405.
  *
- * A router is built by one thread, before the server starts; then it is read by any.
+ * A router is built by one thread, before the server starts; then any may read it, and hold changes.
  */
 #ifndef MINTGATE_CONTROL_HTTP_ROUTER_H
 #define MINTGATE_CONTROL_HTTP_ROUTER_H
@@ -74,6 +74,10 @@ MG_MUST_USE enum mg_status router_add(struct router *router, const struct http_f
 
 /* router_set_watch has |watch| told of refusals; before the server starts. */
 void router_set_watch(struct router *router, router_watch watch, void *arg);
+
+/* router_hold_changes says whether requests that change something, which are those of a weight above RATE_LIGHT, are
+ * answered with 503 for now: what they need is not there yet. Not at first. */
+void router_hold_changes(struct router *router, bool hold);
 
 /* router_each calls |visit| for each route under each base path, for tests and descriptions. */
 void router_each(const struct router *router,

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdio.h>
@@ -12,8 +13,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "control/http/openssl_fail.h"
 #include "control/x509/x509_builder.h"
+#include "ossl/openssl_error.h"
 
 /* Nobody renews a certificate that clients were told to trust by hand; an administrator who wants a shorter one has a
  * CA for it. */
@@ -81,7 +82,7 @@ static enum mg_status write_key(const char *path, struct mg_error *error)
     BIO *bio = BIO_new(BIO_s_secmem());
     bool made = key != NULL && bio != NULL && PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1;
     enum mg_status status =
-        made ? write_bio(bio, path, error) : openssl_fail(error, "cannot make a key for the REST server");
+        made ? write_bio(bio, path, error) : openssl_error_set(error, "cannot make a key for the REST server");
     BIO_free(bio);
     EVP_PKEY_free(key);
     return status;
@@ -93,7 +94,7 @@ static enum mg_status write_certificate(EVP_PKEY *key, const char *path, struct 
     BIO *bio = BIO_new(BIO_s_mem());
     bool made = x509 != NULL && bio != NULL && PEM_write_bio_X509(bio, x509) == 1;
     enum mg_status status =
-        made ? write_bio(bio, path, error) : openssl_fail(error, "cannot make a certificate for the REST server");
+        made ? write_bio(bio, path, error) : openssl_error_set(error, "cannot make a certificate for the REST server");
     BIO_free(bio);
     X509_free(x509);
     if (status == MG_OK) {

@@ -2,6 +2,7 @@
 #include "control/service/service.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 
 struct service {
     struct service_config config;
+    _Atomic uint32_t prepare_ms;
     pthread_mutex_t publishing; /* held from reading the epoch to writing the next one */
 };
 
@@ -27,6 +29,7 @@ enum mg_status service_new(struct service **out, const struct service_config *co
         return mg_error_set(error, MG_MEMORY, "out of memory");
     }
     service->config = *config;
+    service_set_prepare_ms(service, config->prepare_ms);
     pthread_mutex_init(&service->publishing, NULL);
     *out = service;
     return MG_OK;
@@ -38,6 +41,11 @@ void service_free(struct service *service)
         pthread_mutex_destroy(&service->publishing);
         free(service);
     }
+}
+
+void service_set_prepare_ms(struct service *service, uint32_t prepare_ms)
+{
+    atomic_store_explicit(&service->prepare_ms, prepare_ms, memory_order_relaxed);
 }
 
 /* failed notes the API's word for a failure of the signer or of engines. */
@@ -387,8 +395,8 @@ static enum mg_status swap_default(struct service *service, struct lifecycle_cal
         return lifecycle_commit_default(call, id, &now, out, error); /* it is: nothing to tell anybody */
     }
     struct swap swap = {.call = call, .id = id, .epoch = (uint64_t)now.epoch + 1, .out = out};
-    status =
-        publication_load(&publication, service->config.lifecycle, id, swap.epoch, service->config.prepare_ms, error);
+    uint32_t prepare_ms = atomic_load_explicit(&service->prepare_ms, memory_order_relaxed);
+    status = publication_load(&publication, service->config.lifecycle, id, swap.epoch, prepare_ms, error);
     call->code = NULL;
     if (status == MG_OK) {
         const struct engines_publication wanted = {
@@ -540,7 +548,7 @@ static enum mg_status set_present(struct service *service, struct mg_error *erro
     return status;
 }
 
-enum mg_status service_start(struct service *service, int64_t now_us, struct mg_error *error)
+static enum mg_status start(struct service *service, int64_t now_us, struct mg_error *error)
 {
     enum mg_status status = install_builtin(service, now_us, error);
     if (status == MG_OK) {
@@ -550,4 +558,12 @@ enum mg_status service_start(struct service *service, int64_t now_us, struct mg_
         status = install_all(service, error);
     }
     return status == MG_OK ? set_present(service, error) : status;
+}
+
+enum mg_status service_start(struct service *service, int64_t now_us, struct mg_error *error)
+{
+    pthread_mutex_lock(&service->publishing);
+    enum mg_status status = start(service, now_us, error);
+    pthread_mutex_unlock(&service->publishing);
+    return status;
 }

@@ -24,16 +24,20 @@ struct service_config {
     const struct lifecycle *lifecycle;
     struct signer_client *signer;
     struct engines *engines;
-    uint32_t prepare_ms; /* for minting ahead */
+    uint32_t prepare_ms; /* for minting ahead, at first */
 };
 
 MG_MUST_USE enum mg_status service_new(struct service **out, const struct service_config *config,
                                        struct mg_error *error);
 void service_free(struct service *service);
 
+/* service_set_prepare_ms changes the time for minting ahead, from the next publication on. */
+void service_set_prepare_ms(struct service *service, uint32_t prepare_ms);
+
 /* service_start brings store, signer and engines together after a start: the built-in intermediate is taken from the
  * signer, doomed keys are destroyed, finalized intermediates are installed, and engines are told what is present.
- * MG_IO: the signer is not there; try again. |now_us|: since 1970. Before requests are served. */
+ * MG_IO: the signer is not there; try again. |now_us|: since 1970. Before that, nothing else of this header may be
+ * called. */
 MG_MUST_USE enum mg_status service_start(struct service *service, int64_t now_us, struct mg_error *error);
 
 /* service_make_key has the signer make the key pair of |id|, once: POST keyPair. */

@@ -328,6 +328,12 @@ enum mg_status engine_start(struct engine **out, struct config *config, struct m
 
 /* ---- while running ---- */
 
+static void warn_of_restart(void *arg, const char *key)
+{
+    (void)arg;
+    mg_log_warning("reload: %s has changed, which takes a restart", key);
+}
+
 enum mg_status engine_reload(struct engine *engine, struct mg_error *error)
 {
     struct config *config;
@@ -339,10 +345,7 @@ enum mg_status engine_reload(struct engine *engine, struct mg_error *error)
     struct tls_settings *tls = NULL, *old_tls = engine->dataplane.tls;
     status = make_snapshots(engine, config, &policy, &tls, error);
     if (status == MG_OK) {
-        const char *key = config_needs_restart(engine->config, config);
-        if (key != NULL) {
-            mg_log_warning("reload: %s has changed, which takes a restart", key);
-        }
+        config_each_needing_restart(engine->config, config, warn_of_restart, NULL);
         mg_log_set_level(config->log_level);
         mg_rcu_publish(&engine->dataplane.policy, policy);
         mg_rcu_publish(&engine->dataplane.tls, tls);

@@ -126,7 +126,7 @@ static int set_up(void **state)
 {
     (void)state;
     seen[0] = '\0';
-    return rate_limits_new(&limits, 100, NULL) == MG_OK && router_new(&router, limits, NULL) == MG_OK &&
+    return rate_limits_new(&limits, &rate_documented, NULL) == MG_OK && router_new(&router, limits, NULL) == MG_OK &&
                    router_add(router, &first, NULL) == MG_OK && router_add(router, &second, NULL) == MG_OK
                ? 0
                : -1;
@@ -428,6 +428,24 @@ static void test_rate_limits_are_per_credential_and_told(void **state)
     }
 }
 
+/* ---- changes held ---- */
+
+static void test_while_changes_are_held_reading_and_strangers_go_on(void **state)
+{
+    (void)state;
+    assert_int_equal(router_add(router, &open_family, NULL), MG_OK);
+    router_hold_changes(router, true);
+    assert_int_equal(status_of("GET", "/api/v1/things/1", "auditor"), 204);
+    assert_int_equal(status_of("GET", "/health", ""), 204);
+    assert_int_equal(status_of("DELETE", "/api/v1/things/1", "admin"), 503);
+    assert_true(answer_has("\"first\"") && header_has("Retry-After: 5\n"));
+    assert_int_equal(status_of("DELETE", "/api/v1/things/1", "operator"), 403); /* what holds anyway is told first */
+    assert_int_equal(status_of("DELETE", "/api/v1/things/1", ""), 401);
+    assert_int_equal(status_of_body("DELETE", "/api/v1/things/1", NULL, NULL), 503); /* on the Unix socket too */
+    router_hold_changes(router, false);
+    assert_int_equal(status_of("DELETE", "/api/v1/things/1", "admin"), 204); /* what was held cost nothing */
+}
+
 static void test_headers_hold_no_line_ends(void **state)
 {
     (void)state;
@@ -459,6 +477,7 @@ int main(void)
         ROUTER_TEST(test_json_bodies),
         ROUTER_TEST(test_other_bodies),
         ROUTER_TEST(test_rate_limits_are_per_credential_and_told),
+        ROUTER_TEST(test_while_changes_are_held_reading_and_strangers_go_on),
         ROUTER_TEST(test_headers_hold_no_line_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -404,6 +404,52 @@ static void test_more_engines_than_there_is_room_for_are_turned_away(void **stat
     }
 }
 
+static void assert_counted(const char *line)
+{
+    struct mg_buffer text;
+    mg_buffer_init(&text, 8192);
+    engines_metrics(engines, &text);
+    mg_buffer_append_u8(&text, 0);
+    assert_non_null(strstr((const char *)text.data, line));
+    mg_buffer_free(&text);
+}
+
+static void test_engines_and_publications_are_counted(void **state)
+{
+    (void)state;
+    struct publishing done = {.num_commits = 0}, refused = {.num_commits = 0};
+    struct engines_count count;
+    int one = dial(1), two = dial(1);
+    wait_for_engines(2);
+    begin(&done, 2, false);
+    prepare(one, 2);
+    prepare(two, 2);
+    commit_as_told(one, 2);
+    commit_as_told(two, 2);
+    end(&done, MG_OK, 1);
+    begin(&refused, 3, false);
+    prepare(one, 3);
+    (void)hear(two, WIRE_PUBLISH_PREPARE, 3);
+    say_prepared(two, 3, "no such key");
+    end(&refused, MG_DENIED, 0);
+    assert_counted("mintgate_control_publications_total{end=\"committed\"} 1\n");
+    assert_counted("mintgate_control_publications_total{end=\"refused\"} 1\n");
+    assert_counted("mintgate_control_publications_total{end=\"failed\"} 0\n");
+    assert_counted("mintgate_control_publication_seconds_count 2\n");
+    engines_count(engines, &count);
+    assert_true(count.num_connected == 2 && count.num_behind == 0);
+    int behind = dial(1);
+    (void)hear(behind, WIRE_PUBLISH_PREPARE, 2);
+    say_prepared(behind, 2, "no such key");
+    wait_for_engines(3);
+    engines_count(engines, &count);
+    assert_true(count.num_connected == 3 && count.num_behind == 1);
+    assert_counted("mintgate_control_engines_behind 1\n");
+    close(one);
+    close(two);
+    close(behind);
+}
+
 static int make_directory(void **state)
 {
     (void)state;
@@ -435,6 +481,7 @@ int main(void)
         TEST(test_an_engine_that_comes_meanwhile_takes_part),
         TEST(test_one_publication_at_a_time_whose_progress_can_be_seen),
         TEST(test_what_is_out_of_turn_or_garbage_ends_that_connection_alone),
+        TEST(test_engines_and_publications_are_counted),
         TEST(test_more_engines_than_there_is_room_for_are_turned_away),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
