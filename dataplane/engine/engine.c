@@ -20,6 +20,7 @@
 #include "cache/rcu.h"
 #include "dataplane/engine/engine_metrics.h"
 #include "dataplane/publish/publisher.h"
+#include "dataplane/session/issuer_watch.h"
 #include "dataplane/session/issuers.h"
 #include "dataplane/session/session_internal.h"
 #include "dataplane/tls/chain_memory.h"
@@ -38,7 +39,8 @@ struct engine {
     struct intermediates *intermediates;
     struct metrics_http *metrics;
     uint64_t generation; /* of policy and TLS settings */
-    cpu_set_t cpus;      /* before the EAL pinned the main thread */
+    struct issuer_watch issuer_watch;
+    cpu_set_t cpus; /* before the EAL pinned the main thread */
 };
 
 /* ---- parts ---- */
@@ -201,11 +203,23 @@ static void render_bypasses(void *arg, struct mg_buffer *out)
     }
 }
 
+static void render_health(void *arg, struct mg_buffer *out)
+{
+    const struct engine *engine = arg;
+    struct issuer_health health;
+    if (mg_rcu_thread_start() == MG_OK) {
+        engine_issuer_health(&engine->dataplane, &health);
+        issuer_health_write(&health, out);
+        mg_rcu_thread_stop();
+    }
+}
+
 static enum mg_status start_metrics(struct engine *engine, struct mg_error *error)
 {
     const struct metrics_http_route routes[] = {
         {.path = "/metrics", .content_type = METRICS_HTTP_PROMETHEUS, .render = render_metrics, .arg = engine},
         {.path = "/bypasses", .content_type = "application/json", .render = render_bypasses, .arg = engine},
+        {.path = "/health", .content_type = "application/json", .render = render_health, .arg = engine},
     };
     const struct metrics_http_config config = {
         .socket_path = engine->config->metrics.socket,
@@ -367,6 +381,8 @@ void engine_tick(struct engine *engine)
     if (leaf_keys_rotate(engine->dataplane.leaf_keys, now) != MG_OK) {
         mg_log_error("no new leaf key could be made; the old ones stay in use");
     }
+    (void)issuer_watch_look(&engine->issuer_watch, engine->dataplane.issuers,
+                            policy_on_issuer_expiry(engine->dataplane.policy), mg_clock_wall_seconds());
 }
 
 static uint32_t num_sessions(const struct engine *engine)
