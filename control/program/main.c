@@ -79,8 +79,8 @@ static void block_signals(sigset_t *signals)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
-/* reload takes over what can change while running: the log level. */
-static void reload(const char *path)
+/* reload takes over what can change while running: the log level, and what |program| can. */
+static void reload(struct program *program, const char *path)
 {
     struct config *config;
     struct mg_error error;
@@ -89,12 +89,14 @@ static void reload(const char *path)
         return;
     }
     mg_log_set_level(config->log_level);
+    program_reload(program, config);
     config_free(config);
-    mg_log_info("reloaded the log level; other changes need a restart");
+    mg_log_info("reloaded log.level and control.on_issuer_expiry; other changes need a restart");
 }
 
 /* wait_for_end waits for a signal that means it, |timeout| (NULL: for ever) at the most. False: time is up. */
-static bool wait_for_end(const sigset_t *signals, const struct timespec *timeout, const char *config)
+static bool wait_for_end(struct program *program, const sigset_t *signals, const struct timespec *timeout,
+                         const char *config)
 {
     for (;;) {
         int received = timeout == NULL ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, timeout);
@@ -102,7 +104,7 @@ static bool wait_for_end(const sigset_t *signals, const struct timespec *timeout
             return true;
         }
         if (received == SIGHUP) {
-            reload(config);
+            reload(program, config);
         } else if (timeout != NULL) {
             return false;
         }
@@ -121,7 +123,7 @@ static enum mg_status join(struct program *program, const sigset_t *signals, con
             mg_log_warning("waiting for the signer: %s", error->text);
             said = true;
         }
-        if (wait_for_end(signals, &second, config)) {
+        if (wait_for_end(program, signals, &second, config)) {
             *ended = true;
             return MG_OK;
         }
@@ -146,7 +148,7 @@ static enum mg_status run(const struct config *config, const char *path, const s
     }
     if (status == MG_OK && !ended) {
         mg_log_info("version " MINTGATE_VERSION " is running");
-        (void)wait_for_end(signals, NULL, path);
+        (void)wait_for_end(program, signals, NULL, path);
         mg_log_info("stopping");
         program_drain(program);
     }

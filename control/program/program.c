@@ -18,6 +18,7 @@
 #include "control/http/zia_auth.h"
 #include "control/program/common_api.h"
 #include "control/program/mintgate_api.h"
+#include "control/service/expiry.h"
 #include "control/service/service.h"
 #include "control/zia/zia.h"
 
@@ -35,6 +36,7 @@ struct program {
     struct signer_client *signer;
     struct engines *engines;
     struct service *service;
+    struct expiry *expiry;
     struct mintgate_api mintgate_api;
     struct zia zia;
     struct rate_limits *rate_limits;
@@ -188,7 +190,16 @@ enum mg_status program_serve(struct program *program, struct mg_error *error)
         .router = program->router,
         .limits = http_server_default_limits,
     };
-    return http_server_start(&program->server, &server_config, error);
+    enum mg_status status =
+        expiry_start(&program->expiry, program->service, &program->lifecycle, config->on_issuer_expiry, error);
+    return status == MG_OK ? http_server_start(&program->server, &server_config, error) : status;
+}
+
+void program_reload(struct program *program, const struct config *config)
+{
+    if (program->expiry != NULL) {
+        expiry_set(program->expiry, config->control.on_issuer_expiry);
+    }
 }
 
 void program_drain(struct program *program)
@@ -205,6 +216,7 @@ void program_free(struct program *program)
         return;
     }
     http_server_free(program->server);
+    expiry_stop(program->expiry);
     router_free(program->router);
     rate_limits_free(program->rate_limits);
     service_free(program->service);
