@@ -18,4 +18,10 @@ void dataplane_decide(struct decision *out, const struct dataplane *dataplane, c
         .now_wall = now_wall,
     };
     decision_of(out, &facts, flow, hello);
+    bool draining = atomic_load_explicit(&dataplane->draining, memory_order_relaxed);
+    if (out->action != CONFIG_ACTION_BYPASS && kill_switch_is_on(&dataplane->kill_switch, now_ns)) {
+        decision_way_out(out, policy, COUNT_WAY_OUT_KILL_SWITCH, CONFIG_WAY_OUT_BYPASS, "kill_switch");
+    } else if (out->action == CONFIG_ACTION_INTERCEPT && draining) {
+        decision_way_out(out, policy, COUNT_WAY_OUT_DRAINING, CONFIG_WAY_OUT_BYPASS, "draining");
+    }
 }

@@ -352,6 +352,18 @@ enum issuers_choice issuers_choose(const struct issuers *issuers, const char *na
     return ISSUERS_CHOSEN;
 }
 
+const char *issuers_name_of(const struct issuers *issuers, uint64_t generation)
+{
+    const struct issuer_set *set = issuers_get0_set(issuers);
+    for (size_t i = 0; set != NULL && i < set->num_published; i++) {
+        if (set->published[i].issuer->generation == generation) {
+            return set->published[i].name[0] == '\0' ? "signer's default" : set->published[i].name;
+        }
+    }
+    bool is_untrusted = set != NULL && set->untrusted != NULL && set->untrusted->generation == generation;
+    return is_untrusted ? "forward-untrust" : "";
+}
+
 uint64_t issuers_epoch(const struct issuers *issuers)
 {
     const struct issuer_set *set = issuers_get0_set(issuers);

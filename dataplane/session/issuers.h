@@ -74,6 +74,10 @@ enum issuers_choice {
 enum issuers_choice issuers_choose(const struct issuers *issuers, const char *name, enum config_issuer_expiry on_expiry,
                                    int64_t now, struct issuer **out);
 
+/* issuers_name_of names the present issuer of |generation|: as it was published, "signer's default", "forward-untrust";
+ * "": none has it any more. Borrowed likewise. RCU reader. */
+const char *issuers_name_of(const struct issuers *issuers, uint64_t generation);
+
 /* issuers_epoch returns what the control plane published last; 0: nothing yet. RCU reader. */
 uint64_t issuers_epoch(const struct issuers *issuers);
 

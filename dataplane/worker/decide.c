@@ -271,11 +271,7 @@ static void decide(struct worker *worker, struct flow *flow, CBS message)
     track_policy_flow(&policy_flow, &flow->key);
     dataplane_decide(&decision, worker->dataplane, worker->policy, &policy_flow, &hello, worker->now_ns,
                      mg_clock_wall_seconds());
-    bool wire = worker->is_wire && decision.action != CONFIG_ACTION_BYPASS;
-    bool draining = atomic_load_explicit(&worker->dataplane->draining, memory_order_relaxed);
-    if (wire || (draining && decision.action == CONFIG_ACTION_INTERCEPT)) {
-        way_out(worker, flow, &hello, COUNT_WAY_OUT_DRAINING, CONFIG_WAY_OUT_BYPASS, "draining");
-    } else if (decision.action == CONFIG_ACTION_INTERCEPT) {
+    if (decision.action == CONFIG_ACTION_INTERCEPT) {
         count(&worker->counters, decision.counter);
         take_over(worker, flow, TAKEOVER_DECIDED, &hello, decision.rule);
     } else {

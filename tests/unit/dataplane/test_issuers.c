@@ -305,6 +305,9 @@ static void test_a_set_knows_its_generations(void **state)
     const struct issuer_set *set = issuers_get0_set(issuers);
     assert_true(issuer_set_uses(set, generation()) && issuer_set_uses(set, untrusted_generation));
     assert_false(issuer_set_uses(set, 0) || issuer_set_uses(set, 1000));
+    assert_string_equal(issuers_name_of(issuers, generation()), "first");
+    assert_string_equal(issuers_name_of(issuers, untrusted_generation), "forward-untrust");
+    assert_string_equal(issuers_name_of(issuers, 1000), "");
     publish(2, &other, NULL);
     assert_true(issuer_set_uses(issuers_get0_set(issuers), untrusted_generation));
 }
