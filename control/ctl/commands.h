@@ -13,10 +13,14 @@ command_fn intermediate_download_csr, intermediate_public_key, intermediate_uplo
 command_fn intermediate_finalize, intermediate_enable, intermediate_disable, intermediate_delete;
 /* default.c */
 command_fn intermediate_default;
+/* successor.c */
+command_fn successor_show, successor_set, successor_clear;
 /* overview.c */
 command_fn root_show, audit_show;
 /* status.c */
 command_fn status_show;
+/* cache.c, policy.c: these ask the engine itself */
+command_fn cache_show, policy_explain;
 /* bypass.c: these do without the control plane */
 command_fn bypass_on, bypass_off, bypass_show;
 

@@ -36,6 +36,9 @@ enum ctl_option {
     CTL_MAX,
     CTL_FOR,
     CTL_REASON,
+    CTL_NAME,
+    CTL_CLIENT,
+    CTL_SERVER,
     CTL_NUM_OPTIONS
 };
 

@@ -60,8 +60,7 @@ static void write_issuers(const struct dataplane *dataplane, struct mg_buffer *o
     struct issuer_health health;
     engine_issuer_health(dataplane, &health);
     gauge(out, "mintgate_minting_issuer_generation",
-          "Generation of the forward-trust issuer, or of who signs in its place; 0: none yet, or nobody.",
-          health.generation);
+          "Generation of the forward-trust issuer, or of who signs in its place; 0: none yet.", health.generation);
     gauge(out, "mintgate_minting_issuer_not_after_seconds", "End of its validity, seconds since 1970.",
           (uint64_t)health.not_after);
     gauge(out, "mintgate_minting_issuer_remaining_seconds", "How long it can be used yet; 0: nobody signs.",

@@ -111,7 +111,7 @@ void issuer_health_of(struct issuer_health *out, const struct issuers *issuers, 
         look_at(&look, set, i, on_expiry, now);
         if (i == 0) {
             const struct issuer *shown = look.signer == SIZE_MAX ? look.issuer : issuer_set_get0(set, look.signer);
-            out->generation = look.signer == SIZE_MAX ? 0 : shown->generation;
+            out->generation = shown->generation;
             out->not_after = shown->not_after;
             out->remaining = look.signer == SIZE_MAX ? 0 : shown->last_use - now;
         }

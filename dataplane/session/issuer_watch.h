@@ -30,8 +30,8 @@ unsigned issuer_watch_look(struct issuer_watch *watch, const struct issuers *iss
 
 /* How the present issuers stand, but for those that are there only to succeed others. */
 struct issuer_health {
-    uint64_t generation; /* of who signs as the default; 0: nobody */
-    int64_t not_after;   /* end of its validity; of the default's where nobody signs; 0: there is no default */
+    uint64_t generation; /* of who signs as the default; of the default itself where nobody does; 0: there is none */
+    int64_t not_after;   /* end of that one's validity */
     int64_t remaining;   /* for how many seconds it signs; 0: nobody does */
     size_t num_expired;  /* that have expired */
     size_t num_unserved; /* of them, that nobody signs in place of: the alarm is on */
