@@ -6,7 +6,7 @@
 #include "control/ctl/client.h"
 
 /* They answer from memory; a large cache takes a moment to walk. */
-#define PAGE_SECONDS 5
+#define PAGE_SECONDS 3
 
 enum mg_status page_get(const char *who, const char *socket, const char *path, struct mg_buffer *out,
                         struct mg_error *error)

@@ -116,34 +116,44 @@ json_t *status_view_rates(const json_t *before, const json_t *after, double seco
                      rate(before, after, "signer", "signatures", seconds));
 }
 
+/* look_again asks a second time who answered the first; who did not would only be waited for again. */
+static void look_again(struct ctl *ctl, json_t *view, json_t *before, const char *member, const char *error_member,
+                       void (*add)(struct ctl *ctl, json_t *view))
+{
+    if (json_is_object(json_object_get(before, member))) {
+        add(ctl, view);
+    } else {
+        (void)json_object_set(view, member, json_object_get(before, member));
+        (void)json_object_set(view, error_member, json_object_get(before, error_member));
+    }
+}
+
 /* add_metrics adds what is there of engine and signer, and the rates of a second. */
 static void add_metrics(struct ctl *ctl, json_t *view)
 {
     static const struct timespec second = {.tv_sec = 1};
     json_t *before = json_object();
-    uint64_t start_ns = mg_clock_monotonic_ns();
     add_engine(ctl, before);
     add_signer(ctl, before);
-    bool any = !json_is_null(json_object_get(before, "metrics")) || !json_is_null(json_object_get(before, "signer"));
-    if (any) {
-        (void)nanosleep(&second, NULL);
-    }
-    uint64_t end_ns = mg_clock_monotonic_ns();
-    add_engine(ctl, view);
-    add_signer(ctl, view);
-    (void)json_object_set_new(view, "rates",
-                              status_view_rates(before, view, (double)(end_ns - start_ns) / MG_NS_PER_SECOND));
+    uint64_t start_ns = mg_clock_monotonic_ns();
+    (void)nanosleep(&second, NULL);
+    look_again(ctl, view, before, "metrics", "engineError", add_engine);
+    look_again(ctl, view, before, "signer", "signerError", add_signer);
+    double seconds = (double)(mg_clock_monotonic_ns() - start_ns) / MG_NS_PER_SECOND;
+    (void)json_object_set_new(view, "rates", status_view_rates(before, view, seconds));
     json_decref(before);
 }
 
+/* add_alarms asks an engine that answers. */
 static void add_alarms(struct ctl *ctl, json_t *view)
 {
     json_t *health = NULL;
+    const json_t *alarms = NULL;
     struct mg_error error;
-    json_t *alarms = engine_get_json(ctl, "/health", &health, &error) == MG_OK
-                         ? json_incref(json_object_get(health, "alarms"))
-                         : NULL;
-    (void)json_object_set_new(view, "alarms", json_is_array(alarms) ? alarms : json_array());
+    if (json_is_object(json_object_get(view, "metrics")) && engine_get_json(ctl, "/health", &health, &error) == MG_OK) {
+        alarms = json_object_get(health, "alarms");
+    }
+    (void)json_object_set_new(view, "alarms", json_is_array(alarms) ? json_deep_copy(alarms) : json_array());
     json_decref(health);
 }
 
