@@ -27,8 +27,9 @@ class Issuer(typing.NamedTuple):
     def encoded(self):
         certificates_ = b"".join(struct.pack(">H", len(der)) + der for der in self.chain)
         name = self.name.encode()
-        return (struct.pack(">B", len(name)) + name + struct.pack(">BB", self.successor, self.is_reserve) +
-                self.key_id + struct.pack(">BBB", ROLE_DEFAULT, KEY_TYPES[self.key_type], len(self.chain)) + certificates_)
+        head = struct.pack(">B", len(name)) + name + struct.pack(">BB", self.successor, self.is_reserve)
+        return (head + self.key_id +
+                struct.pack(">BBB", ROLE_DEFAULT, KEY_TYPES[self.key_type], len(self.chain)) + certificates_)
 
 
 def built_in(lab, name="built-in"):
