@@ -22,11 +22,14 @@ class Issuer(typing.NamedTuple):
     key_id: bytes
     key_type: str
     chain: list  # DER, its own first
+    successor: int = 0  # its place in what is published, from 1
+    is_reserve: bool = False
 
     def encoded(self):
         certificates_ = b"".join(struct.pack(">H", len(der)) + der for der in self.chain)
         name = self.name.encode()
-        return (struct.pack(">B", len(name)) + name + self.key_id +
+        head = struct.pack(">B", len(name)) + name + struct.pack(">BB", self.successor, self.is_reserve)
+        return (head + self.key_id +
                 struct.pack(">BBB", ROLE_DEFAULT, KEY_TYPES[self.key_type], len(self.chain)) + certificates_)
 
 

@@ -41,6 +41,9 @@ enum ctl_option {
     CTL_ROLE,
     CTL_PUBLIC_KEY,
     CTL_PASSPHRASE,
+    CTL_NAME,
+    CTL_CLIENT,
+    CTL_SERVER,
     CTL_NUM_OPTIONS
 };
 

@@ -25,6 +25,7 @@
 #include "control/program/mintgate_api.h"
 #include "control/program/problems.h"
 #include "control/program/refused.h"
+#include "control/service/expiry.h"
 #include "control/service/service.h"
 #include "control/zia/zia.h"
 #include "metrics/metrics_http.h"
@@ -52,6 +53,7 @@ struct program {
     struct service *service;
     struct health health;
     struct common_api common_api;
+    struct expiry *expiry;
     struct mintgate_api mintgate_api;
     struct administration_api administration_api;
     struct zia zia;
@@ -265,7 +267,8 @@ static void render_metrics(void *arg, struct mg_buffer *out)
 
 static enum mg_status start_metrics(struct program *program, struct mg_error *error)
 {
-    const struct metrics_http_route routes[] = {{"/metrics", METRICS_HTTP_PROMETHEUS, render_metrics, program}};
+    const struct metrics_http_route routes[] = {
+        {.path = "/metrics", .content_type = METRICS_HTTP_PROMETHEUS, .render = render_metrics, .arg = program}};
     const struct metrics_http_config config = {
         .socket_path = program->config->control.metrics_socket, .routes = routes, .num_routes = MG_ARRAY_LEN(routes)};
     return metrics_http_start(&program->metrics, &config, error);
@@ -306,12 +309,19 @@ static enum mg_status look_after_signer(struct program *program)
 static enum mg_status join(struct program *program, struct mg_error *error)
 {
     enum mg_status status = service_start(program->service, mg_clock_wall_us(), error);
+    if (status == MG_IO) {
+        return MG_OK; /* it went away again */
+    }
+    if (status == MG_OK) {
+        status = expiry_start(&program->expiry, program->service, &program->lifecycle,
+                              program->config->control.on_issuer_expiry, error);
+    }
     if (status == MG_OK) {
         router_hold_changes(program->router, false);
         atomic_store_explicit(&program->health.has_joined, true, memory_order_relaxed);
         mg_log_info("store, signer and engines are together");
     }
-    return status == MG_IO ? MG_OK : status; /* it went away again */
+    return status;
 }
 
 enum mg_status program_tick(struct program *program, struct mg_error *error)
@@ -350,6 +360,9 @@ enum mg_status program_reload(struct program *program, struct mg_error *error)
         mg_log_set_level(config->log_level);
         rate_limits_set_plan(program->rate_limits, &plan);
         service_set_prepare_ms(program->service, prepare_ms_of(config));
+        if (program->expiry != NULL) {
+            expiry_set(program->expiry, config->control.on_issuer_expiry);
+        }
     }
     config_free(config);
     return status;
@@ -372,6 +385,7 @@ void program_free(struct program *program)
     }
     metrics_http_stop(program->metrics); /* before what it shows */
     http_server_free(program->server);
+    expiry_stop(program->expiry);
     router_free(program->router);
     rate_limits_free(program->rate_limits);
     service_free(program->service);

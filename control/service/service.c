@@ -13,6 +13,7 @@
 #include "control/certificate_check.h"
 #include "control/doomed_key.h"
 #include "control/service/publication.h"
+#include "control/succession.h"
 
 #define MAX_PEM 65536
 
@@ -281,6 +282,17 @@ static void publish_again(struct service *service)
     }
 }
 
+/* is_successor tells whether |id| succeeds another. */
+static bool is_successor(const struct service *service, int64_t id)
+{
+    struct intermediate_list list = {.num_items = 0};
+    struct mg_error ignored;
+    bool named =
+        publication_load_all(service->config.lifecycle->store, &list, &ignored) == MG_OK && succession_names(&list, id);
+    intermediate_list_free(&list);
+    return named;
+}
+
 enum mg_status service_finalize(struct service *service, struct lifecycle_call *call, int64_t id,
                                 struct intermediate *out, struct mg_error *error)
 {
@@ -296,7 +308,7 @@ enum mg_status service_finalize(struct service *service, struct lifecycle_call *
         return failed(call, status);
     }
     status = lifecycle_finalize(call, id, out, error);
-    if (status == MG_OK && enabled) {
+    if (status == MG_OK && (enabled || is_successor(service, id))) {
         publish_again(service);
     }
     return status;
@@ -319,6 +331,16 @@ enum mg_status service_update(struct service *service, struct lifecycle_call *ca
     bool ready = is_ready(call, id);
     enum mg_status status = lifecycle_update(call, id, draft, out, error);
     if (status == MG_OK && ready && draft->status != 0) {
+        publish_again(service);
+    }
+    return status;
+}
+
+enum mg_status service_set_successor(struct service *service, struct lifecycle_call *call, int64_t id,
+                                     int64_t successor_id, struct intermediate *out, struct mg_error *error)
+{
+    enum mg_status status = lifecycle_set_successor(call, id, successor_id, out, error);
+    if (status == MG_OK && is_ready(call, id)) {
         publish_again(service);
     }
     return status;

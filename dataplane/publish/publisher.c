@@ -160,8 +160,9 @@ static void begin_minting(struct publisher *publisher)
 {
     struct preparation *preparation = &publisher->preparation;
     struct dataplane *dataplane = publisher->dataplane;
-    const struct issuer *present = issuers_get0(dataplane->issuers, WIRE_ISSUER_DEFAULT);
-    struct issuer *next = issuer_set_get0_default(preparation->set);
+    struct issuer *present, *next = issuer_set_get0_default(preparation->set);
+    int64_t now = mg_clock_wall_seconds();
+    (void)issuers_choose(dataplane->issuers, "", CONFIG_EXPIRY_SUCCESSOR, now, &present);
     const struct premint_options options = {
         .leaves = dataplane->leaves,
         .config = &dataplane->config->cache,
@@ -172,7 +173,8 @@ static void begin_minting(struct publisher *publisher)
     };
     preparation->stage = MINTING;
     preparation->deadline_ns = publisher->now_ns + preparation->premint_ms * MG_NS_PER_MS;
-    bool needed = preparation->premint_ms > 0 && present != NULL && present->generation != next->generation;
+    bool needed = preparation->premint_ms > 0 && present != NULL && present->generation != next->generation &&
+                  !issuer_is_spent(next, now);
     if (!needed) {
         ready(publisher);
     } else if (premint_new(&preparation->premint, &options) != MG_OK) {
@@ -240,6 +242,19 @@ static enum mg_status probe(struct publisher *publisher, struct issuer *issuer, 
     return MG_OK;
 }
 
+/* probe_all probes all issuers of the preparation that are to sign: one that has expired is known, and no more. */
+static enum mg_status probe_all(struct publisher *publisher, struct mg_error *error)
+{
+    const struct issuer_set *set = publisher->preparation.set;
+    enum mg_status status = MG_OK;
+    for (size_t i = 0; status == MG_OK && i < issuer_set_count(set); i++) {
+        if (!issuer_is_spent(issuer_set_get0(set, i), mg_clock_wall_seconds())) {
+            status = probe(publisher, issuer_set_get0(set, i), error);
+        }
+    }
+    return status;
+}
+
 /* ---- from the control plane ---- */
 
 /* prepare begins. The engine's own words for what is wrong go back to the control plane. */
@@ -258,11 +273,13 @@ static void prepare(struct publisher *publisher, const struct wire_publish *mess
         mg_buffer_append_slice(&preparation->packet, packet);
         status = mg_buffer_ok(&preparation->packet) ? MG_OK : MG_MEMORY;
     }
-    for (size_t i = 0; status == MG_OK && i < issuer_set_count(preparation->set); i++) {
-        status = probe(publisher, issuer_set_get0(preparation->set, i), &error);
+    if (status == MG_OK) {
+        status = probe_all(publisher, &error);
     }
     if (status != MG_OK) {
         refuse(publisher, message->epoch, error.text);
+    } else if (preparation->num_probes == 0) {
+        begin_minting(publisher);
     }
     mint_client_flush(publisher->minter, publisher->now_ns);
 }
