@@ -156,9 +156,6 @@ static enum mg_status check_issuer(const struct cert *cert, const struct key_pro
     if (!cert->allows_server_auth) {
         return mg_error_set(error, MG_INVALID, "issuer: extKeyUsage does not allow serverAuth");
     }
-    if (CBS_len(&cert->subject_key_id) == 0) {
-        return mg_error_set(error, MG_INVALID, "issuer: has no subjectKeyIdentifier (RFC 5280 section 4.2.1.2)");
-    }
     CBS subject = cert->subject, rdns;
     if (!CBS_get_asn1(&subject, &rdns, CBS_ASN1_SEQUENCE) || CBS_len(&rdns) == 0) {
         return mg_error_set(error, MG_INVALID, "issuer: its subject is empty (RFC 5280 section 4.1.2.6)");
@@ -228,13 +225,19 @@ static bool begin_extension(CBB *out, CBB parents[2], CBB *out_sequence, const u
            CBB_add_asn1(&parents[1], out_sequence, CBS_ASN1_SEQUENCE);
 }
 
-/* RFC 5280 section 4.2.1.1 */
+/* RFC 5280 section 4.2.1.1. An issuer that stores no subjectKeyIdentifier is named by the computed one, which tells its
+ * leaves from those of another issuer with its name. */
 static bool add_authority_key_id(CBB *out, const struct cert *cert)
 {
     CBB parents[2], sequence;
+    uint8_t computed[CERT_KEY_ID_LEN];
+    CBS key_id = cert->subject_key_id;
+    if (CBS_len(&key_id) == 0) {
+        cert_compute_key_id(computed, cert->public_key);
+        CBS_init(&key_id, computed, sizeof(computed));
+    }
     return begin_extension(out, parents, &sequence, oid_authority_key_id, sizeof(oid_authority_key_id)) &&
-           add_element(&sequence, CONTEXT(0), CBS_data(&cert->subject_key_id), CBS_len(&cert->subject_key_id)) &&
-           CBB_flush(out);
+           add_element(&sequence, CONTEXT(0), CBS_data(&key_id), CBS_len(&key_id)) && CBB_flush(out);
 }
 
 static bool add_access(CBB *out, const uint8_t *method, size_t method_len, const char *url)

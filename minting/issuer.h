@@ -54,9 +54,11 @@ struct issuer {
  * - every certificate of the chain parses, is within its validity at |now|, and is signed by the next;
  * - the issuer may sign certificates: cA, keyCertSign (RFC 5280 section 4.2.1.3), an extKeyUsage that allows
  *   serverAuth, if it has one; the path lengths above it allow leaves below it; its subject is not empty;
- * - it has a subjectKeyIdentifier (section 4.2.1.2), which is what its leaves have as authorityKeyIdentifier;
  * - its key is of the type that the signer said;
  * - the options' URLs are ASCII without spaces and control characters, at most ISSUER_MAX_URL_LEN.
+ *
+ * Its leaves have its subjectKeyIdentifier (section 4.2.1.2) as authorityKeyIdentifier, or cert_compute_key_id of its
+ * key if it has none.
  */
 MG_MUST_USE enum mg_status issuer_new(struct issuer **out, const struct wire_issuer *wire, uint64_t generation,
                                       const struct issuer_options *options, int64_t now, struct mg_error *error);

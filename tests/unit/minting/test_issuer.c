@@ -196,14 +196,24 @@ static void test_scar_authority_key_id_is_the_stored_one(void **state)
     fixture_free(&fixture);
 }
 
-/* RFC 5280 section 4.2.1.2: a CA's certificate has one, and its leaves must name it. */
-static void test_an_issuer_without_key_id_is_refused(void **state)
+/* RFC 7093 section 2 method 1, as the signer and the control plane compute it too. */
+static void test_leaves_of_an_issuer_without_key_id_name_the_computed_one(void **state)
 {
     (void)state;
     struct fixture fixture;
     fixture_init(&fixture);
     fixture.spec.subject_key_id = mg_slice_of(NULL, 0);
-    assert_refused(&fixture, "no subjectKeyIdentifier");
+    struct issuer *issuer;
+    assert_int_equal(make(&fixture, &issuer, NULL), MG_OK);
+    struct cert cert;
+    CBS der;
+    CRYPTO_BUFFER_init_CBS(issuer->certificate, &der);
+    assert_int_equal(cert_parse(&cert, der, NULL), MG_OK);
+    uint8_t extension[9 + CERT_KEY_ID_LEN] = "\x55\x1d\x23\x04\x18\x30\x16\x80\x14";
+    cert_compute_key_id(extension + 9, cert.public_key);
+    assert_true(contains(issuer->extensions, mg_slice_of(extension, sizeof(extension))));
+    issuer_unref(issuer);
+    fixture_free(&fixture);
 }
 
 static void test_who_may_not_issue_is_refused(void **state)
@@ -343,7 +353,7 @@ int main(void)
         cmocka_unit_test(test_scar_signature_algorithm_follows_the_issuers_key),
         cmocka_unit_test(test_signatures_are_told_apart),
         cmocka_unit_test(test_scar_authority_key_id_is_the_stored_one),
-        cmocka_unit_test(test_an_issuer_without_key_id_is_refused),
+        cmocka_unit_test(test_leaves_of_an_issuer_without_key_id_name_the_computed_one),
         cmocka_unit_test(test_who_may_not_issue_is_refused),
         cmocka_unit_test(test_an_issuer_outside_its_validity_is_refused),
         cmocka_unit_test(test_an_issuer_at_its_limits_is_accepted),
