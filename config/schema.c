@@ -7,6 +7,7 @@
 #define NS_S UINT64_C(1000000000)
 #define NS_DAY (UINT64_C(86400) * NS_S)
 #define MIB (UINT64_C(1) << 20)
+#define MAX_RATE 1000000
 
 static const struct config_word log_levels[] = {
     {"error", MG_LOG_ERROR}, {"warning", MG_LOG_WARNING}, {"info", MG_LOG_INFO}, {"debug", MG_LOG_DEBUG}, {NULL, 0}};
@@ -267,17 +268,17 @@ static const struct config_key control_keys[] = {
 /* The defaults are those of contracts.md section 1.7. */
 static const struct config_key rate_limits_keys[] = {
     {"enabled", CONFIG_BOOL, AT(rate_limits.enabled), "true", 0, 0, NULL, true, "false: there are no limits at all."},
-    {"get_per_second", CONFIG_COUNT, AT(rate_limits.get_per_second), "2", 0, 1000000, NULL, true,
+    {"get_per_second", CONFIG_COUNT, AT(rate_limits.get_per_second), "2", 0, MAX_RATE, NULL, true,
      "Requests that read, in a second. Here and below 0: no such limit."},
-    {"get_per_hour", CONFIG_COUNT, AT(rate_limits.get_per_hour), "1000", 0, 1000000, NULL, true,
+    {"get_per_hour", CONFIG_COUNT, AT(rate_limits.get_per_hour), "1000", 0, MAX_RATE, NULL, true,
      "The same in an hour."},
-    {"change_per_second", CONFIG_COUNT, AT(rate_limits.change_per_second), "1", 0, 1000000, NULL, true,
+    {"change_per_second", CONFIG_COUNT, AT(rate_limits.change_per_second), "1", 0, MAX_RATE, NULL, true,
      "Requests that make or change something, in a second."},
-    {"change_per_hour", CONFIG_COUNT, AT(rate_limits.change_per_hour), "400", 0, 1000000, NULL, true,
+    {"change_per_hour", CONFIG_COUNT, AT(rate_limits.change_per_hour), "400", 0, MAX_RATE, NULL, true,
      "The same in an hour."},
-    {"delete_per_minute", CONFIG_COUNT, AT(rate_limits.delete_per_minute), "1", 0, 1000000, NULL, true,
+    {"delete_per_minute", CONFIG_COUNT, AT(rate_limits.delete_per_minute), "1", 0, MAX_RATE, NULL, true,
      "Requests that delete something, in a minute."},
-    {"delete_per_hour", CONFIG_COUNT, AT(rate_limits.delete_per_hour), "4", 0, 1000000, NULL, true,
+    {"delete_per_hour", CONFIG_COUNT, AT(rate_limits.delete_per_hour), "4", 0, MAX_RATE, NULL, true,
      "The same in an hour."},
 };
 

@@ -15,12 +15,6 @@ static const uint64_t window_seconds[RATE_NUM_WEIGHTS][RATE_NUM_WINDOWS] = {
     [RATE_HEAVY] = {60, 3600},
 };
 
-const struct rate_plan rate_documented = {.limits = {
-                                              [RATE_LIGHT] = {2, 1000},
-                                              [RATE_MEDIUM] = {1, 400},
-                                              [RATE_HEAVY] = {1, 4},
-                                          }};
-
 /* A bucket is kept as the time at which it will be full again: one request moves it on by window / limit. It refuses
  * what would move it further than one window ahead. */
 struct credential {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rate limits of credentials (contracts.md 1.7): for each weight a short window and an hour, which all requests of one
- * credential share. As documented:
+ * credential share. As documented, which is the configuration's default:
  *
  *   light  (GET)        2 per second  1000 per hour
  *   medium (POST, PUT)  1 per second   400 per hour
@@ -31,9 +31,6 @@ enum rate_window { RATE_SHORT, RATE_HOUR, RATE_NUM_WINDOWS };
 struct rate_plan {
     uint64_t limits[RATE_NUM_WEIGHTS][RATE_NUM_WINDOWS];
 };
-
-/* The plan above. */
-extern const struct rate_plan rate_documented;
 
 struct rate_limits;
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "control/http/rate_limit.h"
+#include "rate_plans.h"
 
 #define START (UINT64_C(1000000) * MG_NS_PER_SECOND)
 

@@ -13,6 +13,7 @@
 #include "control/http/oauth.h"
 #include "control/http/zia_auth.h"
 #include "http_fixture.h"
+#include "rate_plans.h"
 
 static struct router *router;
 static struct rate_limits *limits;

@@ -14,6 +14,7 @@
 struct service *service;
 struct fixture_failure failure;
 struct fixture_told told;
+struct wire_key_id made_key;
 void (*while_key_is_made)(void);
 
 static char asked[512];
@@ -47,6 +48,7 @@ enum mg_status signer_client_make_key(struct signer_client *client, enum wire_ke
     (void)label;
     _Static_assert(sizeof(out->bytes) <= sizeof(token->bytes), "a key is known by its token");
     memcpy(out->bytes, token->bytes, sizeof(out->bytes));
+    made_key = *out;
     enum mg_status status = ask("make_key", why);
     if (while_key_is_made != NULL) {
         void (*meanwhile)(void) = while_key_is_made;

@@ -21,6 +21,9 @@ extern struct fixture_failure {
     bool after;
 } failure;
 
+/* The key that the signer made last; it is known by the name that it was asked for by. */
+extern struct wire_key_id made_key;
+
 /* Called within signer_client_make_key, once; NULL: nothing. */
 extern void (*while_key_is_made)(void);
 

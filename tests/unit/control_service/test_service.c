@@ -47,9 +47,11 @@ static void test_a_key_whose_making_was_cut_off_is_asked_for_by_the_same_name(vo
     expect(service_make_key(service, &call, id, NULL, &error), MG_IO, SERVICE_UNAVAILABLE);
     assert_asked("make_key public_key");
     assert_int_equal(state_of(id), INTERMEDIATE_GENERAL_DONE);
+    struct wire_key_id cut_off = made_key;
     expect(service_make_key(service, &call, id, &first, &error), MG_OK, NULL);
     assert_asked("make_key public_key");
     assert_int_equal(first.state, INTERMEDIATE_KEYGEN_DONE);
+    assert_memory_equal(&first.key_id, &cut_off, sizeof(cut_off));
     assert_memory_equal(first.public_key, public_key.data, public_key.len);
     expect(service_make_key(service, &call, other, &second, &error), MG_OK, NULL);
     assert_asked("make_key public_key");
