@@ -119,7 +119,7 @@ static enum mg_status collect_key(const char *directory, const char *file, struc
     char path[PATH_MAX], name[MANIFEST_MAX_NAME];
     struct mg_buffer bytes;
     snprintf(path, sizeof(path), "%s/%s", directory, file);
-    snprintf(name, sizeof(name), MANIFEST_KEYS "%s", file);
+    snprintf(name, sizeof(name), MANIFEST_KEYS "%.*s", (int)(sizeof(name) - sizeof(MANIFEST_KEYS)), file);
     mg_buffer_init(&bytes, MANIFEST_MAX_KEY_FILE);
     enum mg_status status = mg_file_read(path, &bytes, error);
     if (status == MG_NOT_FOUND) { /* destroyed just now, which the directory's time tells too */
