@@ -24,11 +24,15 @@ NO_ISSUER = "0" * 32
 # ---- the API ----
 
 class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
+    """HTTP over a Unix socket; each request has a connection of its own, since the server ends idle ones."""
 
     def __init__(self, path):
         super().__init__("localhost", timeout=120)
         self.path = str(path)
+
+    def request(self, *words, **options):
+        self.close()
+        super().request(*words, **options)
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
