@@ -7,9 +7,9 @@ have started). In turn the API's clients, over TLS and each with a connection of
 is one of each. The ratio of a round is what counts, beside the ratio of a held half to the held half before, which is
 what the machine does by itself. Once with the documented rate limits, once without any.
 
-The engine and the signer have one processor, all others another (placement.py); there the control plane is as nice as
-its unit says, and the API's clients, which stand for other machines, nicer still. --spread leaves them where the kernel
-puts them.
+The engine and the signer have one processor, all others another (placement.py). There the load's client and server, which
+stand for other machines, come before the control plane and the API's clients, or the load would measure those.
+--spread leaves them where the kernel puts them.
 
 usage: api_clients.py [--clients N] [--rounds N] [--seconds N] [--json FILE] [--spread]
 """
@@ -29,7 +29,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
 
 from apikit import Crowd, can_be_had, limits_can_be_off, listening  # noqa: E402
 from labkit import MintgateLab  # noqa: E402
-from placement import place  # noqa: E402
+from placement import place, precede  # noqa: E402
 from swapkit import Load, failed, percentile  # noqa: E402
 from tlskit import settle  # noqa: E402
 
@@ -103,6 +103,8 @@ def measure(lab, options, rate, limits):
         more = ["--poisson", "--rate", f"{rate:.1f}", "--connections", 10**9, "--in-flight", 5000]
         with Crowd(control, options.clients, limits) as crowd, \
                 Load(lab, lab.directory, *NAMES, *more, cafile=lab.env["ROOT_PEM"]) as load:
+            if not options.spread:
+                precede(load.process.pid)
             times = halves(crowd, options)
             report, handshakes = load.end()
         crowd.check()

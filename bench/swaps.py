@@ -20,6 +20,7 @@ usage: swaps.py [--swaps N] [--period SECONDS] [--json FILE] [--spread]
 import argparse
 import itertools
 import json
+import os
 import pathlib
 import statistics
 import sys
@@ -31,7 +32,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
 from controlplane import ControlPlane  # noqa: E402
 from keyskit import Authority  # noqa: E402
 from labkit import MintgateLab  # noqa: E402
-from placement import place  # noqa: E402
+from placement import place, precede  # noqa: E402
 from swapkit import (Load, UnixConnection, failed, hit_ratio, make_default, new_intermediate,  # noqa: E402
                      of_another_issuer, percentile, usage)
 from tlskit import edited, settle  # noqa: E402
@@ -90,6 +91,7 @@ class Bench:
         self.intermediates = [new_intermediate(self.api, authority, name) for name in ("Swapped One", "Swapped Two")]
         if not self.options.spread:
             place(self.lab, self.control)
+            precede(os.getpid())
         make_default(self.api, self.intermediates[0])
 
     def closed_loop(self, num_connections):
@@ -110,6 +112,10 @@ class Bench:
         rough = self.fill_caches()
         return self.closed_loop(int(rough * CAPACITY_SECONDS))
 
+    def place_load(self, load):
+        if not self.options.spread:
+            precede(load.process.pid)
+
     def run(self, rate, resume):
         """The swaps under load."""
         one, two = self.intermediates
@@ -117,6 +123,7 @@ class Bench:
         more = ["--poisson", "--rate", f"{rate:.1f}", "--connections", 10**9, "--in-flight", 5000,
                 *(["--resume"] if resume else [])]
         with Load(self.lab, self.directory, *words(next(self.numbers), *more), cafile=self.roots) as load:
+            self.place_load(load)
             swaps, samples = swap_on(self, load, [two, one])
             report, handshakes = load.end()
         settle(self.lab)
