@@ -11,8 +11,8 @@ The second around a swap is the one whose middle is makeDefault's return; betwee
 second nor within a call. The caches are smaller than what comes by and full before the first swap, since a cache
 that fills is not what is asked for: memory is that of the whole process.
 
-The engine and the signer have one processor, all others another, so that a load generator's own work is not the
-engine's latency; --spread leaves them where the kernel puts them.
+The engine and the signer have one processor, all others another (placement.py); --spread leaves them where the kernel
+puts them.
 
 usage: swaps.py [--swaps N] [--period SECONDS] [--json FILE] [--spread]
 """
@@ -32,6 +32,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
 from controlplane import ControlPlane  # noqa: E402
 from keyskit import Authority  # noqa: E402
 from labkit import MintgateLab  # noqa: E402
+from placement import place, precede  # noqa: E402
 from swapkit import (Load, UnixConnection, failed, hit_ratio, make_default, new_intermediate,  # noqa: E402
                      of_another_issuer, percentile, usage)
 from tlskit import edited, settle  # noqa: E402
@@ -50,20 +51,6 @@ AIMS = {"p99_ratio": 1.25, "hit_ratio_drop": 0.05, "memory_growth": 0.02}
 
 
 # ---- the lab ----
-
-def pin(cpu, *pids):
-    """These processes and their threads run on |cpu| from now on."""
-    for pid in pids:
-        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-            os.sched_setaffinity(int(task.name), {cpu})
-
-
-def divide_processors(lab, control):
-    """Engine and signer on the last processor, the others, this program and its children on the first."""
-    processors = sorted(os.sched_getaffinity(0))
-    pin(processors[-1], lab.engine_pid(), lab.signer_pid())
-    pin(processors[0], os.getpid(), lab.env["ORIGIN_PID"], control.process.pid)
-
 
 def words(number, *more):
     """The load's names; |number| keeps fresh ones of one run apart from another's."""
@@ -103,7 +90,8 @@ class Bench:
         pathlib.Path(self.roots).write_text(authority.pem() + pathlib.Path(self.lab.env["ROOT_PEM"]).read_text())
         self.intermediates = [new_intermediate(self.api, authority, name) for name in ("Swapped One", "Swapped Two")]
         if not self.options.spread:
-            divide_processors(self.lab, self.control)
+            place(self.lab, self.control)
+            precede(os.getpid())
         make_default(self.api, self.intermediates[0])
 
     def closed_loop(self, num_connections):
@@ -114,15 +102,19 @@ class Bench:
 
     def fill_caches(self):
         """Under both issuers; it also says how fast it goes, roughly."""
-        for intermediate in (*self.intermediates[1:], self.intermediates[0]):
+        for intermediate in reversed(self.intermediates):
             make_default(self.api, intermediate)
-            rate = self.closed_loop(CACHE["entries"] * 100 // FRESH_PERCENT)
+            rate = self.closed_loop(CACHE["entries"] // 2 * 100 // FRESH_PERCENT)
         return rate
 
     def capacity(self):
         """Connections a second."""
         rough = self.fill_caches()
         return self.closed_loop(int(rough * CAPACITY_SECONDS))
+
+    def place_load(self, load):
+        if not self.options.spread:
+            precede(load.process.pid)
 
     def run(self, rate, resume):
         """The swaps under load."""
@@ -131,6 +123,7 @@ class Bench:
         more = ["--poisson", "--rate", f"{rate:.1f}", "--connections", 10**9, "--in-flight", 5000,
                 *(["--resume"] if resume else [])]
         with Load(self.lab, self.directory, *words(next(self.numbers), *more), cafile=self.roots) as load:
+            self.place_load(load)
             swaps, samples = swap_on(self, load, [two, one])
             report, handshakes = load.end()
         settle(self.lab)

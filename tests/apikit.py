@@ -78,16 +78,25 @@ def _reads(drafts):
     return [Operation(LIGHT, "GET", path) for path in paths]
 
 
+def _writes(role, drafts):
+    activate = Operation(MEDIUM, "POST", "/api/v1/status/activate", "{}")
+    describe = [Operation(MEDIUM, "PUT", f"{API}/{number}", json.dumps({"description": f"{random.random()}"}))
+                for number in drafts]
+    return {"auditor": [], "operator": [activate], "admin": [activate, *describe]}[role]
+
+
 def operations(role, drafts):
     """Endless, at random: mostly reads, and of the rest what the role may."""
     reads = _reads(drafts)
-    writes = {"auditor": [], "operator": [Operation(MEDIUM, "POST", "/api/v1/status/activate", "{}"),
-                                          Operation(MEDIUM, "PUT", f"{API}/makeDefault/1", "{}")]}
-    writes["admin"] = writes["operator"] + [
-        Operation(MEDIUM, "PUT", f"{API}/{number}", json.dumps({"description": f"{random.random()}"}))
-        for number in drafts]
     while True:
-        yield random.choice(writes[role] if writes[role] and random.random() < 0.4 else reads)
+        writes = _writes(role, drafts)
+        yield random.choice(writes if writes and random.random() < 0.4 else reads)
+
+
+def make_default():
+    """Of one operator alone: a second one at the same time would be told to wait."""
+    while True:
+        yield Operation(MEDIUM, "PUT", f"{API}/makeDefault/1", "{}")
 
 
 def come_and_go():
@@ -179,9 +188,10 @@ class Crowd:
         with contextlib.closing(UnixConnection(control.socket)) as local:
             drafts = self._drafts(local)
             credentials = list(self._credentials(local))
+        alone = {"admin": come_and_go(), "operator": make_default()}
         self.clients = []
         for (role, name, secret), _ in zip(itertools.cycle(credentials), range(count)):
-            script = come_and_go() if not self.clients else operations(role, drafts)
+            script = alone.pop(role) if role in alone else operations(role, drafts)
             self.clients.append(_Client(self, name, secret, script))
 
     def _drafts(self, local):

@@ -24,11 +24,15 @@ NO_ISSUER = "0" * 32
 # ---- the API ----
 
 class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
+    """HTTP over a Unix socket; each request has a connection of its own, since the server ends idle ones."""
 
     def __init__(self, path):
         super().__init__("localhost", timeout=120)
         self.path = str(path)
+
+    def request(self, *words, **options):
+        self.close()
+        super().request(*words, **options)
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
@@ -128,13 +132,13 @@ class Load:
     """The load generator in the client's namespace, in the background. Each connection asks for something, since
     tickets come with the first answer."""
 
-    def __init__(self, lab, directory, *words, cafile, cpu=None):
+    def __init__(self, lab, directory, *words, cafile):
         self.records = pathlib.Path(directory, f"load-{uuid.uuid4().hex}")
-        pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
-        command = ["ip", "netns", "exec", lab.env["CLIENT_NS"], *pin, str(BUILD / "bench/mintgate-loadgen"), "--connect",
-                   f"{lab.env['SERVER_IP4']}:443", "--source", lab.env["CLIENT_IP4_RANGE"], "--cafile", cafile, "--json",
-                   "-", "--records", str(self.records), "--get", "/info", *(str(word) for word in words)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        command = ["ip", "netns", "exec", lab.env["CLIENT_NS"], str(BUILD / "bench/mintgate-loadgen"), "--connect",
+                   f"{lab.env['SERVER_IP4']}:443", "--source", lab.env["CLIENT_IP4_RANGE"], "--cafile", cafile,
+                   "--json", "-", "--records", str(self.records), "--get", "/info", *(str(word) for word in words)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        start_new_session=True)
 
     def running(self):
         return self.process.poll() is None
