@@ -61,6 +61,7 @@ static const struct http_route routes[] = {
     {HTTP_POST, "/clients/{name}/rotate", ADMIN, JSON, RATE_MEDIUM, handle_rotate_client},
     {HTTP_PUT, "/clients/{name}", ADMIN, JSON, RATE_MEDIUM, handle_change_client},
     {HTTP_DELETE, "/clients/{name}", ADMIN, NO_BODY, RATE_MEDIUM, handle_delete_client},
+    {HTTP_POST, "/backup", ADMIN, NO_BODY, RATE_MEDIUM, handle_backup},
 };
 
 enum mg_status administration_api_add(struct router *router, struct administration_api *api, struct mg_error *error)

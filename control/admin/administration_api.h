@@ -19,6 +19,8 @@
  *   POST   /clients/{id}/rotate    {"publicKey"?}: likewise
  *   PUT    /clients/{id}           {"enabled"}
  *   DELETE /clients/{id}           204
+ *   POST   /backup                 {"database"}: a copy of the database, for mintgatectl on this machine (the Unix
+ *                                  socket) to take and remove
  *
  * The life cycle's {"code", "message"} is the shape of errors; 409 for what exists, and for what would leave no
  * administrator.
@@ -33,6 +35,7 @@
 /* All borrowed until router_free. */
 struct administration_api {
     struct store *store;
+    const char *database; /* its path; copies are made beside it */
     struct authenticator *authenticator;
     http_problem_renderer render;
 };

@@ -41,5 +41,7 @@ void handle_create_client(void *arg, struct http_request *request, struct http_r
 void handle_rotate_client(void *arg, struct http_request *request, struct http_response *response);
 void handle_change_client(void *arg, struct http_request *request, struct http_response *response);
 void handle_delete_client(void *arg, struct http_request *request, struct http_response *response);
+/* backup_routes.c */
+void handle_backup(void *arg, struct http_request *request, struct http_response *response);
 
 #endif

@@ -40,6 +40,7 @@ enum ctl_option {
     CTL_CERT,
     CTL_ROLE,
     CTL_PUBLIC_KEY,
+    CTL_PASSPHRASE,
     CTL_NUM_OPTIONS
 };
 

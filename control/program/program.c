@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "control/admin/administration.h"
 #include "control/admin/administration_api.h"
+#include "control/admin/database_copy.h"
 #include "control/audit.h"
 #include "control/http/authenticator.h"
 #include "control/http/rate_limit.h"
@@ -80,6 +81,7 @@ static enum mg_status open_store(struct program *program, struct mg_error *error
         sqlite3_exec(program->credentials, "PRAGMA query_only = ON", NULL, NULL, NULL) != SQLITE_OK) {
         return mg_error_set(error, MG_IO, "%s: %s", path, sqlite3_errmsg(program->credentials));
     }
+    database_copy_sweep(path);
     return refusals_new(&program->refusals, program->store, error);
 }
 
@@ -164,7 +166,11 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
     }
     if (status == MG_OK) {
         program->administration_api = (struct administration_api){
-            .store = program->store, .authenticator = program->authenticator, .render = problem_render};
+            .store = program->store,
+            .database = program->config->control.database,
+            .authenticator = program->authenticator,
+            .render = problem_render,
+        };
         status = administration_api_add(program->router, &program->administration_api, error);
     }
     if (status == MG_OK) {
