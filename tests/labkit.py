@@ -171,19 +171,20 @@ class MintgateLab(Lab):
         refused = "reload refused" in self.engine_log().splitlines()[-1]
         assert refused != good, self.engine_log()[-2000:]
 
-    def with_config(self, text, *programs):
-        """A context in which the lab runs with |text|: reloaded, or restarted if |programs| are named."""
-        return _Reconfigured(self, text, programs)
+    def with_config(self, text, *programs, keep_connections=False):
+        """A context in which the lab runs with |text|: reloaded, or restarted if |programs| are named. An engine that
+        starts meets no connection from before, unless those that are open now are to be kept."""
+        return _Reconfigured(self, text, programs, keep_connections)
 
 
 class _Reconfigured:
-    def __init__(self, lab, text, programs):
-        self.lab, self.text, self.programs = lab, text, programs
+    def __init__(self, lab, text, programs, keep_connections):
+        self.lab, self.text, self.programs, self.keep_connections = lab, text, programs, keep_connections
 
-    def _use(self, text):
+    def _use(self, text, keep_connections=False):
         self.lab.config = text
         if self.programs:
-            if "engine" in self.programs:
+            if "engine" in self.programs and not keep_connections:
                 self.lab.forget_connections()
             self.lab.restart(*self.programs)
         else:
@@ -192,7 +193,7 @@ class _Reconfigured:
     def __enter__(self):
         self.old = self.lab.config
         try:
-            self._use(self.text)
+            self._use(self.text, self.keep_connections)
         except BaseException:
             self._use(self.old)  # for the tests that follow
             raise
