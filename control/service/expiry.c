@@ -61,8 +61,8 @@ static void say_expired(const struct intermediate *record, const struct intermed
         mg_log_warning("intermediate %lld, %s, has expired; its successor is %lld, %s", (long long)record->id,
                        record->name, (long long)successor->id, successor->name);
     } else {
-        mg_log_error("ALARM issuer_expired: intermediate %lld, %s, has expired, and nobody signs in its place: new "
-                     "connections are %s",
+        mg_log_error("ALARM issuer_expired: intermediate %lld, %s, has expired, and nobody signs in its place: what "
+                     "it would sign for is %s",
                      (long long)record->id, record->name, on_expiry == CONFIG_EXPIRY_BLOCK ? "blocked" : "bypassed");
     }
 }

@@ -59,8 +59,8 @@ static void say_spent(const struct look *look)
         mg_log_warning("intermediate %s has expired: %s signs in its place", look->name,
                        name_of(look->set, look->signer));
     } else {
-        mg_log_error("ALARM " ISSUER_ALARM ": intermediate %s has expired, and nobody signs in its place: new "
-                     "connections are %s",
+        mg_log_error("ALARM " ISSUER_ALARM ": intermediate %s has expired, and nobody signs in its place: what "
+                     "it would sign for is %s",
                      look->name, look->on_expiry == CONFIG_EXPIRY_BLOCK ? "blocked" : "bypassed");
     }
 }
