@@ -13,18 +13,20 @@
 #define DEFAULT_CONFIG "/etc/mintgate/mintgate.yaml"
 #define EXIT_USAGE 2
 
-static const char usage[] = "usage: mintgate-control [--config FILE] [--check]\n"
+static const char usage[] = "usage: mintgate-control [--config FILE] [--check | --routes]\n"
                             "\n"
                             "The control plane of a Mintgate appliance: its APIs, and what its intermediates are.\n"
                             "\n"
                             "  --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
                             "  --check        check the configuration and exit\n"
+                            "  --routes       print what it serves and to whom (docs/api), and exit\n"
                             "  --version      print the version and exit\n"
                             "  --help         print this and exit\n";
 
 struct options {
     const char *config;
     bool check;
+    bool routes;
 };
 
 /* parse_options returns -1 to go on, else the exit code. */
@@ -33,6 +35,7 @@ static int parse_options(int argc, char **argv, struct options *out)
     static const struct option known[] = {
         {"config", required_argument, NULL, 'c'},
         {"check", no_argument, NULL, 'k'},
+        {"routes", no_argument, NULL, 'r'},
         {"version", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -45,6 +48,9 @@ static int parse_options(int argc, char **argv, struct options *out)
             break;
         case 'k':
             out->check = true;
+            break;
+        case 'r':
+            out->routes = true;
             break;
         case 'v':
             puts("mintgate-control " MINTGATE_VERSION);
@@ -67,6 +73,12 @@ static int fail(const struct mg_error *error)
 {
     fprintf(stderr, "mintgate-control: %s\n", error->text);
     return EXIT_FAILURE;
+}
+
+static int list_routes(void)
+{
+    struct mg_error error = {""};
+    return program_list_routes(stdout, &error) == MG_OK ? EXIT_SUCCESS : fail(&error);
 }
 
 static void block_signals(sigset_t *signals)
@@ -163,6 +175,9 @@ int main(int argc, char **argv)
     int code = parse_options(argc, argv, &options);
     if (code >= 0) {
         return code;
+    }
+    if (options.routes) {
+        return list_routes();
     }
     if (config_load(&config, options.config, &error) != MG_OK) {
         return fail(&error);
