@@ -33,12 +33,8 @@ struct options {
 static int parse_options(int argc, char **argv, struct options *out)
 {
     static const struct option known[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check", no_argument, NULL, 'k'},
-        {"routes", no_argument, NULL, 'r'},
-        {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'}, {"routes", no_argument, NULL, 'r'},
+        {"version", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},  {NULL, 0, NULL, 0},
     };
     *out = (struct options){.config = DEFAULT_CONFIG};
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
