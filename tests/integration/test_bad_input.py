@@ -261,7 +261,8 @@ def test_ids_that_are_none_or_nobodys(operation, certificates, refused):
 def test_paths_that_lead_nowhere(refused):
     for path in ("/", "//", "/api", "/api/v1", "/api/v1/", "/zia", CERTIFICATES + "/", CERTIFICATES + "/1/", "/health/",
                  CERTIFICATES.upper(), CERTIFICATES + "/keyPair/1/2", "/mintgate", "/mintgate/v1/",
-                 "/mintgate/v2/default", "/zia/api/v1/nothing", "/api/v1/../v1/status", "/api/v1/status%2f", "/ca.pem%00", "/crl/any.crl",
+                 "/mintgate/v2/default", "/zia/api/v1/nothing", "/api/v1/../v1/status", "/api/v1/status%2f",
+                 "/ca.pem%00", "/crl/any.crl",
                  "/" + "a" * 8000, "/mintgate/v1/successor/1"):
         for method in ("GET", "POST", "DELETE"):
             refused({404}, method, path)
@@ -377,7 +378,8 @@ def test_the_built_in_certificate(certificates, refused):
     for method, path, *body in [
             ("POST", "/keyPair/1"), ("POST", "/generateCsr/1"), ("POST", "/finalizeCert/1"),
             ("POST", "/keyPair", {"id": 1}), ("GET", "/showCsr/1"), ("GET", "/showCert/1"), ("GET", "/downloadCsr/1"),
-            ("POST", "/verifyKeyAttestation/1"), ("GET", "/downloadAttestation/1"), ("PUT", "/1", {"name": "mine"}), ("PUT", "/1", {"status": "DISABLED"}),
+            ("POST", "/verifyKeyAttestation/1"), ("GET", "/downloadAttestation/1"), ("PUT", "/1", {"name": "mine"}),
+            ("PUT", "/1", {"status": "DISABLED"}),
             ("DELETE", "/1"), ("POST", "/uploadCert/1", *pem), ("POST", "/uploadCertChain/1", *pem)]:
         answer = refused({403}, method, CERTIFICATES + path, *body)
         assert answer.json == {"code": "INVALID_INPUT_ARGUMENT",
