@@ -152,6 +152,11 @@ def operations():
     return [operation for document in documents() for operation in document.operations()]
 
 
+def one_base():
+    """Each operation once: both base paths of a family have the same table."""
+    return list({(one.document.name, one.method, one.tree["operationId"]): one for one in operations()}.values())
+
+
 def find(method, path):
     """The operation that answers, and whether the path is served at all."""
     found = [(rank, operation) for operation in operations() if (rank := operation.matches(path)) is not None]

@@ -2,7 +2,6 @@
 """A signer and a control plane of a test's own, without an engine, asked over the Unix socket and over TLS. Every
 answer is held against the description of the APIs."""
 
-import base64
 import hashlib
 import http.client
 import json
@@ -145,7 +144,7 @@ class Appliance:
     def stranger(self, **headers):
         return Client(self.connect_tls, headers)
 
-    def _insert(self, sql, *values):
+    def _store(self, sql, *values):
         with sqlite3.connect(self.database, timeout=TIMEOUT) as database:
             database.execute(sql, values)
         database.close()
@@ -153,16 +152,19 @@ class Appliance:
     def add_user(self, name, role, password):
         salt = os.urandom(16)
         digest = hashlib.scrypt(password.encode(), salt=salt, maxmem=64 << 20, dklen=32, **HASH)
-        self._insert("INSERT INTO credential_users (name, role, password, stamp) VALUES (?, ?, ?, 1)", name, role,
+        self._store("INSERT INTO credential_users (name, role, password, stamp) VALUES (?, ?, ?, 1)", name, role,
                      f"scrypt$15$8$1${salt.hex()}${digest.hex()}")
 
+    def disable_user(self, name):
+        self._store("UPDATE credential_users SET disabled = 1, stamp = stamp + 1 WHERE name = ?", name)
+
     def add_api_key(self, name, key):
-        self._insert("INSERT INTO credential_api_keys (name, seed) VALUES (?, ?)", name, key)
+        self._store("INSERT INTO credential_api_keys (name, seed) VALUES (?, ?)", name, key)
 
     def add_client(self, role):
         """An OAuth2 client: its id and secret. A client of its own has rate limits of its own."""
         name, secret = f"client-{secrets.token_hex(4)}", secrets.token_hex(32)
-        self._insert("INSERT INTO credential_clients (id, role, secret_sha256, stamp) VALUES (?, ?, ?, 1)", name, role,
+        self._store("INSERT INTO credential_clients (id, role, secret_sha256, stamp) VALUES (?, ?, ?, 1)", name, role,
                      hashlib.sha256(secret.encode()).digest())
         return name, secret
 
@@ -201,10 +203,6 @@ def obfuscate(key, timestamp_ms):
 def login_body(user, password, key):
     now = int(time.time() * 1000)
     return {"apiKey": obfuscate(key, now), "username": user, "password": password, "timestamp": now}
-
-
-def basic(user, password):
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 # ---- intermediates on their way ----
@@ -266,3 +264,52 @@ class Life:
 
     def _finalize(self, number):
         self._do("POST", f"/finalizeCert/{number}")
+
+    def one_of_each(self):
+        """A certificate in each state, and the default; as many as the quota allows."""
+        made = {state: self.make(f"in {state}", state) for state in STATES}
+        made["default"] = self.make("the default", "CERT_READY")
+        self._do("PUT", f"/makeDefault/{made['default']}")
+        return made
+
+
+# ---- requests made from the description ----
+
+UNKNOWN = 999999
+# What an operation works on, by its operationId, so that nothing but the input is wrong.
+NEEDS = {"updateCertificate": "GENERAL_DONE", "makeKeyPair": "GENERAL_DONE", "generateCsr": "KEYGEN_DONE",
+         "uploadCert": "CSRGEN_DONE", "uploadCertChain": "INTCERT_UPLOAD_DONE", "finalizeCert": "INTCERT_UPLOAD_DONE"}
+
+
+def number_for(operation, certificates):
+    """The certificate on which the operation would work, if the input were good."""
+    name = operation.tree["operationId"].removesuffix("OfBody")
+    return certificates.get(NEEDS.get(name))
+
+
+def fill(operation, certificates, **values):
+    """The operation's path with its parameters filled in: by |values|, or by what exists."""
+    path = operation.path
+    for parameter in operation.parameters:
+        if parameter["in"] == "path":
+            name = parameter["name"]
+            known = number_for(operation, certificates) or parameter.get("example", UNKNOWN)
+            path = path.replace(f"{{{name}}}", str(values.get(name, known)))
+    return path
+
+
+def good_body(operation, certificates):
+    """What the operation would take: a body of JSON as in its example."""
+    _, _, example = operation.body()
+    number = number_for(operation, certificates)
+    return dict(example, id=number) if "id" in (example or {}) and number else example
+
+
+def good_request(operation, certificates):
+    """Body and media type as the operation would take them; nothing where it reads none."""
+    media = operation.body()[0]
+    if media == "multipart/form-data":
+        return form([("fileUpload", "some.pem", b"-----BEGIN CERTIFICATE-----\n")])
+    if media == "application/x-www-form-urlencoded":
+        return "&".join(f"{name}={value}" for name, value in operation.body()[2].items()), media
+    return (good_body(operation, certificates),) if media else ()

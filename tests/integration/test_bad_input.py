@@ -16,20 +16,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 import openapikit
 from keyskit import Authority
-from restkit import CERTIFICATES, STATES, Life, form
+from restkit import CERTIFICATES, STATES, UNKNOWN, Life, fill, form, good_body, good_request, number_for
 
-UNKNOWN = 999999
-# What an operation works on, by its operationId, so that nothing but the input is wrong.
-NEEDS = {"updateCertificate": "GENERAL_DONE", "makeKeyPair": "GENERAL_DONE", "generateCsr": "KEYGEN_DONE",
-         "uploadCert": "CSRGEN_DONE", "uploadCertChain": "INTCERT_UPLOAD_DONE", "finalizeCert": "INTCERT_UPLOAD_DONE"}
-
-
-def one_base(operations):
-    """Both base paths of a family have the same table: once is enough."""
-    return list({(one.document.name, one.method, one.tree["operationId"]): one for one in operations}.values())
-
-
-OPERATIONS = one_base(openapikit.operations())
+OPERATIONS = openapikit.one_base()
 LIMITS = {route.shape: route.limit for route in openapikit.routes()}
 
 
@@ -49,11 +38,7 @@ def life(appliance):
 
 @pytest.fixture(scope="module")
 def certificates(life):
-    """One of each state, and the default; as many as the quota allows."""
-    made = {state: life.make(f"in {state}", state) for state in STATES}
-    made["default"] = life.make("the default", "CERT_READY")
-    assert life.admin.ask("PUT", f"{CERTIFICATES}/makeDefault/{made['default']}").status == 200
-    return made
+    return life.one_of_each()
 
 
 @pytest.fixture
@@ -66,40 +51,6 @@ def refused(appliance, certificates):
         assert appliance.state() == before, (method, path, body[:1], answer)
         return answer
     return ask
-
-
-def number_for(operation, certificates):
-    """The certificate on which the operation would work, if the input were good."""
-    name = operation.tree["operationId"].removesuffix("OfBody")
-    return certificates[NEEDS[name]] if name in NEEDS else None
-
-
-def fill(operation, certificates, **values):
-    """The operation's path with its parameters filled in: by |values|, or by what exists."""
-    path = operation.path
-    for parameter in operation.parameters:
-        if parameter["in"] == "path":
-            name = parameter["name"]
-            known = number_for(operation, certificates) or parameter.get("example", UNKNOWN)
-            path = path.replace(f"{{{name}}}", str(values.get(name, known)))
-    return path
-
-
-def good_body(operation, certificates):
-    """What the operation would take: a body of JSON as in its example."""
-    _, _, example = operation.body()
-    number = number_for(operation, certificates)
-    return dict(example, id=number) if "id" in (example or {}) and number else example
-
-
-def good_request(operation, certificates):
-    """Body and media type as the operation would take them; nothing where it reads none."""
-    media = operation.body()[0]
-    if media == "multipart/form-data":
-        return form([("fileUpload", "some.pem", b"-----BEGIN CERTIFICATE-----\n")])
-    if media == "application/x-www-form-urlencoded":
-        return "&".join(f"{name}={value}" for name, value in operation.body()[2].items()), media
-    return (good_body(operation, certificates),) if media else ()
 
 
 # ---- members of JSON bodies ----
