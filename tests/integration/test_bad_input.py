@@ -16,7 +16,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 import openapikit
 from keyskit import Authority
-from restkit import CERTIFICATES, STATES, UNKNOWN, Life, fill, form, good_body, good_request, number_for
+from restkit import (CERTIFICATES, STATES, UNKNOWN, Life, fill, form, good_body, good_request, number_for,
+                     path_parameters)
 
 OPERATIONS = openapikit.one_base()
 LIMITS = {route.shape: route.limit for route in openapikit.routes()}
@@ -85,7 +86,7 @@ def bad_bodies(operation, good):
 @with_body("application/json")
 def test_members_of_a_wrong_type_or_length_or_word_or_missing(operation, certificates, refused):
     good = good_body(operation, certificates)
-    known = number_for(operation, certificates) or operation.raw_parameters == []
+    known = number_for(operation, certificates) or all("example" in one for one in path_parameters(operation))
     for body in bad_bodies(operation, good):
         statuses = {400} if known else {400, 404}
         if len(json.dumps(body)) > LIMITS[operation.shape]:
@@ -208,6 +209,17 @@ def test_ids_that_are_none_or_nobodys(operation, certificates, refused):
         refused({404, 405}, operation.method, fill(operation, certificates, id=bad), *request)
     for unknown in (0, UNKNOWN, 2**63 - 1):
         refused({404}, operation.method, fill(operation, certificates, id=unknown), *request)
+
+
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if any(
+    parameter["schema"]["type"] == "string" for parameter in path_parameters(one))],
+                         ids=lambda one: one.tree["operationId"])
+def test_names_that_are_none_or_nobodys(operation, certificates, refused):
+    request = good_request(operation, certificates)
+    for bad in ("nobody", "x" * 64, "%6eobody", "a%20b", "x" * 65, "x" * 300, "%zz", "%00",
+                "a%00", "%2f", "..", "%2e%2e", "%ff", "*"):
+        path = fill(operation, certificates, **{one["name"]: bad for one in path_parameters(operation)})
+        refused({404} if bad in ("nobody", "x" * 64, "%6eobody") else {400, 404}, operation.method, path, *request)
 
 
 def test_paths_that_lead_nowhere(refused):
