@@ -23,13 +23,14 @@ OPERATIONS = openapikit.one_base()
 LIMITS = {route.shape: route.limit for route in openapikit.routes()}
 
 
-def operations_with(media):
-    return [one for one in OPERATIONS if one.body()[0] == media]
+def each(operations):
+    """Parametrizes a test by operations."""
+    return pytest.mark.parametrize("operation", operations, ids=[one.tree["operationId"] for one in operations])
 
 
 def with_body(media):
-    """Parametrizes a test by the operations that read such a body."""
-    return pytest.mark.parametrize("operation", operations_with(media), ids=lambda one: one.tree["operationId"])
+    """The operations that read such a body."""
+    return each([one for one in OPERATIONS if one.body()[0] == media])
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +140,7 @@ def test_json_of_another_media_type(operation, certificates, refused):
         refused({415}, operation.method, fill(operation, certificates), body, media)
 
 
-@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.body()[0]],
-                         ids=lambda one: one.tree["operationId"])
+@each([one for one in OPERATIONS if one.body()[0]])
 def test_a_body_that_is_too_long(operation, certificates, refused):
     media = operation.body()[0].replace("form-data", "form-data; boundary=x")
     path = fill(operation, certificates)
@@ -148,8 +148,7 @@ def test_a_body_that_is_too_long(operation, certificates, refused):
         refused({413}, operation.method, path, b"{" + b" " * (size - 1), media)
 
 
-@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.body()[0]],
-                         ids=lambda one: one.tree["operationId"])
+@each([one for one in OPERATIONS if one.body()[0]])
 def test_a_client_that_goes_away_in_the_middle(operation, appliance, certificates):
     before = appliance.state()
     body, media = (*good_request(operation, certificates), "application/json")[:2]
@@ -201,8 +200,7 @@ def test_uploads_that_are_broken(operation, certificates, refused):
 
 # ---- paths, methods, queries ----
 
-@pytest.mark.parametrize("operation", [one for one in OPERATIONS if "{id}" in one.path],
-                         ids=lambda one: one.tree["operationId"])
+@each([one for one in OPERATIONS if "{id}" in one.path])
 def test_ids_that_are_none_or_nobodys(operation, certificates, refused):
     request = good_request(operation, certificates)
     for bad in ("x", "-1", "1.5", "0x10", "%31", "1%00", "+1", str(2**63), "9" * 400, "", "2;x", "*", "..", "%2e%2e"):
@@ -211,9 +209,7 @@ def test_ids_that_are_none_or_nobodys(operation, certificates, refused):
         refused({404}, operation.method, fill(operation, certificates, id=unknown), *request)
 
 
-@pytest.mark.parametrize("operation", [one for one in OPERATIONS if any(
-    parameter["schema"]["type"] == "string" for parameter in path_parameters(one))],
-                         ids=lambda one: one.tree["operationId"])
+@each([one for one in OPERATIONS if "string" in [parameter["schema"]["type"] for parameter in path_parameters(one)]])
 def test_names_that_are_none_or_nobodys(operation, certificates, refused):
     request = good_request(operation, certificates)
     for bad in ("nobody", "x" * 64, "%6eobody", "a%20b", "x" * 65, "x" * 300, "%zz", "%00",
@@ -232,11 +228,11 @@ def test_paths_that_lead_nowhere(refused):
             refused({404}, method, path)
 
 
-PATHS = {operation.shape[1]: operation for operation in OPERATIONS}.values()
+PATHS = list({operation.shape[1]: operation for operation in OPERATIONS}.values())
 ALL_METHODS = {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "get"}
 
 
-@pytest.mark.parametrize("operation", PATHS, ids=lambda one: one.path)
+@each(PATHS)
 def test_methods_that_are_not_served(operation, certificates, refused):
     path = fill(operation, certificates)
     served = {method for method in ALL_METHODS if openapikit.find(method, path)[0]}
@@ -245,7 +241,7 @@ def test_methods_that_are_not_served(operation, certificates, refused):
         assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == served
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.tree["operationId"])
+@each(OPERATIONS)
 def test_queries_that_are_broken(operation, certificates, refused):
     path, request = fill(operation, certificates), good_request(operation, certificates)
     queries = ["a=%zz", "a=%", "a=%00", "a=1&a=2", "&".join(f"a{i}=1" for i in range(33))]
