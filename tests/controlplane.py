@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 
+import openapikit
 from labkit import BUILD, run, wait_until
 
 EPOCH = "mintgate_dataplane_published_epoch"
@@ -80,11 +81,13 @@ class ControlPlane:
         self.close()
 
     def ask(self, method, path, *options):
-        """Status and answer, which is JSON if it can be."""
-        result = run("curl", "-sS", "-X", method, "--unix-socket", self.socket, "-w", "\n%{http_code}", *options,
-                     f"http://localhost{path}", check=False)
+        """Status and answer, which is JSON if it can be. Both are as the APIs are described."""
+        result = run("curl", "-sS", "-X", method, "--unix-socket", self.socket, "-w", "\n%{http_code} %{content_type}",
+                     *options, f"http://localhost{path}", check=False)
         assert result.returncode == 0, result.stderr
-        text, code = result.stdout.rsplit("\n", 1)
+        text, end = result.stdout.rsplit("\n", 1)
+        code, media = end.split(" ", 1)
+        openapikit.check(method, path, openapikit.Answer(int(code), None, media, text))
         try:
             return int(code), json.loads(text)
         except json.JSONDecodeError:

@@ -219,6 +219,28 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
     return status;
 }
 
+static void list_route(void *arg, const struct http_family *family, const char *base, const struct http_route *route)
+{
+    static const char *const weights[RATE_NUM_WEIGHTS] = {"none", "light", "medium", "heavy"};
+    static const char *const bodies[] = {"none", "json", "form", "multipart", "raw"};
+    (void)family;
+    fprintf(arg, "%s %s%s %s %s %s %zu\n", http_method_name(route->method), base, route->pattern,
+            http_role_name(route->role), weights[route->weight], bodies[route->body], route->body_limit);
+}
+
+enum mg_status program_list_routes(FILE *out, struct mg_error *error)
+{
+    static const struct config no_config;
+    struct program program = {.config = &no_config}; /* the tables are the same without anything behind them */
+    enum mg_status status = make_router(&program, error);
+    if (status == MG_OK) {
+        router_each(program.router, list_route, out);
+    }
+    router_free(program.router);
+    rate_limits_free(program.rate_limits);
+    return status;
+}
+
 enum mg_status program_open(struct program **out, const struct config *config, struct mg_error *error)
 {
     struct program *program = calloc(1, sizeof(*program));

@@ -157,6 +157,14 @@ def check_scars():
             yield f"docs/scars.md: there is no {name}::{test}"
 
 
+def check_api_reference():
+    made = subprocess.run([sys.executable, TOP / "scripts/lib/api_reference.py"], capture_output=True, text=True)
+    if made.returncode:
+        yield made.stderr.splitlines()[-1]
+    elif made.stdout != (TOP / "docs/api/reference.md").read_text():
+        yield "docs/api/reference.md is not what scripts/lib/api_reference.py makes: run scripts/docs"
+
+
 def check_reference(build):
     program = build / "dataplane/mintgate"
     page = TOP / "docs/configuration.md"
@@ -193,6 +201,7 @@ def main():
         ("no machine paths, no registry hosts", check_places(files)),
         ("nothing marked unfinished", check_unfinished(files)),
         ("tests named in docs/scars.md exist", check_scars()),
+        ("API reference is current", check_api_reference()),
     ]
     if arguments.build:
         checks += [
