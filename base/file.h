@@ -16,8 +16,8 @@ MG_MUST_USE enum mg_status mg_file_read(const char *path, struct mg_buffer *out,
  * file of this user that nobody else may read or write (mode 0600 or stricter). Wipe |out| with mg_secret_free. */
 MG_MUST_USE enum mg_status mg_file_read_secret(const char *path, struct mg_buffer *out, struct mg_error *error);
 
-/* mg_file_write_atomic replaces |path| by |content|: a temporary file beside it (|path|.new.PID), fsync, rename, fsync of
- * the directory. The file gets |mode| exactly. */
+/* mg_file_write_atomic replaces |path| by |content|: a temporary file beside it (|path|.new.PID), fsync, rename, fsync
+ * of the directory. The file gets |mode| exactly. */
 MG_MUST_USE enum mg_status mg_file_write_atomic(const char *path, struct mg_slice content, mode_t mode,
                                                 struct mg_error *error);
 

@@ -103,11 +103,10 @@ def asking(step, name, known=NOTHING):
     ]
 
 
-def writing(step, *places):
-    """The files that the signer writes, moves and removes in a step; at |places| always, which are system calls and
-    their numbers."""
+def writing(step, places, calls=("fsync", "rename")):
+    """The files that the signer writes in a step by |calls|; at |places|, a call and its number each, always."""
     return [Row(step, SIGNER, Write(KEYS, call, nth), DONE) for call, nth in places] + [
-        Row(step, SIGNER, Write(KEYS, call, EACH), DONE, False) for call in ("fsync", "rename", "unlink")]
+        Row(step, SIGNER, Write(KEYS, call, EACH), DONE, False) for call in calls]
 
 
 def telling(step, before, engines=DONE):
@@ -124,7 +123,7 @@ ROWS = [
     *committing("create"),
     *asking("make key", "MAKE_KEY"),
     *asking("make key", "PUBLIC_KEY"),
-    *writing("make key", ("rename", 1)),
+    *writing("make key", [("rename", 1)]),
     *committing("make key", answered("PUBLIC_KEY")),
     Row("make key, then give up", CONTROL, asked("MAKE_KEY"), NOTHING),
     Row("make key, then give up", CONTROL, answered("MAKE_KEY"), NOTHING),
@@ -136,7 +135,7 @@ ROWS = [
     *committing("upload certificate"),
     *committing("upload chain"),
     *asking("finalize", "INSTALL"),
-    *writing("finalize", ("rename", 1)),
+    *writing("finalize", [("rename", 1)]),
     *committing("finalize", answered("INSTALL")),
     Row("finalize", CONTROL, told("PREPARE"), DONE),
     Row("finalize", CONTROL, told("COMMIT"), DONE),
@@ -147,7 +146,7 @@ ROWS = [
     Row("delete", CONTROL, told("PREPARE"), DONE),
     Row("delete", CONTROL, told("COMMIT"), DONE),
     *asking("delete", "DESTROY", DONE),
-    *writing("delete", ("rename", 2), ("unlink", 1)),
+    *writing("delete", [("rename", 2), ("unlink", 1)], ("fsync", "rename", "unlink")),
 
     # A swap of the default.
     *telling("swap", NOTHING),
@@ -182,23 +181,24 @@ Each row is a test: at that moment a program is killed with SIGKILL, and started
 `tests/crash_points.py` from the table that `tests/integration/test_crash_points.py` runs; how is in
 [adr/0023](adr/0023-crash-points.md).
 
-*Found* says what the restart finds of the step: *nothing*, as if it had not been asked for; *done*, whole, with one entry in
-the audit record; or one of the two. After each row, whatever it was:
+*Found* says what the restart finds of the step: *nothing*, as if it had not been asked for; *done*, whole, with one
+entry in the audit record; or one of the two. After each row, whatever it was:
 
-- there is one default, and the database, the API, the engine's metrics and a client of the lab, which verifies the chain that it
-  is shown, agree on it; the engine serves the epoch of the database;
-- each intermediate has what its state says, and no more; the signer has the key of each that has one, signs with those that are
-  ready, and with no other that control had made; no key is without an intermediate;
+- there is one default, and the database, the API, the engine's metrics and a client of the lab, which verifies the
+  chain that it is shown, agree on it; the engine serves the epoch of the database;
+- each intermediate has what its state says, and no more; the signer has the key of each that has one, signs with those
+  that are ready, and with no other that control had made; no key is without an intermediate;
 - no file that was being written is left, neither the signer's, the engine's nor the control plane's;
 - the step asked for again does it, or says what it says of one that is done;
-- where control was killed, and control alone, no connection failed: clients connect all the time, to names that are cached and
-  to new ones.
+- where control was killed, and control alone, no connection failed: clients connect all the time, to names that are
+  cached and to new ones.
 
-A client whose answer was lost asks again. Where the signer or the engine was killed the request goes on and is answered, a swap
-at the worst by ENGINE_NOT_READY with nothing changed.
+A client whose answer was lost asks again. Where the signer or the engine was killed the request goes on and is
+answered, a swap at the worst by ENGINE_NOT_READY with nothing changed.
 
-Rows marked * are run by `MG_CRASH_POINTS=all` only, the others by every run of the tests; *each* stands for one row for every such
-system call.
+Rows marked * are run by `MG_CRASH_POINTS=all` only, the others by every run of the tests; *each* stands for one row for
+every such system call. A first start of the signer and of the control plane is cut short likewise, at the system
+calls that make its files, and made good by the next.
 
 | Step | Killed | When | Found |
 |---|---|---|---|
@@ -215,8 +215,8 @@ def main():
         sys.stdout.write(page())
         return 0
     kept = PAGE.read_text() if PAGE.exists() else ""
-    different = list(difflib.unified_diff(kept.splitlines(), page().splitlines(), str(PAGE.name), "the table", "", "", 0,
-                                          ""))
+    different = list(difflib.unified_diff(kept.splitlines(), page().splitlines(), PAGE.name, "the table", n=0,
+                                          lineterm=""))
     print("\n".join(different))
     return 1 if different else 0
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs killed at a chosen moment: between the messages of their sockets, and between their system calls. The programs
-know nothing of it (docs/adr/0023-crash-points.md)."""
+"""Programs killed at a chosen moment: between the messages of their sockets, and between their system calls. They know
+nothing of it (docs/adr/0023-crash-points.md)."""
 
 import contextlib
 import glob
@@ -32,13 +32,22 @@ def name_of_call(packet):
     return CONTROL_CALLS[packet[1] & ~REPLY] + (" reply" if packet[1] & REPLY else "")
 
 
-def is_dead(pid):
-    """Whether no thread of it is left: the first of them may be a zombie while others still have their descriptors."""
+def _threads(pid):
+    """The state and the flags of each thread (proc(5), stat, fields 3 and 9)."""
     for stat in glob.glob(f"/proc/{pid}/task/*/stat"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if pathlib.Path(stat).read_text().rsplit(")", 1)[1].split()[0] not in "ZX":
-                return False
-    return True
+            fields = pathlib.Path(stat).read_text().rsplit(")", 1)[1].split()
+            yield fields[0], int(fields[6])
+
+
+def is_dead(pid):
+    """Whether no thread of it is left: the first of them may be a zombie while others still have their descriptors."""
+    return all(state in "ZX" for state, _ in _threads(pid))
+
+
+def is_ending(pid):
+    """Whether it is dead, or will be when the kernel has taken its memory and descriptors away (PF_EXITING)."""
+    return all(state in "ZX" or flags & 4 for state, flags in _threads(pid))
 
 
 def kill(pid):
@@ -49,8 +58,8 @@ def kill(pid):
 
 
 class Proxy:
-    """Stands in a SOCK_SEQPACKET socket between |dialler|, which connects to |path|, and |listener| at |target|. |seen| is
-    called with each message before it is passed on, and says whether it is. Whoever dials while the listener is away
+    """Stands in a SOCK_SEQPACKET socket between |dialler|, which connects to |path|, and |listener| at |target|. |seen|
+    is called with each message before it is passed on, and says whether it is. Who dials while the listener is away
     waits for it, if |patient|; else it is hung up on."""
 
     def __init__(self, path, target, dialler, listener, name_of, seen, patient):
@@ -112,16 +121,21 @@ class Tracer:
             thread = "publisher"  # what else is written is none of its business
         elif write.file != KEYS:
             paths = ["-P", directory / "control" / write.file]
-        tasks = [task for task in glob.glob(f"/proc/{pid}/task/*")
-                 if thread in (None, pathlib.Path(task, "comm").read_text().strip())]
+        tasks = [task for task in glob.glob(f"/proc/{pid}/task/*") if thread in (None, self._name(task))]
         whom = ["-f", "-p", pid] if thread is None else ["-p", pathlib.Path(tasks[0]).name]
         words = ["strace", *whom, *paths, "-e", f"trace={write.call}", "-o", "/dev/null",
                  f"--inject={write.call}:signal=KILL:when={write.nth}"]
         self.process = subprocess.Popen([str(word) for word in words], stderr=subprocess.DEVNULL)
         wait_until(lambda: all(self._has(task) for task in tasks), what="strace")
 
+    @staticmethod
+    def _name(task):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            return pathlib.Path(task, "comm").read_text().strip()
+        return None  # the thread has ended
+
     def _has(self, task):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             return f"\nTracerPid:\t{self.process.pid}\n" in pathlib.Path(task, "status").read_text()
         return True  # the thread has ended
 
@@ -169,7 +183,7 @@ class Trap:
         """Waits until the victim is dead; False: |request|, a future, has come to its end without that."""
         wait_until(lambda: self._is_killed() or request.done(), 90, str(self.row))
         with self.lock:  # a request that is cut off ends a moment before the proxy has seen to it
-            if not self._is_killed() and self.tracer is not None and request.result() is None:
+            if not self._is_killed() and self.tracer is not None and (request.result() is None or is_ending(self.pid)):
                 wait_until(lambda: is_dead(self.pid), 30, str(self.row))
             return self._is_killed()
 
@@ -183,8 +197,8 @@ class Trap:
 
 
 class Traffic:
-    """Clients that connect all the time, one after the other; |attempt| is called with numbers and raises if a client is
-    not content."""
+    """Clients that connect all the time, one after the other; |attempt| is called with numbers and raises where a
+    client is not content."""
 
     def __init__(self, attempt, pause=0.05):
         self.attempt, self.pause = attempt, pause
@@ -210,7 +224,7 @@ class Traffic:
 
 
 class Programs:
-    """The three programs of a lab, with proxies in their sockets. |control| is told where they are by its configuration."""
+    """The three programs of a lab, with proxies in their sockets: |control|'s configuration says where they are."""
 
     def __init__(self, lab, control):
         self.lab, self.control = lab, control

@@ -4,6 +4,7 @@ tests/crash_points.py. After each: one default, the same answer everywhere, noth
 
 import concurrent.futures
 import contextlib
+import errno
 import http.client
 import itertools
 import json
@@ -115,7 +116,8 @@ class Step(typing.NamedTuple):
 STEPS = {
     "create": Step(lambda api, number: ("POST", API, draft(number)), 200, 409, "GENERAL_DONE", "create"),
     "make key": Step(plain("POST", "/keyPair/{}", "{}"), 200, 403, "KEYGEN_DONE", "keyPair", "create"),
-    "read public key": Step(plain("GET", "/downloadPublicKey/{}"), 200, 200, "PUBKEY_DONE", "downloadPublicKey", "make key"),
+    "read public key": Step(plain("GET", "/downloadPublicKey/{}"), 200, 200, "PUBKEY_DONE", "downloadPublicKey",
+                            "make key"),
     "verify attestation": Step(plain("POST", "/verifyKeyAttestation/{}", "{}"), 403, 403, behind="make key"),
     "make CSR": Step(plain("POST", "/generateCsr/{}", "{}"), 200, 200, "CSRGEN_DONE", "generateCsr", "make key"),
     "upload certificate": Step(upload("uploadCert", Api.signed), 200, 200, "INTCERT_UPLOAD_DONE", "uploadCert",
@@ -455,3 +457,79 @@ def test_what_a_crash_leaves(rig, row):
                 break
     assert killed or nth > 1, "nothing was killed"
     assert traffic is None or traffic.failures == []
+
+
+# ---- a first start ----
+
+class FirstStart(typing.NamedTuple):
+    """A program that starts for the first time, beside the lab's; its configuration, and whether it is ready."""
+    program: str
+    config: pathlib.Path
+    ready: pathlib.Path  # a socket that it listens at in the end
+
+
+def first_signer(lab, directory):
+    config = directory / "mintgate.yaml"
+    config.write_text(edited(lab.config, signer={
+        "engine_socket": str(directory / "engine.sock"), "control_socket": str(directory / "control.sock"),
+        "metrics_socket": str(directory / "metrics.sock"), "state_dir": str(directory / "state"),
+        "key_encryption_key": str(directory / "kek")}))
+    return FirstStart("hsm/mintgate-signer", config, directory / "control.sock")
+
+
+def first_control(lab, directory):
+    config = directory / "mintgate.yaml"
+    config.write_text(edited(lab.config, control={
+        "database": str(directory / "state/control.db"), "socket": str(directory / "api.sock"),
+        "engine_socket": str(directory / "engine.sock"), "certificate": str(directory / "state/server.pem"),
+        "key": str(directory / "state/server.key"), "listen": "127.0.0.1:0"}))
+    return FirstStart("control/program/mintgate-control", config, directory / "api.sock")
+
+
+def is_listening(path):
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as stream:
+        try:
+            stream.connect(str(path))
+        except OSError as error:
+            return error.errno == errno.EPROTOTYPE  # a SOCK_SEQPACKET socket
+        return True
+
+
+def run_until_ready(start, *before):
+    """Whether it came to be ready; then it is stopped."""
+    words = [*before, BUILD / start.program, "--config", start.config]
+    with open(start.config.with_name("log"), "ab") as log:
+        process = subprocess.Popen([str(word) for word in words], stderr=log)
+    try:
+        wait_until(lambda: is_listening(start.ready) or process.poll() is not None, 60, start.program)
+        return process.poll() is None
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def kill_first_start(lab, make, call, nth, directory):
+    """Whether it was killed at the |nth| |call|; the next start is then a good one, which leaves nothing unfinished."""
+    directory.mkdir()
+    start = make(lab, directory)
+    # -D: the program is the child that is waited for, and strace a grandchild
+    survived = run_until_ready(start, "strace", "-D", "-f", "-o", "/dev/null", "-e", f"trace={call}",
+                               f"--inject={call}:signal=KILL:when={nth}")
+    start.ready.unlink(missing_ok=True)
+    assert run_until_ready(start), "it does not start again"
+    left = sorted(path.name for path in directory.rglob("*") if ".new." in path.name)
+    assert not left, left
+    return not survived
+
+
+# The program, the system call, and every how manieth is a crash, where not all of them are.
+FIRST_STARTS = [(first_signer, "rename", 4), (first_signer, "fsync", 9), (first_control, "rename", 2),
+                (first_control, "fdatasync", 8), (first_control, "pwrite64", 60)]
+
+
+@pytest.mark.parametrize("make, call, step", FIRST_STARTS, ids=lambda one: getattr(one, "__name__", str(one)))
+def test_a_first_start_that_is_cut_short_is_made_good_by_the_next(lab, tmp_path, make, call, step):
+    for nth in itertools.count(1, 1 if ALL else step):
+        if not kill_first_start(lab, make, call, nth, tmp_path / str(nth)):
+            break
+    assert nth > 1, "nothing was killed"

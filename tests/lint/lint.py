@@ -156,6 +156,13 @@ def check_scars():
             yield f"docs/scars.md: there is no {name}::{test}"
 
 
+def check_crash_points():
+    """docs/crash_points.md is the table that the test runs."""
+    made = subprocess.run([sys.executable, TOP / "tests/crash_points.py", "--check"], capture_output=True, text=True)
+    if made.returncode != 0:
+        yield f"docs/crash_points.md is not what tests/crash_points.py prints: run scripts/docs\n{made.stdout}"
+
+
 def check_reference(build):
     program = build / "dataplane/mintgate"
     page = TOP / "docs/configuration.md"
@@ -192,6 +199,7 @@ def main():
         ("no machine paths, no registry hosts", check_places(files)),
         ("nothing marked unfinished", check_unfinished(files)),
         ("tests named in docs/scars.md exist", check_scars()),
+        ("the page of crash points is their table", check_crash_points()),
     ]
     if arguments.build:
         checks += [
