@@ -15,10 +15,11 @@ CONNECTED = "mintgate_dataplane_control_connected"
 
 
 class ControlPlane:
-    """Begins with an empty database, and keeps it over its own restarts."""
+    """Begins with an empty database, and keeps it over its own restarts. |config|: another file than the lab's."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, config=None):
         self.lab = lab
+        self.config = config or lab.env["CONFIG"]
         self.directory = pathlib.Path(lab.env["LAB_DIR"])
         self.socket = self.directory / "control.sock"
         self.log = self.directory / "log/control.log"
@@ -32,8 +33,8 @@ class ControlPlane:
 
     def launch(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([BUILD / "control/program/mintgate-control", "--config",
-                                             self.lab.env["CONFIG"]], stderr=log)
+            self.process = subprocess.Popen([BUILD / "control/program/mintgate-control", "--config", self.config],
+                                            stderr=log)
 
     def wait(self):
         # A socket may be left by one that was killed.

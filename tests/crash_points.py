@@ -92,21 +92,22 @@ def committing(step, behind=None):
     ]
 
 
+def without_signer(known):
+    """What is left of a step that control knows as |known| when the signer dies: one that is back soon is asked again."""
+    return DONE if known == DONE else EITHER
+
+
 def asking(step, name, known=NOTHING):
-    """A call to the signer, until which control has written what makes the step |known|. A signer that comes back is
-    asked again."""
-    return [
-        Row(step, CONTROL, asked(name), known),
-        Row(step, CONTROL, answered(name), known),
-        Row(step, SIGNER, asked(name), DONE),
-        Row(step, SIGNER, answered(name), DONE),
-    ]
+    """A call to the signer, until which control has written what makes the step |known|."""
+    return [Row(step, CONTROL, message, known) for message in (asked(name), answered(name))] + [
+        Row(step, SIGNER, message, without_signer(known)) for message in (asked(name), answered(name))]
 
 
-def writing(step, places, calls=("fsync", "rename")):
+def writing(step, places, calls=("fsync", "rename"), known=NOTHING):
     """The files that the signer writes in a step by |calls|; at |places|, a call and its number each, always."""
-    return [Row(step, SIGNER, Write(KEYS, call, nth), DONE) for call, nth in places] + [
-        Row(step, SIGNER, Write(KEYS, call, EACH), DONE, False) for call in calls]
+    left = without_signer(known)
+    return [Row(step, SIGNER, Write(KEYS, call, nth), left) for call, nth in places] + [
+        Row(step, SIGNER, Write(KEYS, call, EACH), left, False) for call in calls]
 
 
 def telling(step, before, engines=DONE):
@@ -115,7 +116,7 @@ def telling(step, before, engines=DONE):
     first, second = (told("PREPARE"), said("PREPARED")), (told("COMMIT"), said("COMMITTED"))
     return ([Row(step, CONTROL, message, before) for message in first] +
             [Row(step, CONTROL, message, DONE) for message in second] +
-            [Row(step, ENGINE, message, engines) for message in first + second])
+            [Row(step, ENGINE, message, engines, message.name != "PREPARED") for message in first + second])
 
 
 ROWS = [
@@ -146,7 +147,7 @@ ROWS = [
     Row("delete", CONTROL, told("PREPARE"), DONE),
     Row("delete", CONTROL, told("COMMIT"), DONE),
     *asking("delete", "DESTROY", DONE),
-    *writing("delete", [("rename", 2), ("unlink", 1)], ("fsync", "rename", "unlink")),
+    *writing("delete", [("rename", 2), ("unlink", 1)], ("fsync", "rename", "unlink"), DONE),
 
     # A swap of the default.
     *telling("swap", NOTHING),
@@ -193,8 +194,8 @@ entry in the audit record; or one of the two. After each row, whatever it was:
 - where control was killed, and control alone, no connection failed: clients connect all the time, to names that are
   cached and to new ones.
 
-A client whose answer was lost asks again. Where the signer or the engine was killed the request goes on and is
-answered, a swap at the worst by ENGINE_NOT_READY with nothing changed.
+A client whose answer was lost asks again. Where the signer or the engine was killed the request is answered: as always
+if the signer is back soon, at the worst by SERVICE_UNAVAILABLE, and a swap by ENGINE_NOT_READY, with nothing changed.
 
 Rows marked * are run by `MG_CRASH_POINTS=all` only, the others by every run of the tests; *each* stands for one row for
 every such system call. A first start of the signer and of the control plane is cut short likewise, at the system

@@ -15,6 +15,7 @@ import time
 
 from crash_points import CONTROL, ENGINE, KEYS, PUBLISHED, SIGNER, Answer, Message, Write
 from labkit import wait_until
+from tlskit import edited
 
 MAX_PACKET = 256 * 1024
 PUBLISH_TYPES = [None, "HELLO", "PREPARE", "PROGRESS", "PREPARED", "COMMIT", "COMMITTED", "ABORT"]
@@ -224,10 +225,10 @@ class Traffic:
 
 
 class Programs:
-    """The three programs of a lab, with proxies in their sockets: |control|'s configuration says where they are."""
+    """The three programs of a lab, with proxies in their sockets. |control| is set once it runs, as configure says."""
 
-    def __init__(self, lab, control):
-        self.lab, self.control = lab, control
+    def __init__(self, lab):
+        self.lab, self.control = lab, None
         self.directory = pathlib.Path(lab.env["LAB_DIR"])
         self.trap = None
         self.proxies = [
@@ -245,6 +246,13 @@ class Programs:
         for proxy in self.proxies:
             proxy.close()
 
+    def configure(self, **control):
+        """A configuration for a control plane behind the proxies, with more keys for it."""
+        path = self.directory / "crash.yaml"
+        path.write_text(edited(self.lab.config, signer={"control_socket": str(self.directory / "proxy-signer.sock")},
+                               control={"engine_socket": str(self.directory / "proxy-engine.sock"), **control}))
+        return path
+
     def pid(self, program):
         return {CONTROL: lambda: self.control.process.pid, SIGNER: self.lab.signer_pid, ENGINE: self.lab.engine_pid}[
             program]()
@@ -258,9 +266,15 @@ class Programs:
             self.trap.disarm()
             self.trap = None
 
-    def restart(self, program):
+    def wait_for_end(self, program):
+        """Waits until |program|, which was killed, has gone."""
         if program == CONTROL:
             self.control.process.wait(timeout=30)
+        else:
+            wait_until(lambda: is_dead(self.pid(program)), 30, f"the end of the {program}")
+
+    def start(self, program):
+        if program == CONTROL:
             self.control.launch()
         else:
             self.lab.restart(program)

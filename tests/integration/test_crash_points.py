@@ -11,7 +11,7 @@ import json
 import os
 import pathlib
 import select
-import shutil
+import signal
 import socket
 import sqlite3
 import struct
@@ -34,7 +34,7 @@ ALL = os.environ.get("MG_CRASH_POINTS") == "all"
 API = "/zia/api/v1/intermediateCaCertificate"
 GOOD = "www.good.lab.test"
 BUILT_IN = 1
-ENGINE_NOT_READY = 403
+ENGINE_NOT_READY, SERVICE_UNAVAILABLE = 403, 503
 STATES = ["GENERAL_DONE", "KEYGEN_DONE", "PUBKEY_DONE", "ATTESTATION_DONE", "ATTESTATION_VERIFY_DONE", "CSRGEN_DONE",
           "INTCERT_UPLOAD_DONE", "CERTCHAIN_UPLOAD_DONE", "CERT_READY"]
 # From which state on a column of the database is filled.
@@ -185,10 +185,10 @@ class Rig:
         self.roots = self.directory / "crash-roots.pem"
         self.roots.write_text(self.authority.pem() + pathlib.Path(lab.env["ROOT_PEM"]).read_text())
         self.context = client_context(str(self.roots))
-        self.control = CrashControl(lab)
-        self.programs = Programs(lab, self.control)
         self.foreign = set(signer_keys(lab))  # the signer's own, and what other tests have left
-        self.control.start()
+        self.programs = Programs(lab)
+        self.control = self.programs.control = ControlPlane(lab, self.programs.configure(subscription="hsm"))
+        self.epoch_at_start = 0
         self.api = Api(self.control, self.authority)
         self.pool = concurrent.futures.ThreadPoolExecutor(2)
         self.ready = [self.walk("finalize") for _ in range(2)]
@@ -265,9 +265,15 @@ class Rig:
 
     def settle(self):
         """Until the engine serves the database's epoch, and nothing is left to be tidied up."""
-        self.control.wait()
-        wait_until(self.is_told, 60, "an engine that serves the present epoch")
+        wait_until(self.is_started, 60, "an engine that serves the present epoch")
         wait_until(lambda: not self.query(UNWANTED), 60, "the end of keys that nobody wants")
+
+    def is_started(self):
+        """Whether control has brought everything together, and the engine with it; it may die while it is asked."""
+        with contextlib.suppress(OSError, http.client.HTTPException, AssertionError, sqlite3.Error):
+            # Each start is a new epoch.
+            return self.default()["epoch"] > self.epoch_at_start and self.is_told()
+        return False
 
     def is_told(self):
         epoch = self.default()["epoch"]
@@ -342,15 +348,17 @@ class Rig:
         except (OSError, http.client.HTTPException):
             return None
 
+    def restart(self, program):
+        self.programs.wait_for_end(program)
+        if program == CONTROL:
+            self.epoch_at_start = self.default()["epoch"]
+        self.programs.start(program)
+
     def start_again(self, trap):
         """What "start" asks for."""
-        self.control.stop(9)
-        self.control.launch()
-        trap.pid = self.programs.pid(trap.row.victim)
-        while not self.control.is_healthy() and self.control.process.poll() is None:
-            trap.sprung.wait(0.02)
-        if self.control.process.poll() is None:
-            wait_until(lambda: trap.sprung.is_set() or self.is_told(), 60, "a start")
+        self.control.stop(signal.SIGKILL)
+        self.restart(CONTROL)
+        wait_until(lambda: trap.sprung.is_set() or self.is_started(), 90, "a start")
 
     def perform(self, name, subject, trap):
         if name == "start":
@@ -373,19 +381,27 @@ class Rig:
                 answer = self.pool.submit(self.perform, row.step, subject, trap)
                 killed = trap.wait(answer)
         if killed:
-            self.programs.restart(row.victim)
+            self.restart(row.victim)
         answer = answer.result(120)
         self.settle()
         self.judge(row, subject, killed, answer, audited)
         self.check()
         return killed
 
+    @staticmethod
+    def expected_code(row, done):
+        """What a request is answered by that outlived the crash."""
+        if row.step == "refused swap":
+            return ENGINE_NOT_READY
+        if row.victim == SIGNER and row.left == EITHER and not done:
+            return ENGINE_NOT_READY if row.step == "swap" else SERVICE_UNAVAILABLE
+        return STEPS[row.step].code
+
     def judge(self, row, subject, killed, answer, audited):
         """Whether the step was left as the row says, and can be asked for again."""
         step, done = STEPS[row.step], self.is_done(row.step, subject)
         if answer is not None:
-            refused = row.step == "refused swap" or (row.victim == SIGNER and row.left == EITHER and not done)
-            assert answer[0] == (ENGINE_NOT_READY if refused else step.code), answer
+            assert answer[0] == self.expected_code(row, done), answer
         if killed:
             assert done in {NOTHING: [False], DONE: [True], EITHER: [False, True]}[row.left]
         number = self.id_of(row.step, subject)
@@ -404,39 +420,15 @@ class Rig:
         self.check_keys()
 
 
-class CrashControl(ControlPlane):
-    """One that speaks through the proxies with signer and engine, and is waited for by them."""
-
-    def __init__(self, lab):
-        self.lab = lab
-        self.directory = pathlib.Path(lab.env["LAB_DIR"])
-        self.socket = self.directory / "control.sock"
-        self.log = self.directory / "log/control.log"
-        self.process = None
-        self.config = self.directory / "crash.yaml"
-        self.config.write_text(edited(
-            lab.config, signer={"control_socket": str(self.directory / "proxy-signer.sock")},
-            control={"engine_socket": str(self.directory / "proxy-engine.sock"), "subscription": "hsm"}))
-        shutil.rmtree(self.directory / "control", ignore_errors=True)
-
-    def launch(self):
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([BUILD / "control/program/mintgate-control", "--config", self.config],
-                                            stderr=log)
-
-    def is_healthy(self):
-        with contextlib.suppress(AssertionError):
-            return self.ask("GET", "/health")[0] == 200
-        return False
-
-
 @pytest.fixture(scope="module")
 def rig(lab):
-    made = Rig(lab)
-    try:
-        yield made
-    finally:
-        made.close()
+    # Where the lab has a control plane of its own, that makes room.
+    with getattr(lab, "without_control", contextlib.nullcontext)():
+        made = Rig(lab)
+        try:
+            yield made
+        finally:
+            made.close()
         pathlib.Path(lab.env["LAB_DIR"], "published").unlink(missing_ok=True)
         lab.restart("engine")
 
