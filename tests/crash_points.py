@@ -93,7 +93,7 @@ def committing(step, behind=None):
 
 
 def without_signer(known):
-    """What is left of a step that control knows as |known| when the signer dies: one that is back soon is asked again."""
+    """What the signer's death leaves of a step that control knows as |known|: one that is back soon is asked again."""
     return DONE if known == DONE else EITHER
 
 
@@ -191,6 +191,7 @@ entry in the audit record; or one of the two. After each row, whatever it was:
   that are ready, and with no other that control had made; no key is without an intermediate;
 - no file that was being written is left, neither the signer's, the engine's nor the control plane's;
 - the step asked for again does it, or says what it says of one that is done;
+- after a start a key is destroyed only once the engine no longer knows its issuer;
 - where control was killed, and control alone, no connection failed: clients connect all the time, to names that are
   cached and to new ones.
 

@@ -231,6 +231,7 @@ class Programs:
         self.lab, self.control = lab, None
         self.directory = pathlib.Path(lab.env["LAB_DIR"])
         self.trap = None
+        self.messages = []  # since control was started, by name
         self.proxies = [
             Proxy(self.directory / "proxy-signer.sock", lab.env["SIGNER_CONTROL_SOCKET"], CONTROL, SIGNER, name_of_call,
                   self._seen, True),
@@ -240,7 +241,10 @@ class Programs:
 
     def _seen(self, message):
         trap = self.trap
-        return trap is None or trap.seen(message)
+        if trap is not None and not trap.seen(message):
+            return False
+        self.messages.append(message.name)
+        return True
 
     def close(self):
         for proxy in self.proxies:
@@ -275,6 +279,7 @@ class Programs:
 
     def start(self, program):
         if program == CONTROL:
+            self.messages = []
             self.control.launch()
         else:
             self.lab.restart(program)

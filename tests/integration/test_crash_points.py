@@ -325,6 +325,11 @@ class Rig:
                 pem = row["certificate"] + (row["chain"] or "")
                 assert keys[key].chain == [one.public_bytes(Encoding.DER) for one in certificates(pem)]
 
+    def check_order(self, row):
+        """After a start a key is destroyed once no engine knows its issuer any more."""
+        if row.victim == CONTROL and "DESTROY" in self.programs.messages:
+            assert "COMMITTED" in self.programs.messages[:self.programs.messages.index("DESTROY")]
+
     def check_files(self):
         left = [path for pattern in ("*.new.*", "*.destroyed") for where in ("", "signer", "signer/keys", "control")
                 for path in (self.directory / where).glob(pattern)]
@@ -384,8 +389,15 @@ class Rig:
             self.restart(row.victim)
         answer = answer.result(120)
         self.settle()
-        self.judge(row, subject, killed, answer, audited)
+        done = self.is_done(row.step, subject)
+        if answer is not None:
+            assert answer[0] == self.expected_code(row, done), answer
+        if killed:
+            assert done in {NOTHING: [False], DONE: [True], EITHER: [False, True]}[row.left]
+        assert self.num_audited(step, self.id_of(row.step, subject)) - audited == int(done)
         self.check()
+        self.check_order(row)
+        self.ask_again(row, subject, done)
         return killed
 
     @staticmethod
@@ -397,19 +409,16 @@ class Rig:
             return ENGINE_NOT_READY if row.step == "swap" else SERVICE_UNAVAILABLE
         return STEPS[row.step].code
 
-    def judge(self, row, subject, killed, answer, audited):
-        """Whether the step was left as the row says, and can be asked for again."""
-        step, done = STEPS[row.step], self.is_done(row.step, subject)
-        if answer is not None:
-            assert answer[0] == self.expected_code(row, done), answer
-        if killed:
-            assert done in {NOTHING: [False], DONE: [True], EITHER: [False, True]}[row.left]
-        number = self.id_of(row.step, subject)
-        assert self.num_audited(step, number) - audited == int(done)
-        if row.step not in ("make key, then give up", "start", "refused swap"):
-            code, answer = self.api.ask(*step.request(self.api, subject))
-            assert code == (step.again if done else step.code), answer
-            assert self.is_done(row.step, subject) == (step.operation is not None)
+    def ask_again(self, row, subject, done):
+        """The step asked for again does it, or says what it says of one that is done."""
+        if row.step in ("make key, then give up", "start", "refused swap"):
+            return
+        step = STEPS[row.step]
+        code, answer = self.api.ask(*step.request(self.api, subject))
+        assert code == (step.again if done else step.code), answer
+        assert self.is_done(row.step, subject) == (step.operation is not None)
+        self.check_default()
+        self.check_keys()
 
     def tidy(self):
         """Takes away what a row has made, which leaves no key."""
