@@ -18,10 +18,11 @@ CONNECTED = "mintgate_dataplane_control_connected"
 
 class ControlPlane:
     """One of the tests' own: begins with an empty database, and keeps it over its own restarts. The lab's control plane
-    stops meanwhile, and finds its database as it was."""
+    stops meanwhile, and finds its database as it was. |config|: another file than the lab's."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, config=None):
         self.lab = lab
+        self.config = config or lab.env["CONFIG"]
         self.directory = pathlib.Path(lab.env["LAB_DIR"])
         self.socket = self.directory / "control.sock"
         self.log = self.directory / "log/control.log"
@@ -53,8 +54,8 @@ class ControlPlane:
 
     def launch(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([BUILD / "control/program/mintgate-control", "--config",
-                                             self.lab.env["CONFIG"]], stderr=log)
+            self.process = subprocess.Popen([BUILD / "control/program/mintgate-control", "--config", self.config],
+                                            stderr=log)
 
     def wait(self):
         # A socket may be left by one that was killed.

@@ -274,6 +274,7 @@ static enum mg_status has_users(sqlite3 *db, bool *out, struct mg_error *error)
 static enum mg_status make_first_user(sqlite3 *db, const char *path, const char *password, struct mg_error *error)
 {
     char text[128];
+    mg_file_remove_unfinished(path);
     int len = snprintf(text, sizeof(text), "user: %s\npassword: %s\n", CREDENTIALS_FIRST_USER, password);
     enum mg_status status = mg_file_write_atomic(path, mg_slice_of(text, (size_t)len), 0600, error);
     mg_secret_wipe(text, sizeof(text));

@@ -73,6 +73,7 @@ static enum mg_status write_bio(BIO *bio, const char *path, struct mg_error *err
 {
     char *text = NULL;
     long len = BIO_get_mem_data(bio, &text);
+    mg_file_remove_unfinished(path);
     return mg_file_write_atomic(path, mg_slice_of(text, (size_t)len), 0600, error);
 }
 

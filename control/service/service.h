@@ -35,7 +35,8 @@ void service_free(struct service *service);
 void service_set_prepare_ms(struct service *service, uint32_t prepare_ms);
 
 /* service_start brings store, signer and engines together after a start: the built-in intermediate is taken from the
- * signer, doomed keys are destroyed, finalized intermediates are installed, and engines are told what is present.
+ * signer, which is made to issue with the finalized intermediates and no others; engines are told what is present; then
+ * keys that nobody wants any more are destroyed.
  * MG_IO: the signer is not there; try again. |now_us|: since 1970. Before that, nothing else of this header may be
  * called. */
 MG_MUST_USE enum mg_status service_start(struct service *service, int64_t now_us, struct mg_error *error);

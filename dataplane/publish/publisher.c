@@ -499,6 +499,7 @@ static void load(struct publisher *publisher)
     struct wire_publish message;
     struct issuer_set *set;
     struct mg_error error;
+    mg_file_remove_unfinished(publisher->file);
     mg_buffer_clear(&publisher->out);
     enum mg_status status =
         publisher->file[0] == '\0' ? MG_NOT_FOUND : mg_file_read(publisher->file, &publisher->out, &error);
