@@ -18,13 +18,15 @@ CONNECTED = "mintgate_dataplane_control_connected"
 
 class ControlPlane:
     """One of the tests' own: begins with an empty database, and keeps it over its own restarts. The lab's control plane
-    stops meanwhile, and finds its database as it was. |config|: another file than the lab's."""
+    stops meanwhile, and finds its database as it was. |config|: another file than the lab's. Over TLS it is asked at |url|,
+    with the certificate |ca|."""
 
     def __init__(self, lab, config=None):
         self.lab = lab
         self.config = config or lab.env["CONFIG"]
         self.directory = pathlib.Path(lab.env["LAB_DIR"])
         self.socket = self.directory / "control.sock"
+        self.url, self.ca = lab.env["CONTROL_URL"], self.directory / "control/server.pem"
         self.log = self.directory / "log/control.log"
         self.process = None
         self._alone = contextlib.ExitStack()

@@ -130,9 +130,9 @@ class MintgateLab(Lab):
             return
         published = self.directory / "published"
         self.command("stop", "control", "engine")
-        published.unlink(missing_ok=True)
-        self.command("start", "engine")
         try:
+            published.unlink(missing_ok=True)
+            self.command("start", "engine")
             yield
         finally:
             self.command("stop", "engine")

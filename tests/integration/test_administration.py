@@ -32,21 +32,9 @@ def free_port():
 
 @pytest.fixture(scope="module")
 def control(lab):
-    """The control plane, listening on TCP too."""
-    before = lab.config
-    address = f"127.0.0.1:{free_port()}"
-    lab.config = before.replace("\ncontrol:\n", f"\ncontrol:\n  listen: {address}\n")
-    assert lab.config != before
-    try:
-        with ControlPlane(lab) as made:
-            made.url = f"https://{address}"
-            made.ca = made.directory / "control/server.pem"
-            made.first = (made.directory / "control/first-credential").read_text().split()[-1]
-            yield made
-    finally:
-        lab.config = before
-    pathlib.Path(lab.env["LAB_DIR"], "published").unlink(missing_ok=True)
-    lab.restart("engine")
+    with ControlPlane(lab) as made:
+        made.first = (made.directory / "control/first-credential").read_text().split()[-1]
+        yield made
 
 
 @pytest.fixture

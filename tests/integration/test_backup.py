@@ -97,8 +97,7 @@ def machine(lab, authority, tmp_path_factory):
         made.ctl("user", "create", "ann", "--role", "auditor", typed=[PASSPHRASE])
         yield made
     finally:
-        made.control.stop()
-        made.root.joinpath("published").unlink(missing_ok=True)
+        made.control.close()
         lab.restart("signer", "engine")
 
 
