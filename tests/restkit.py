@@ -53,7 +53,7 @@ class Client:
         sent = {**self.headers, **({"Content-Type": media} if media else {}), **(headers or {})}
         try:
             response, text = self._exchange(method, path, body, sent)
-        except (OSError, http.client.HTTPException):
+        except (ConnectionError, http.client.CannotSendRequest):
             self.connection = self.connect()
             response, text = self._exchange(method, path, body, sent)
         answer = openapikit.Answer(response.status, {name.lower(): value for name, value in response.getheaders()},
