@@ -248,7 +248,7 @@ enum mg_status key_sweep_new(struct key_sweep **out, const struct key_sweep_conf
 enum mg_status key_sweep_start(struct key_sweep *sweep, struct mg_error *error)
 {
     pthread_mutex_lock(&sweep->lock);
-    sweep->engines_told_ns = mg_clock_monotonic_ns() + KEY_SWEEP_ENGINES_MS * MG_NS_PER_MS;
+    sweep->engines_told_ns = mg_clock_monotonic_ns() + sweep->config.engines_ms * MG_NS_PER_MS;
     sweep->due = true;
     pthread_mutex_unlock(&sweep->lock);
     if (!sweep->started && pthread_create(&sweep->thread, NULL, sweep_main, sweep) != 0) {

@@ -15,7 +15,7 @@
 #include "control/publish/engines.h"
 
 /* After a start an engine dials within two seconds (dataplane/publish); one that has not by then is taken for away. */
-#define KEY_SWEEP_ENGINES_MS 5000
+#define KEY_SWEEP_ENGINES_MS 5000 /* engines_ms, but in tests */
 
 struct key_sweep;
 
@@ -24,6 +24,7 @@ struct key_sweep_config {
     struct store *store;
     struct signer_client *signer;
     struct engines *engines;
+    uint32_t engines_ms; /* how long after the start engines are waited for */
 };
 
 MG_MUST_USE enum mg_status key_sweep_new(struct key_sweep **out, const struct key_sweep_config *config,

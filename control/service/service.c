@@ -31,8 +31,10 @@ enum mg_status service_new(struct service **out, const struct service_config *co
     service->config = *config;
     service_set_prepare_ms(service, config->prepare_ms);
     pthread_mutex_init(&service->publishing, NULL);
-    const struct key_sweep_config sweep = {
-        .store = config->lifecycle->store, .signer = config->signer, .engines = config->engines};
+    const struct key_sweep_config sweep = {.engines_ms = KEY_SWEEP_ENGINES_MS,
+                                           .store = config->lifecycle->store,
+                                           .signer = config->signer,
+                                           .engines = config->engines};
     enum mg_status status = key_sweep_new(&service->sweep, &sweep, error);
     if (status != MG_OK) {
         service_free(service);
