@@ -7,6 +7,7 @@ import contextlib
 import os
 import pathlib
 
+PROCESSORS = sorted(os.sched_getaffinity(0))  # before this program is pinned itself
 AUTOGROUP_NICE = "-15"  # sched(7): with autogroups, nice counts between the processes of one session alone
 
 
@@ -25,10 +26,9 @@ def precede(*pids):
 def place(lab, control):
     """The engine and the signer of |lab| on the last processor; its origin, the process |control|, this program and its
     children on the first. Engine, signer and origin come first."""
-    processors = sorted(os.sched_getaffinity(0))
     inside, origin = [lab.engine_pid(), lab.signer_pid()], int(lab.env["ORIGIN_PID"])
     for pid in inside:
-        _pin(processors[-1], pid)
+        _pin(PROCESSORS[-1], pid)
     for pid in (origin, control.process.pid, os.getpid()):
-        _pin(processors[0], pid)
+        _pin(PROCESSORS[0], pid)
     precede(*inside, origin)
