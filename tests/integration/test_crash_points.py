@@ -178,7 +178,8 @@ def signer_keys(lab):
 class Rig:
     """A control plane, a signer and an engine with two intermediates that are ready, to be crashed and looked at."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, stack):
+        """What it starts is stopped with |stack|."""
         self.lab = lab
         self.authority = Authority("Crash Root")
         self.directory = pathlib.Path(lab.env["LAB_DIR"])
@@ -186,8 +187,9 @@ class Rig:
         self.roots.write_text(self.authority.pem() + pathlib.Path(lab.env["ROOT_PEM"]).read_text())
         self.context = client_context(str(self.roots))
         self.foreign = set(signer_keys(lab))  # the signer's own, and what other tests have left
-        self.programs = Programs(lab)
-        self.control = self.programs.control = ControlPlane(lab, self.programs.configure(subscription="hsm"))
+        self.programs = stack.enter_context(contextlib.closing(Programs(lab)))
+        self.control = stack.enter_context(ControlPlane(lab, self.programs.configure(subscription="hsm")))
+        self.programs.control = self.control
         self.epoch_at_start = 0
         self.api = Api(self.control, self.authority)
         self.pool = concurrent.futures.ThreadPoolExecutor(2)
@@ -198,8 +200,6 @@ class Rig:
         self.api.done("PUT", f"{API}/makeDefault/{BUILT_IN}")
         for number in self.ready:
             self.api.done("DELETE", f"{API}/{number}", code=204)
-        self.control.stop()
-        self.programs.close()
 
     # -- walking --
 
@@ -432,12 +432,10 @@ class Rig:
 @pytest.fixture(scope="module")
 def rig(lab):
     # Where the lab has a control plane of its own, that makes room.
-    with getattr(lab, "without_control", contextlib.nullcontext)():
-        made = Rig(lab)
-        try:
-            yield made
-        finally:
-            made.close()
+    with getattr(lab, "without_control", contextlib.nullcontext)(), contextlib.ExitStack() as stack:
+        made = Rig(lab, stack)
+        yield made
+        made.close()
         pathlib.Path(lab.env["LAB_DIR"], "published").unlink(missing_ok=True)
         lab.restart("engine")
 
