@@ -259,8 +259,8 @@ static const struct config_key control_keys[] = {
     {"key", CONFIG_STRING, AT(control.key), "/var/lib/mintgate/control/server.key", 1, 0, NULL, true,
      "PEM file (0600) of its key; made with it."},
     {"on_issuer_expiry", CONFIG_WORD, AT(control.on_issuer_expiry), "successor", 0, 0, issuer_expiry_words, true,
-     "What happens when the default intermediate expires: its successor becomes the default, and where none is "
-     "configured new flows are bypassed with an alarm; bypass at once; or block."},
+     "What happens when the default intermediate, or one that a rule names, expires: its successor signs, and where "
+     "there is none new flows are bypassed, with an alarm; bypass at once; or block."},
     {"prepare_time", CONFIG_DURATION, AT(control.prepare_time_ns), "10s", 0, 600 * NS_S, NULL, true,
      "Longest time for minting ahead with a new default before it takes over."},
 };
@@ -284,7 +284,8 @@ static const struct config_key rate_limits_keys[] = {
 
 static const struct config_key metrics_keys[] = {
     {"socket", CONFIG_STRING, AT(metrics.socket), "/run/mintgate/metrics.sock", 0, 107, NULL, false,
-     "Unix socket for the engine's `GET /metrics` and `GET /bypasses`; empty: none."},
+     "Unix socket for the engine's `GET /metrics`, `/health`, `/bypasses`, `/cache` and `/policy/explain`; empty: "
+     "none."},
     {"tcp", CONFIG_STRING, AT(metrics.tcp), "", 0, 0, NULL, false,
      "ADDRESS:PORT for `GET /metrics` over TCP; empty: none. Never an address that clients of the dataplane reach."},
 };

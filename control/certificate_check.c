@@ -267,19 +267,28 @@ static const char *rule_key(X509 *x509, int64_t now)
     return "public key: must be RSA or EC";
 }
 
+/* is_weak_rsa tells of a signature of |algorithm| whether its key was too short, which is not at hand: a signature by
+ * RSA is as long as the modulus (RFC 8017 sections 8.1.1 and 8.2.1). */
+static bool is_weak_rsa(const X509 *x509, int algorithm)
+{
+    const ASN1_BIT_STRING *signature = NULL;
+    X509_get0_signature(&signature, NULL, x509);
+    return (algorithm == NID_rsaEncryption || algorithm == NID_rsassaPss) && signature->length < MIN_RSA_BITS / 8;
+}
+
 /* Nobody relies on the signature of a root on itself. */
 static const char *rule_signature(X509 *x509, int64_t now)
 {
     (void)now;
-    int digest = NID_undef;
+    int digest = NID_undef, algorithm = NID_undef;
     if (is_root(x509)) {
         return NULL;
     }
-    if (X509_get_signature_info(x509, &digest, NULL, NULL, NULL) == 1 &&
-        (digest == NID_sha256 || digest == NID_sha384 || digest == NID_sha512)) {
-        return NULL;
+    if (X509_get_signature_info(x509, &digest, &algorithm, NULL, NULL) != 1 ||
+        (digest != NID_sha256 && digest != NID_sha384 && digest != NID_sha512)) {
+        return "signature: must be with SHA-256, SHA-384 or SHA-512 (MD5 and SHA-1 are broken)";
     }
-    return "signature: must be with SHA-256, SHA-384 or SHA-512 (MD5 and SHA-1 are broken)";
+    return is_weak_rsa(x509, algorithm) ? "signature: is of an RSA key of fewer than 2048 bits" : NULL;
 }
 
 /* The key first, since whether a certificate is a root is asked of its key. */

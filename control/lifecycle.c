@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "control/doomed_key.h"
+#include "control/key_wish.h"
 #include "control/lifecycle_counters.h"
 #include "control/lifecycle_quota.h"
 #include "control/lifecycle_step.h"
@@ -308,6 +309,9 @@ enum mg_status lifecycle_key_made(struct lifecycle_call *call, int64_t id, const
         step.record.key_time = step_now_seconds(call);
         mg_json_hex(&step.detail, "keyId", key_id->bytes, sizeof(key_id->bytes));
         status = intermediate_set1(&step.record.public_key, public_key, error);
+    }
+    if (status == MG_OK) {
+        status = key_wish_forget(step.tx, id, error);
     }
     return step_end(&step, status, out, error);
 }

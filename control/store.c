@@ -212,6 +212,11 @@ enum mg_status store_end(struct store_tx *tx, enum mg_status status, struct mg_e
     return status;
 }
 
+sqlite3 *store_connection(const struct store_tx *tx)
+{
+    return tx->db;
+}
+
 void store_metrics(const struct store *store, struct mg_buffer *out)
 {
     static const char name[] = "mintgate_control_store_transactions_total";

@@ -67,14 +67,24 @@ struct chain {
 
 static enum mg_status check_validity(const struct cert *cert, size_t i, int64_t now, struct mg_error *error)
 {
-    if (now >= cert->not_before && now <= cert->not_after) {
+    if (now >= cert->not_before) {
         return MG_OK;
     }
-    bool expired = now > cert->not_after;
     char when[MG_CLOCK_TEXT_LEN];
-    mg_clock_format_us(when, (expired ? cert->not_after : cert->not_before) * 1000000);
-    return mg_error_set(error, MG_INVALID, "issuer: certificate %zu of the chain %s %s", i,
-                        expired ? "expired at" : "is not valid before", when);
+    mg_clock_format_us(when, cert->not_before * 1000000);
+    return mg_error_set(error, MG_INVALID, "issuer: certificate %zu of the chain is not valid before %s", i, when);
+}
+
+/* last_use_of: see issuer_is_spent. */
+static int64_t last_use_of(const struct chain *chain)
+{
+    const struct cert *own = &chain->certs[0];
+    int64_t spare = (own->not_after - own->not_before) / 20;
+    int64_t end = own->not_after;
+    for (size_t i = 1; i < chain->num_certs; i++) {
+        end = chain->certs[i].not_after < end ? chain->certs[i].not_after : end;
+    }
+    return end - (spare < ISSUER_SPARE_SECONDS ? spare : ISSUER_SPARE_SECONDS);
 }
 
 /* A certificate above the issuer's own must allow as many CA certificates below it as there are (RFC 5280 section
@@ -327,6 +337,7 @@ static enum mg_status fill(struct issuer_block *block, const struct chain *chain
     }
     issuer->not_before = own.not_before;
     issuer->not_after = own.not_after;
+    issuer->last_use = last_use_of(chain);
     issuer->spki = mg_slice_of(CBS_data(&own.spki), CBS_len(&own.spki));
     issuer->issuer_name = mg_slice_of(CBS_data(&own.subject), CBS_len(&own.subject));
     issuer->signature_algorithm = profile->signature_algorithm;

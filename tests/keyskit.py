@@ -81,12 +81,13 @@ class Authority:
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.certificate = self._sign(self.name, self.key.public_key(), None)
 
-    def _sign(self, subject, public_key, path_length, has_key_identifier=True):
+    def _sign(self, subject, public_key, path_length, has_key_identifier=True, lifetime=None):
         now = datetime.datetime.utcnow()
+        long = datetime.timedelta(days=400)
+        begin, end = (now, now + datetime.timedelta(seconds=lifetime)) if lifetime else (now - long, now + long)
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
         builder = (x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(public_key)
-                   .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=400))
-                   .not_valid_after(now + datetime.timedelta(days=400))
+                   .serial_number(x509.random_serial_number()).not_valid_before(begin).not_valid_after(end)
                    .add_extension(x509.BasicConstraints(True, path_length), critical=True)
                    .add_extension(usage, critical=True)
                    .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
@@ -96,6 +97,7 @@ class Authority:
         return builder.sign(self.key, hashes.SHA256())
 
     def certify(self, request, **unusual):
+        """|unusual|: has_key_identifier=False; lifetime=SECONDS from now, else it is valid long before and after."""
         assert request.is_signature_valid
         return self._sign(request.subject, request.public_key(), 0, **unusual)
 

@@ -7,9 +7,8 @@
 const struct http_anonymous http_anonymous_routes[] = {
     /* is it alive: load balancers have no credentials */
     {HTTP_GET, "/health"},
-    /* the built-in root and the CRLs are there to be fetched by machines that trust or check */
+    /* the built-in root is there to be fetched by machines that are to trust it */
     {HTTP_GET, "/ca.pem"},
-    {HTTP_GET, "/crl/{name}"},
     /* logins, whose callers are about to say who they are */
     {HTTP_POST, "/mintgate/v1/session"},
     {HTTP_POST, "/api/v1/authenticatedSession"},

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "control/http/login_failure.h"
+#include "control/http/login_answer.h"
 
 #define JWT_BEARER "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -72,7 +72,7 @@ static void grant_token(struct authenticator *authenticator, const struct proof 
     if (status == MG_OK) {
         answer_token(response, &grant);
     } else {
-        login_failure_answer(request, response, status, &grant, &error);
+        login_fail(request, response, status, &grant, &error);
     }
     mg_secret_wipe(&grant, sizeof(grant));
 }

@@ -18,6 +18,8 @@ struct router {
     _Atomic bool holds_changes;
     struct http_family families[ROUTER_MAX_FAMILIES];
     size_t num_families;
+    router_watch watch; /* NULL: nobody watches */
+    void *watch_arg;
 };
 
 /* The shape of an answer where no family is concerned. */
@@ -169,6 +171,12 @@ enum mg_status router_new(struct router **out, struct rate_limits *rate_limits, 
     router->rate_limits = rate_limits;
     *out = router;
     return MG_OK;
+}
+
+void router_set_watch(struct router *router, router_watch watch, void *arg)
+{
+    router->watch = watch;
+    router->watch_arg = arg;
 }
 
 void router_free(struct router *router)
@@ -415,6 +423,9 @@ static bool admit(const struct router *router, struct http_request *request, str
         return false;
     }
     if (request->identity.role < match.route->role) {
+        if (router->watch != NULL) {
+            router->watch(router->watch_arg, request);
+        }
         router_fail(request, response, HTTP_PROBLEM_FORBIDDEN);
         return false;
     }

@@ -10,12 +10,13 @@
 #include "base/options.h"
 #include "control/program/program.h"
 
-static const char usage[] = "usage: mintgate-control [--config FILE] [--check]\n"
+static const char usage[] = "usage: mintgate-control [--config FILE] [--check | --routes]\n"
                             "\n"
                             "The control plane of a Mintgate appliance: its APIs, and what its intermediates are.\n"
                             "\n"
                             "  --config FILE  configuration (default " CONFIG_DEFAULT_PATH ")\n"
                             "  --check        check the configuration and exit\n"
+                            "  --routes       print what it serves and to whom (docs/api), and exit\n"
                             "  --version      print the version and exit\n"
                             "  --help         print this and exit\n"
                             "\n"
@@ -24,11 +25,13 @@ static const char usage[] = "usage: mintgate-control [--config FILE] [--check]\n
 static struct options {
     const char *config;
     bool check;
+    bool routes;
 } options = {.config = CONFIG_DEFAULT_PATH};
 
 static const struct mg_option known[] = {
     {.name = "config", .text = &options.config},
     {.name = "check", .given = &options.check},
+    {.name = "routes", .given = &options.routes},
 };
 static const struct mg_program command_line = {
     .name = "mintgate-control", .usage = usage, .options = known, .num_options = MG_ARRAY_LEN(known)};
@@ -37,6 +40,12 @@ static int fail(const struct mg_error *error)
 {
     fprintf(stderr, "mintgate-control: %s\n", error->text);
     return EXIT_FAILURE;
+}
+
+static int list_routes(void)
+{
+    struct mg_error error = {""};
+    return program_list_routes(stdout, &error) == MG_OK ? EXIT_SUCCESS : fail(&error);
 }
 
 static void block_signals(sigset_t *signals)
@@ -123,6 +132,9 @@ int main(int argc, char **argv)
     int code = mg_options_parse(&command_line, argc, argv);
     if (code >= 0) {
         return code;
+    }
+    if (options.routes) {
+        return list_routes();
     }
     if (config_load(&config, options.config, &error) != MG_OK) {
         return fail(&error);

@@ -68,11 +68,17 @@ static void get_default(void *arg, struct http_request *request, struct http_res
                                  "epoch", (json_int_t)now.epoch));
 }
 
-/* is_forced reads ?force=true. */
-static bool is_forced(const struct http_request *request)
+/* read_force reads ?force=true; false where it is missing. */
+static enum mg_status read_force(const struct http_request *request, struct lifecycle_call *call, bool *out,
+                                 struct mg_error *error)
 {
     const char *force = http_params_get0(&request->query, "force");
-    return force != NULL && strcmp(force, "true") == 0;
+    *out = force != NULL && strcmp(force, "true") == 0;
+    if (force != NULL && !*out && strcmp(force, "false") != 0) {
+        call->code = "INVALID_INPUT_ARGUMENT";
+        return mg_error_set(error, MG_INVALID, "force: must be true or false");
+    }
+    return MG_OK;
 }
 
 static void put_default(void *arg, struct http_request *request, struct http_response *response)
@@ -81,8 +87,11 @@ static void put_default(void *arg, struct http_request *request, struct http_res
     struct lifecycle_call call = request_call(api->lifecycle, request);
     struct intermediate record = {.id = 0};
     struct mg_error error;
-    enum mg_status status =
-        service_make_default(api->service, &call, http_request_id(request, 0), is_forced(request), &record, &error);
+    bool force;
+    enum mg_status status = read_force(request, &call, &force, &error);
+    if (status == MG_OK) {
+        status = service_make_default(api->service, &call, http_request_id(request, 0), force, &record, &error);
+    }
     answer_step(request, response, &call, status, &record, &error);
 }
 
@@ -92,7 +101,11 @@ static void put_previous(void *arg, struct http_request *request, struct http_re
     struct lifecycle_call call = request_call(api->lifecycle, request);
     struct intermediate record = {.id = 0};
     struct mg_error error;
-    enum mg_status status = service_make_previous_default(api->service, &call, is_forced(request), &record, &error);
+    bool force;
+    enum mg_status status = read_force(request, &call, &force, &error);
+    if (status == MG_OK) {
+        status = service_make_previous_default(api->service, &call, force, &record, &error);
+    }
     answer_step(request, response, &call, status, &record, &error);
 }
 
@@ -102,8 +115,8 @@ static void put_successor(void *arg, struct http_request *request, struct http_r
     struct lifecycle_call call = request_call(api->lifecycle, request);
     struct intermediate record = {.id = 0};
     struct mg_error error;
-    enum mg_status status =
-        lifecycle_set_successor(&call, http_request_id(request, 0), http_request_id(request, 1), &record, &error);
+    enum mg_status status = service_set_successor(api->service, &call, http_request_id(request, 0),
+                                                  http_request_id(request, 1), &record, &error);
     answer_step(request, response, &call, status, &record, &error);
 }
 

@@ -10,10 +10,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "control/admin/administration.h"
+#include "control/admin/administration_api.h"
+#include "control/admin/database_copy.h"
 #include "control/audit.h"
 #include "control/default_issuer.h"
 #include "control/http/authenticator.h"
-#include "control/http/credentials.h"
 #include "control/http/rate_limit.h"
 #include "control/http/server.h"
 #include "control/http/zia_auth.h"
@@ -21,6 +23,9 @@
 #include "control/program/common_api.h"
 #include "control/program/health.h"
 #include "control/program/mintgate_api.h"
+#include "control/program/problems.h"
+#include "control/program/refused.h"
+#include "control/service/expiry.h"
 #include "control/service/service.h"
 #include "control/zia/zia.h"
 #include "metrics/metrics_http.h"
@@ -37,7 +42,9 @@ struct program {
     const struct config *config; /* as started */
     char first_credential[PATH_MAX];
     struct store *store;
-    sqlite3 *credentials; /* the authenticator's own connection */
+    sqlite3 *credentials; /* the authenticator's own connection, to read */
+    struct refusals *refusals;
+    struct refused refused;
     struct authenticator *authenticator;
     struct lifecycle lifecycle;
     struct lifecycle_counters counters;
@@ -46,7 +53,9 @@ struct program {
     struct service *service;
     struct health health;
     struct common_api common_api;
+    struct expiry *expiry;
     struct mintgate_api mintgate_api;
+    struct administration_api administration_api;
     struct zia zia;
     struct rate_limits *rate_limits;
     struct router *router;
@@ -76,19 +85,30 @@ static enum mg_status make_directory(struct program *program, struct mg_error *e
 
 static enum mg_status open_store(struct program *program, struct mg_error *error)
 {
-    const struct store_migrations credentials = {
-        .module = "credentials", .steps = credentials_migrations, .num_steps = CREDENTIALS_NUM_MIGRATIONS};
-    const struct store_migrations *const modules[] = {&audit_migrations, &intermediate_migrations, &credentials};
+    const struct store_migrations *const modules[] = {&audit_migrations, &intermediate_migrations,
+                                                      &administration_migrations};
     const char *path = program->config->control.database;
     enum mg_status status = store_open(&program->store, path, modules, MG_ARRAY_LEN(modules), error);
     if (status != MG_OK) {
         return status;
     }
     if (sqlite3_open_v2(path, &program->credentials, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK ||
-        sqlite3_busy_timeout(program->credentials, BUSY_MS) != SQLITE_OK) {
+        sqlite3_busy_timeout(program->credentials, BUSY_MS) != SQLITE_OK ||
+        sqlite3_exec(program->credentials, "PRAGMA query_only = ON", NULL, NULL, NULL) != SQLITE_OK) {
         return mg_error_set(error, MG_IO, "%s: %s", path, sqlite3_errmsg(program->credentials));
     }
-    status = credentials_first_start(program->credentials, program->first_credential, error);
+    database_copy_sweep(path);
+    return refusals_new(&program->refusals, program->store, error);
+}
+
+static enum mg_status make_first_administrator(struct program *program, struct mg_error *error)
+{
+    const struct administration_call call = {
+        .store = program->store,
+        .actor = {.name = "mintgate-control", .role = CONTROL_ADMIN, .source = "internal"},
+        .now_us = mg_clock_wall_us(),
+    };
+    enum mg_status status = administration_first_start(&call, program->first_credential, error);
     if (status == MG_OK) {
         mg_log_info("the first administrator's credential is in %s: one login uses it up", program->first_credential);
     }
@@ -99,7 +119,12 @@ static enum mg_status make_authenticator(struct program *program, struct mg_erro
 {
     static const char *const audiences[] = {"https://api.zscaler.com", NULL};
     const struct authenticator_config config = {
-        .db = program->credentials, .first_credential_file = program->first_credential, .audiences = audiences};
+        .db = program->credentials,
+        .hooks = {.arg = &program->refused, .use_up = refused_use_up, .denied = refused_login},
+        .first_credential_file = program->first_credential,
+        .audiences = audiences,
+    };
+    program->refused = (struct refused){.store = program->store, .refusals = program->refusals};
     return authenticator_new(&program->authenticator, &config, error);
 }
 
@@ -179,6 +204,40 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
         };
         status = mintgate_api_add(program->router, &program->mintgate_api, error);
     }
+    if (status == MG_OK) {
+        program->administration_api = (struct administration_api){
+            .store = program->store,
+            .database = program->config->control.database,
+            .authenticator = program->authenticator,
+            .render = problem_render,
+        };
+        status = administration_api_add(program->router, &program->administration_api, error);
+    }
+    if (status == MG_OK) {
+        router_set_watch(program->router, refused_request, &program->refused);
+    }
+    return status;
+}
+
+static void list_route(void *arg, const struct http_family *family, const char *base, const struct http_route *route)
+{
+    static const char *const weights[RATE_NUM_WEIGHTS] = {"none", "light", "medium", "heavy"};
+    static const char *const bodies[] = {"none", "json", "form", "multipart", "raw"};
+    (void)family;
+    fprintf(arg, "%s %s%s %s %s %s %zu\n", http_method_name(route->method), base, route->pattern,
+            http_role_name(route->role), weights[route->weight], bodies[route->body], route->body_limit);
+}
+
+enum mg_status program_list_routes(FILE *out, struct mg_error *error)
+{
+    static const struct config no_config;
+    struct program program = {.config = &no_config}; /* the tables are the same without anything behind them */
+    enum mg_status status = make_router(&program, error);
+    if (status == MG_OK) {
+        router_each(program.router, list_route, out);
+    }
+    router_free(program.router);
+    rate_limits_free(program.rate_limits);
     return status;
 }
 
@@ -192,6 +251,9 @@ enum mg_status program_open(struct program **out, const struct config *config, s
     enum mg_status status = make_directory(program, error);
     if (status == MG_OK) {
         status = open_store(program, error);
+    }
+    if (status == MG_OK) {
+        status = make_first_administrator(program, error);
     }
     if (status == MG_OK) {
         status = make_authenticator(program, error);
@@ -227,7 +289,8 @@ static void render_metrics(void *arg, struct mg_buffer *out)
 
 static enum mg_status start_metrics(struct program *program, struct mg_error *error)
 {
-    const struct metrics_http_route routes[] = {{"/metrics", METRICS_HTTP_PROMETHEUS, render_metrics, program}};
+    const struct metrics_http_route routes[] = {
+        {.path = "/metrics", .content_type = METRICS_HTTP_PROMETHEUS, .render = render_metrics, .arg = program}};
     const struct metrics_http_config config = {
         .socket_path = program->config->control.metrics_socket, .routes = routes, .num_routes = MG_ARRAY_LEN(routes)};
     return metrics_http_start(&program->metrics, &config, error);
@@ -268,12 +331,19 @@ static enum mg_status look_after_signer(struct program *program)
 static enum mg_status join(struct program *program, struct mg_error *error)
 {
     enum mg_status status = service_start(program->service, mg_clock_wall_us(), error);
+    if (status == MG_IO) {
+        return MG_OK; /* it went away again */
+    }
+    if (status == MG_OK) {
+        status = expiry_start(&program->expiry, program->service, &program->lifecycle,
+                              program->config->control.on_issuer_expiry, error);
+    }
     if (status == MG_OK) {
         router_hold_changes(program->router, false);
         atomic_store_explicit(&program->health.has_joined, true, memory_order_relaxed);
         mg_log_info("store, signer and engines are together");
     }
-    return status == MG_IO ? MG_OK : status; /* it went away again */
+    return status;
 }
 
 enum mg_status program_tick(struct program *program, struct mg_error *error)
@@ -312,6 +382,9 @@ enum mg_status program_reload(struct program *program, struct mg_error *error)
         mg_log_set_level(config->log_level);
         rate_limits_set_plan(program->rate_limits, &plan);
         service_set_prepare_ms(program->service, prepare_ms_of(config));
+        if (program->expiry != NULL) {
+            expiry_set(program->expiry, config->control.on_issuer_expiry);
+        }
     }
     config_free(config);
     return status;
@@ -334,12 +407,14 @@ void program_free(struct program *program)
     }
     metrics_http_stop(program->metrics); /* before what it shows */
     http_server_free(program->server);
+    expiry_stop(program->expiry);
     router_free(program->router);
     rate_limits_free(program->rate_limits);
     service_free(program->service);
     engines_free(program->engines);
     signer_client_free(program->signer);
     authenticator_free(program->authenticator);
+    refusals_free(program->refusals);
     (void)sqlite3_close(program->credentials);
     store_close(program->store);
     free(program);

@@ -6,6 +6,8 @@
 #ifndef MINTGATE_CONTROL_PROGRAM_PROGRAM_H
 #define MINTGATE_CONTROL_PROGRAM_PROGRAM_H
 
+#include <stdio.h>
+
 #include "config/config.h"
 
 struct program;
@@ -26,6 +28,13 @@ MG_MUST_USE enum mg_status program_tick(struct program *program, struct mg_error
  * restart is logged. On failure nothing changes: MG_INVALID and others as of config_load, or the TLS certificate cannot
  * be used. */
 MG_MUST_USE enum mg_status program_reload(struct program *program, struct mg_error *error);
+
+/*
+ * program_list_routes writes what is served to |out|, a line for each method and path (docs/api/openapi says what they
+ * do): METHOD PATH ROLE WEIGHT BODY LIMIT, where BODY is what the body is read as and LIMIT its bytes. Needs neither
+ * configuration nor files.
+ */
+MG_MUST_USE enum mg_status program_list_routes(FILE *out, struct mg_error *error);
 
 /* program_drain stops accepting requests and lets those that run end, within a bounded time. */
 void program_drain(struct program *program);

@@ -619,3 +619,16 @@ void engines_metrics(struct engines *engines, struct mg_buffer *out)
     mg_histogram_render(out, seconds, &duration_shape, &durations, 1);
     pthread_mutex_unlock(&engines->lock);
 }
+
+bool engines_serve_present(struct engines *engines)
+{
+    size_t num = 0, num_serving = 0;
+    pthread_mutex_lock(&engines->lock);
+    for (size_t i = 0; i < ENGINES_MAX; i++) {
+        const struct engine *engine = &engines->engines[i];
+        num += engine->state != FREE;
+        num_serving += engine->state == SERVING && engine->epoch == engines->present_epoch;
+    }
+    pthread_mutex_unlock(&engines->lock);
+    return num > 0 && num_serving == num;
+}

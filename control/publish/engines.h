@@ -80,4 +80,7 @@ struct engine_status {
 /* engines_list copies the status of at most |max| engines and returns how many are connected. */
 size_t engines_list(struct engines *engines, struct engine_status *out, size_t max);
 
+/* engines_serve_present tells whether engines are connected and all of them serve what is present. */
+bool engines_serve_present(struct engines *engines);
+
 #endif

@@ -35,7 +35,8 @@ void service_free(struct service *service);
 void service_set_prepare_ms(struct service *service, uint32_t prepare_ms);
 
 /* service_start brings store, signer and engines together after a start: the built-in intermediate is taken from the
- * signer, doomed keys are destroyed, finalized intermediates are installed, and engines are told what is present.
+ * signer, which is made to issue with the finalized intermediates and no others; engines are told what is present; then
+ * keys that nobody wants any more are destroyed.
  * MG_IO: the signer is not there; try again. |now_us|: since 1970. Before that, nothing else of this header may be
  * called. */
 MG_MUST_USE enum mg_status service_start(struct service *service, int64_t now_us, struct mg_error *error);
@@ -50,7 +51,7 @@ MG_MUST_USE enum mg_status service_make_csr(struct service *service, struct life
                                             struct mg_error *error);
 
 /* service_finalize makes it an issuer of the signer's, and ready: POST finalizeCert. Where it is ENABLED, engines are
- * told of it, for rules that name it. */
+ * told of it, for rules that name it, and where it is another's successor. */
 MG_MUST_USE enum mg_status service_finalize(struct service *service, struct lifecycle_call *call, int64_t id,
                                             struct intermediate *out, struct mg_error *error);
 
@@ -58,6 +59,12 @@ MG_MUST_USE enum mg_status service_finalize(struct service *service, struct life
 MG_MUST_USE enum mg_status service_update(struct service *service, struct lifecycle_call *call, int64_t id,
                                           const struct lifecycle_draft *draft, struct intermediate *out,
                                           struct mg_error *error);
+
+/* service_set_successor is lifecycle_set_successor; engines are told where |id| is ready: they help themselves when it
+ * expires. */
+MG_MUST_USE enum mg_status service_set_successor(struct service *service, struct lifecycle_call *call, int64_t id,
+                                                 int64_t successor_id, struct intermediate *out,
+                                                 struct mg_error *error);
 
 /* service_delete is lifecycle_delete, then engines are told, and the key is destroyed; if the signer is away, later. */
 MG_MUST_USE enum mg_status service_delete(struct service *service, struct lifecycle_call *call, int64_t id,

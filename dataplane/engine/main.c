@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mintgate: the engine. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,10 +13,8 @@
 #include "base/options.h"
 #include "cache/rcu.h"
 #include "config/config.h"
-#include "config/values.h"
 #include "dataplane/engine/engine.h"
-#include "dataplane/policy/policy.h"
-#include "minting/names.h"
+#include "dataplane/policy/explain.h"
 
 static const char usage[] =
     "usage: mintgate --config FILE [OPTION]\n"
@@ -40,14 +37,14 @@ static const char usage[] =
 static struct options {
     const char *config;
     bool check, explain, reference;
-    const char *client, *server, *port, *sni;
-} options = {.port = "443"};
+    struct explain_texts texts;
+} options;
 
 static const struct mg_option known[] = {
-    {.name = "config", .text = &options.config},    {.name = "check", .given = &options.check},
-    {.name = "explain", .given = &options.explain}, {.name = "client", .text = &options.client},
-    {.name = "server", .text = &options.server},    {.name = "port", .text = &options.port},
-    {.name = "sni", .text = &options.sni},          {.name = "config-reference", .given = &options.reference},
+    {.name = "config", .text = &options.config},       {.name = "check", .given = &options.check},
+    {.name = "explain", .given = &options.explain},    {.name = "client", .text = &options.texts.client},
+    {.name = "server", .text = &options.texts.server}, {.name = "port", .text = &options.texts.port},
+    {.name = "sni", .text = &options.texts.sni},       {.name = "config-reference", .given = &options.reference},
 };
 static const struct mg_program program = {
     .name = "mintgate", .usage = usage, .options = known, .num_options = MG_ARRAY_LEN(known)};
@@ -75,44 +72,23 @@ static int print_reference(void)
 
 /* ---- explain ---- */
 
-static bool parse_address(const char *text, uint8_t out[16], bool *is_ipv6)
+static int explain(const struct config *config, const struct explain_texts *texts)
 {
-    struct config_prefix prefix;
-    if (text == NULL || !config_value_prefix(text, &prefix) || prefix.len != (prefix.is_ipv6 ? 128 : 32)) {
-        return false;
-    }
-    memcpy(out, prefix.address, sizeof(prefix.address));
-    *is_ipv6 = prefix.is_ipv6;
-    return true;
-}
-
-static int explain(const struct config *config)
-{
-    uint8_t client[16], server[16];
-    bool client_is_ipv6, server_is_ipv6;
-    struct config_port_range port;
-    struct dns_name name = {0};
+    struct explain_question question;
     struct policy *policy;
     struct mg_error error;
-    if (!parse_address(options.client, client, &client_is_ipv6)) {
-        return usage_error("--explain wants --client ADDRESS");
+    if (texts->client == NULL || texts->server == NULL) {
+        return usage_error("--explain wants --client ADDRESS and --server ADDRESS");
     }
-    if (!parse_address(options.server, server, &server_is_ipv6) || client_is_ipv6 != server_is_ipv6) {
-        return usage_error("--explain wants --server ADDRESS, of the client's family");
-    }
-    if (!config_value_ports(options.port, &port) || port.first != port.last) {
-        return usage_error("--port is a number from 1 to 65535");
-    }
-    if (options.sni != NULL && dns_name_from_sni(&name, mg_slice_of_text(options.sni)) != DNS_NAME_OK) {
-        return usage_error("--sni is no host name");
+    if (explain_parse(&question, texts, &error) != MG_OK) {
+        return usage_error(error.text);
     }
     if (policy_new(&policy, config, 1, &error) != MG_OK) {
         return fail(error.text);
     }
-    const struct policy_flow flow = {client, server, client_is_ipv6, port.first};
     struct mg_buffer out;
     mg_buffer_init(&out, 1 << 20);
-    policy_explain(policy, &flow, dns_name_slice(&name), &out);
+    explain_rules(&question, policy, &out);
     fwrite(out.data, 1, out.len, stdout);
     mg_buffer_free(&out);
     policy_free(policy);
@@ -202,7 +178,7 @@ int main(int argc, char **argv)
         return fail(error.text);
     }
     if (options.check || options.explain) {
-        result = options.check ? check(config) : explain(config);
+        result = options.check ? check(config) : explain(config, &options.texts);
         config_free(config);
         return result;
     }

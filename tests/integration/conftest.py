@@ -11,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from labkit import MintgateLab  # noqa: E402
 from rawclient import Host  # noqa: E402
+from restkit import Appliance  # noqa: E402
 from wire import Wire  # noqa: E402
 
 
@@ -26,6 +27,21 @@ def lab(tmp_path_factory):
     for log in (made.directory / "log").glob("*.log"):
         text = log.read_text(errors="replace")
         assert "Sanitizer" not in text, f"{log}: a sanitizer complained"
+
+
+@pytest.fixture(scope="module")
+def without_control(lab):
+    """The lab's own control plane makes room for one that a test plays itself."""
+    with lab.without_control():
+        yield
+
+
+@pytest.fixture(scope="module")
+def appliance(tmp_path_factory):
+    """A signer and a control plane of the module's own, without a lab."""
+    made = Appliance(tmp_path_factory.mktemp("appliance"))
+    yield made
+    made.stop()
 
 
 @pytest.fixture

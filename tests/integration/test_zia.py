@@ -24,8 +24,6 @@ def control(lab):
     with ControlPlane(lab) as made:
         yield made
         made.ask("PUT", f"{API}/makeDefault/1")
-    pathlib.Path(lab.env["LAB_DIR"], "published").unlink(missing_ok=True)
-    lab.restart("engine")
 
 
 @pytest.fixture(scope="module")

@@ -168,6 +168,21 @@ def check_metrics():
             yield f"docs/operations.md: {name}: a {kind}"
 
 
+def check_api_reference():
+    made = subprocess.run([sys.executable, TOP / "scripts/lib/api_reference.py"], capture_output=True, text=True)
+    if made.returncode:
+        yield made.stderr.splitlines()[-1]
+    elif made.stdout != (TOP / "docs/api/reference.md").read_text():
+        yield "docs/api/reference.md is not what scripts/lib/api_reference.py makes: run scripts/docs"
+
+
+def check_crash_points():
+    """docs/crash_points.md is the table that the test runs."""
+    made = subprocess.run([sys.executable, TOP / "tests/crash_points.py", "--check"], capture_output=True, text=True)
+    if made.returncode != 0:
+        yield f"docs/crash_points.md is not what tests/crash_points.py prints: run scripts/docs\n{made.stdout}"
+
+
 def check_reference(build):
     program = build / "dataplane/mintgate"
     page = TOP / "docs/configuration.md"
@@ -205,6 +220,8 @@ def main():
         ("nothing marked unfinished", check_unfinished(files)),
         ("tests named in docs/scars.md exist", check_scars()),
         ("metrics are named by the rule", check_metrics()),
+        ("API reference is current", check_api_reference()),
+        ("the page of crash points is their table", check_crash_points()),
     ]
     if arguments.build:
         checks += [

@@ -253,14 +253,18 @@ static void test_the_key_must_be_the_generated_one(void **state)
 static void test_weak_keys_and_signatures_are_refused(void **state)
 {
     (void)state;
-    EVP_PKEY *weak_rsa = ca_key("RSA", 1024), *odd_curve = ca_key("secp256k1", 0), *small_curve = ca_key("P-224", 0);
+    EVP_PKEY *weak_rsa = ca_key("RSA", 1024), *strong_rsa = ca_key("RSA", 2048);
+    EVP_PKEY *odd_curve = ca_key("secp256k1", 0), *small_curve = ca_key("P-224", 0);
     refused((struct ca_spec){.key = weak_rsa}, "RSA must have 2048 to 8192 bits");
     refused((struct ca_spec){.key = odd_curve}, "its curve must be");
     refused((struct ca_spec){.key = small_curve}, "its curve must be");
     refused((struct ca_spec){.digest = EVP_sha1()}, "signature: must be with SHA-256");
     refused((struct ca_spec){.issuer = root, .issuer_key = root_key, .digest = EVP_md5()}, "signature: must be with");
+    refused((struct ca_spec){.issuer = root, .issuer_key = weak_rsa}, "RSA key of fewer than 2048 bits");
+    accepted((struct ca_spec){.issuer = root, .issuer_key = strong_rsa});
     accepted((struct ca_spec){.digest = EVP_sha512()});
     EVP_PKEY_free(weak_rsa);
+    EVP_PKEY_free(strong_rsa);
     EVP_PKEY_free(odd_curve);
     EVP_PKEY_free(small_curve);
 }

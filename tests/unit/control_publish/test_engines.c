@@ -214,6 +214,25 @@ static void test_an_engine_that_is_behind_is_brought_up_to_what_is_present(void 
     close(even);
 }
 
+static void test_what_is_present_is_served_once_every_engine_has_committed_it(void **state)
+{
+    (void)state;
+    assert_false(engines_serve_present(engines)); /* nobody is there to serve it */
+    int even = dial(1), behind = dial(0);
+    prepare(behind, 1);
+    (void)hear(behind, WIRE_PUBLISH_COMMIT, 1);
+    wait_for_engines(2);
+    assert_false(engines_serve_present(engines));
+    say_committed(behind, 1);
+    while (!engines_serve_present(engines)) {
+        usleep(1000);
+    }
+    set_present(2);
+    assert_false(engines_serve_present(engines));
+    close(even);
+    close(behind);
+}
+
 static void test_all_prepare_then_the_transaction_then_all_commit(void **state)
 {
     (void)state;
@@ -472,6 +491,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_an_engine_that_is_behind_is_brought_up_to_what_is_present),
+        TEST(test_what_is_present_is_served_once_every_engine_has_committed_it),
         TEST(test_all_prepare_then_the_transaction_then_all_commit),
         TEST(test_without_engines_the_transaction_is_all),
         TEST(test_one_that_cannot_stops_it_for_all_and_is_named),

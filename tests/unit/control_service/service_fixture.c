@@ -99,6 +99,14 @@ enum mg_status signer_client_install(struct signer_client *client, const struct 
     return ask("install", why);
 }
 
+enum mg_status signer_client_remove(struct signer_client *client, const struct wire_key_id *key_id,
+                                    struct mg_error *why)
+{
+    (void)client;
+    (void)key_id;
+    return ask("remove", why);
+}
+
 enum mg_status signer_client_destroy(struct signer_client *client, const struct wire_key_id *key_id,
                                      struct mg_error *why)
 {
@@ -176,6 +184,12 @@ enum mg_status engines_set_present(struct engines *engines, const struct wire_pu
     (void)engines;
     take_down(present, false);
     return ask("set_present", why);
+}
+
+bool engines_serve_present(struct engines *engines)
+{
+    (void)engines;
+    return true;
 }
 
 /* ---- life ---- */
