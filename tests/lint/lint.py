@@ -157,6 +157,17 @@ def check_scars():
             yield f"docs/scars.md: there is no {name}::{test}"
 
 
+def check_metrics():
+    """Names of metrics: mintgate_<room>_<thing>, _total behind what counts up, and nowhere else (design section 9).
+    That the tables are what programs serve: tests/integration/test_metrics.py."""
+    page = (TOP / "docs/operations.md").read_text()
+    for name, kind in re.findall(r"^\| `(mintgate_\w+)` \| (\w+) \|", page, re.M):
+        if name.split("_")[1] not in ROOMS:
+            yield f"docs/operations.md: {name}: no room of that name"
+        if name.endswith("_total") != (kind == "counter"):
+            yield f"docs/operations.md: {name}: a {kind}"
+
+
 def check_api_reference():
     made = subprocess.run([sys.executable, TOP / "scripts/lib/api_reference.py"], capture_output=True, text=True)
     if made.returncode:
@@ -208,6 +219,7 @@ def main():
         ("no machine paths, no registry hosts", check_places(files)),
         ("nothing marked unfinished", check_unfinished(files)),
         ("tests named in docs/scars.md exist", check_scars()),
+        ("metrics are named by the rule", check_metrics()),
         ("API reference is current", check_api_reference()),
         ("the page of crash points is their table", check_crash_points()),
     ]
