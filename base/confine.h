@@ -6,6 +6,7 @@
 #ifndef MINTGATE_BASE_CONFINE_H
 #define MINTGATE_BASE_CONFINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/status.h"
@@ -29,6 +30,7 @@ struct mg_confine_calls {
     size_t num_allowed;
     const char *const *refused; /* fail with EPERM: libraries try them and can do without */
     size_t num_refused;
+    bool makes_threads; /* goes on making threads; still no processes */
 };
 
 /* mg_confine_syscalls kills the process at any other system call, in any thread. A process under a sanitizer is left

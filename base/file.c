@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -9,6 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Between a file's name and the id of the process that writes its temporary file. */
+#define UNFINISHED ".new."
 
 static enum mg_status read_descriptor(int fd, const char *path, struct mg_buffer *out, struct mg_error *error)
 {
@@ -95,18 +99,24 @@ static enum mg_status write_all(int fd, struct mg_slice content)
     return MG_OK;
 }
 
-static enum mg_status sync_directory_of(const char *path)
+/* open_directory_of returns a descriptor of the directory that |path| is in, or -1 and errno. */
+static int open_directory_of(const char *path)
 {
     char directory[PATH_MAX];
     const char *slash = strrchr(path, '/');
     size_t len = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
     if (len >= sizeof(directory)) {
         errno = ENAMETOOLONG;
-        return MG_IO;
+        return -1;
     }
     memcpy(directory, slash == NULL ? "." : path, len);
     directory[len] = '\0';
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static enum mg_status sync_directory_of(const char *path)
+{
+    int fd = open_directory_of(path);
     if (fd < 0) {
         return MG_IO;
     }
@@ -118,7 +128,7 @@ static enum mg_status sync_directory_of(const char *path)
 enum mg_status mg_file_write_atomic(const char *path, struct mg_slice content, mode_t mode, struct mg_error *error)
 {
     char temporary[PATH_MAX];
-    int len = snprintf(temporary, sizeof(temporary), "%s.new.%d", path, (int)getpid());
+    int len = snprintf(temporary, sizeof(temporary), "%s" UNFINISHED "%d", path, (int)getpid());
     if (len < 0 || (size_t)len >= sizeof(temporary)) {
         return mg_error_set(error, MG_INVALID, "%s: the path is too long", path);
     }
@@ -139,6 +149,36 @@ enum mg_status mg_file_write_atomic(const char *path, struct mg_slice content, m
         return MG_IO;
     }
     return MG_OK;
+}
+
+/* is_unfinished tells whether |name| is what mg_file_write_atomic calls a temporary file for |base|. */
+static bool is_unfinished(const char *name, const char *base)
+{
+    size_t base_len = strlen(base), suffix_len = strlen(UNFINISHED);
+    if (strncmp(name, base, base_len) != 0 || strncmp(name + base_len, UNFINISHED, suffix_len) != 0) {
+        return false;
+    }
+    const char *pid = name + base_len + suffix_len;
+    return pid[0] != '\0' && pid[strspn(pid, "0123456789")] == '\0';
+}
+
+void mg_file_remove_unfinished(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    int fd = open_directory_of(path);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (dir == NULL) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        if (is_unfinished(entry->d_name, slash == NULL ? path : slash + 1)) {
+            (void)unlinkat(fd, entry->d_name, 0);
+        }
+    }
+    closedir(dir);
 }
 
 enum mg_status mg_file_rename(const char *from, const char *to, struct mg_error *error)

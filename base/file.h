@@ -16,10 +16,14 @@ MG_MUST_USE enum mg_status mg_file_read(const char *path, struct mg_buffer *out,
  * file of this user that nobody else may read or write (mode 0600 or stricter). Wipe |out| with mg_secret_free. */
 MG_MUST_USE enum mg_status mg_file_read_secret(const char *path, struct mg_buffer *out, struct mg_error *error);
 
-/* mg_file_write_atomic replaces |path| by |content|: a temporary file beside it, fsync, rename, fsync of the
- * directory. The file gets |mode| exactly. */
+/* mg_file_write_atomic replaces |path| by |content|: a temporary file beside it (|path|.new.PID), fsync, rename, fsync
+ * of the directory. The file gets |mode| exactly. */
 MG_MUST_USE enum mg_status mg_file_write_atomic(const char *path, struct mg_slice content, mode_t mode,
                                                 struct mg_error *error);
+
+/* mg_file_remove_unfinished removes the temporary files that processes have left which died in mg_file_write_atomic of
+ * |path|; what cannot be removed stays. For a program that is the only one that writes |path|, before it does. */
+void mg_file_remove_unfinished(const char *path);
 
 /* mg_file_rename gives |from| the name |to| in the same directory, replacing what is there, and syncs the directory.
  * MG_NOT_FOUND if |from| is missing. */

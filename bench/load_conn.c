@@ -113,6 +113,14 @@ static void clear_errors(void)
     errno = 0;
 }
 
+/* session_slot returns where the session of the connection's name is kept; NULL: nowhere. */
+static SSL_SESSION **session_slot(const struct load_conn *conn)
+{
+    const struct load_shared *shared = conn->shared;
+    bool kept = shared->sessions != NULL && conn->name_index < load_options_num_names(shared->options);
+    return kept ? &shared->sessions[conn->name_index] : NULL;
+}
+
 static enum step begin_handshake(struct load_conn *conn)
 {
     struct load_shared *shared = conn->shared;
@@ -123,12 +131,12 @@ static enum step begin_handshake(struct load_conn *conn)
         return fail(conn, "out of memory");
     }
     SSL_set_app_data(conn->ssl, conn);
-    if (shared->sessions != NULL && shared->sessions[conn->name_index] != NULL) {
-        SSL_SESSION *session = shared->sessions[conn->name_index];
-        SSL_set_session(conn->ssl, session);
-        if (SSL_SESSION_should_be_single_use(session)) { /* RFC 8446 appendix C.4 */
-            SSL_SESSION_free(session);
-            shared->sessions[conn->name_index] = NULL;
+    SSL_SESSION **slot = session_slot(conn);
+    if (slot != NULL && *slot != NULL) {
+        SSL_set_session(conn->ssl, *slot);
+        if (SSL_SESSION_should_be_single_use(*slot)) { /* RFC 8446 appendix C.4 */
+            SSL_SESSION_free(*slot);
+            *slot = NULL;
         }
     }
     conn->stage = LOAD_HANDSHAKE;
@@ -164,7 +172,9 @@ static enum step run_handshake(struct load_conn *conn)
         return wait_or_fail(conn, result);
     }
     conn->handshaken_ns = mg_clock_monotonic_ns();
-    load_tls_note(conn->ssl, conn->shared->tally, &conn->leaf);
+    if (!load_tls_note(conn->ssl, conn->shared->tally, &conn->seen) && conn->shared->options->ca_file != NULL) {
+        return fail(conn, "the chain is another issuer's");
+    }
     if (conn->shared->options->path == NULL) {
         return begin_close(conn);
     }
@@ -348,8 +358,10 @@ void load_conn_expire(struct load_conn *conn)
 
 int load_conn_keep_session(SSL *ssl, SSL_SESSION *session)
 {
-    const struct load_conn *conn = SSL_get_app_data(ssl);
-    SSL_SESSION **slot = &conn->shared->sessions[conn->name_index];
+    SSL_SESSION **slot = session_slot(SSL_get_app_data(ssl));
+    if (slot == NULL) {
+        return 0; /* the library frees it */
+    }
     SSL_SESSION_free(*slot);
     *slot = session;
     return 1; /* the reference is ours now */

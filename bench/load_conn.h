@@ -9,6 +9,7 @@
 #include <openssl/base.h>
 
 #include "bench/load_options.h"
+#include "bench/load_tls.h"
 #include "bench/loop.h"
 #include "bench/tally.h"
 
@@ -23,9 +24,9 @@ struct load_shared {
     struct loop *loop;
     struct tally *tally; /* connections add issuers, parameters and leaves; |finished| the rest */
     SSL_CTX *ctx;
-    SSL_SESSION **sessions; /* the last one of each name; NULL unless options->resume */
+    SSL_SESSION **sessions; /* the last one of each name that comes again; NULL unless options->resume */
     uint8_t *scratch;       /* LOAD_SCRATCH_SIZE bytes that nobody keeps between calls */
-    /* Called once for each connection, whose memory is valid until it returns. |leaf| in |conn| is set if a handshake
+    /* Called once for each connection, whose memory is valid until it returns. |seen| in |conn| is set if a handshake
      * was completed. */
     void (*finished)(struct load_conn *conn, const struct tally_record *record);
 };
@@ -39,7 +40,7 @@ struct load_conn {
     uint64_t index;      /* of the connection in the run */
     uint64_t name_index; /* of its server's name */
     uint64_t intended_ns, started_ns;
-    struct digest leaf; /* of the server's certificate: the beginning of its SHA-256 */
+    struct load_tls_seen seen;
 
     struct loop_source source;
     struct loop_retired retired;

@@ -12,6 +12,9 @@
 #include <openssl/ssl.h>
 
 #include "bench/http_head.h"
+#include "bench/split_mix.h"
+
+#define DEFAULT_FRESH_PERCENT 50
 
 const char load_options_usage[] =
     "usage: mintgate-loadgen --name NAME [OPTION...]\n"
@@ -21,6 +24,8 @@ const char load_options_usage[] =
     "  --name NAME            server name; with %d in it, numbered names\n"
     "  --range FIRST-LAST     the numbers for %d\n"
     "  --random-names         names at random instead of in turn\n"
+    "  --fresh NAME           for some connections a name that comes up once: with %d in it, their number\n"
+    "  --fresh-percent N      how many of them, at random (50)\n"
     "  --connect ADDRESS:PORT where to connect (the first name's address, port 443)\n"
     "  --source ADDRESS[-N]   client address, or consecutive ones up to last number N, used in turn\n"
     "When\n"
@@ -29,10 +34,10 @@ const char load_options_usage[] =
     "  --rate R               start R a second, come what may (open loop); latency counts from the time when\n"
     "                         a connection should have started. Without it: as soon as one of N is free\n"
     "  --poisson              with --rate: at random intervals\n"
-    "  --max-seconds N        start none after N seconds\n"
+    "  --max-seconds N        start none after N seconds; nor after SIGTERM\n"
     "  --timeout N            give a connection up after N seconds (30)\n"
     "  --threads N            (1)\n"
-    "  --seed N               for --poisson and --random-names (1)\n"
+    "  --seed N               for --poisson, --random-names and --fresh (1)\n"
     "How\n"
     "  --cafile FILE          verify chain and name with the roots in FILE; without it nothing is verified\n"
     "  --tls VERSION          1.2 or 1.3 alone\n"
@@ -53,6 +58,8 @@ enum option_id {
     OPTION_NAME = 1,
     OPTION_RANGE,
     OPTION_RANDOM_NAMES,
+    OPTION_FRESH,
+    OPTION_FRESH_PERCENT,
     OPTION_CONNECT,
     OPTION_SOURCE,
     OPTION_CONNECTIONS,
@@ -81,6 +88,8 @@ static const struct option long_options[] = {
     {"name", required_argument, NULL, OPTION_NAME},
     {"range", required_argument, NULL, OPTION_RANGE},
     {"random-names", no_argument, NULL, OPTION_RANDOM_NAMES},
+    {"fresh", required_argument, NULL, OPTION_FRESH},
+    {"fresh-percent", required_argument, NULL, OPTION_FRESH_PERCENT},
     {"connect", required_argument, NULL, OPTION_CONNECT},
     {"source", required_argument, NULL, OPTION_SOURCE},
     {"connections", required_argument, NULL, OPTION_CONNECTIONS},
@@ -129,7 +138,7 @@ static bool copy_text(char *out, size_t size, struct mg_slice text)
     return true;
 }
 
-static bool parse_name(struct load_options *out, const char *text)
+static bool parse_pattern(struct load_pattern *out, const char *text)
 {
     const char *number = strstr(text, "%d");
     out->numbered = number != NULL;
@@ -221,14 +230,32 @@ union load_address load_options_source(const struct load_options *options, uint6
     return address;
 }
 
-void load_options_name(const struct load_options *options, uint64_t index, char out[LOAD_MAX_NAME + 1])
+static uint64_t random_of_index(uint64_t seed, uint64_t index)
 {
-    struct mg_buffer name; /* parse_name has seen to it that all fits */
+    uint64_t state = seed + index * UINT64_C(0xd1342543de82ef95);
+    return split_mix_next(&state);
+}
+
+uint64_t load_options_name_index(const struct load_options *options, uint64_t index)
+{
+    uint64_t num_names = load_options_num_names(options);
+    if (options->fresh_percent > 0 && random_of_index(~options->seed, index) % 100 < options->fresh_percent) {
+        return num_names + index;
+    }
+    return (options->random_names ? random_of_index(options->seed, index) : index) % num_names;
+}
+
+void load_options_name(const struct load_options *options, uint64_t name_index, char out[LOAD_MAX_NAME + 1])
+{
+    uint64_t num_names = load_options_num_names(options);
+    bool fresh = name_index >= num_names;
+    const struct load_pattern *pattern = fresh ? &options->fresh_pattern : &options->pattern;
+    struct mg_buffer name; /* parse_pattern has seen to it that all fits */
     mg_buffer_wrap(&name, out, LOAD_MAX_NAME + 1);
-    mg_buffer_append_text(&name, options->prefix);
-    if (options->numbered) {
-        mg_buffer_append_format(&name, "%" PRIu64, options->first_name + index % load_options_num_names(options));
-        mg_buffer_append_text(&name, options->suffix);
+    mg_buffer_append_text(&name, pattern->prefix);
+    if (pattern->numbered) {
+        mg_buffer_append_format(&name, "%" PRIu64, fresh ? name_index - num_names : options->first_name + name_index);
+        mg_buffer_append_text(&name, pattern->suffix);
     }
     mg_buffer_append_u8(&name, '\0');
 }
@@ -262,9 +289,13 @@ static bool set_option(struct load_options *out, int option, const char *value)
 {
     switch ((enum option_id)option) {
     case OPTION_NAME:
-        return parse_name(out, value);
+        return parse_pattern(&out->pattern, value);
     case OPTION_RANGE:
         return parse_range(out, value);
+    case OPTION_FRESH:
+        return parse_pattern(&out->fresh_pattern, value) && out->fresh_pattern.numbered;
+    case OPTION_FRESH_PERCENT:
+        return parse_unsigned(value, 1, 100, &out->fresh_percent);
     case OPTION_CONNECT:
         return load_address_parse(&out->target, value);
     case OPTION_SOURCE:
@@ -333,8 +364,14 @@ static enum mg_status resolve(struct load_options *out, struct mg_error *error)
 
 static enum mg_status complete(struct load_options *out, struct mg_error *error)
 {
-    if (out->prefix[0] == '\0' && !out->numbered) {
+    if (out->pattern.prefix[0] == '\0' && !out->pattern.numbered) {
         return mg_error_set(error, MG_INVALID, "--name is missing");
+    }
+    if (!out->fresh_pattern.numbered && out->fresh_percent > 0) {
+        return mg_error_set(error, MG_INVALID, "--fresh-percent needs --fresh");
+    }
+    if (out->fresh_pattern.numbered && out->fresh_percent == 0) {
+        out->fresh_percent = DEFAULT_FRESH_PERCENT;
     }
     if (out->connections == 0) {
         out->connections = load_options_num_names(out);

@@ -18,12 +18,18 @@ union load_address {
     struct sockaddr_in6 v6;
 };
 
-struct load_options {
-    /* Server names: |prefix|, a number from |first_name| to |last_name|, |suffix|; or |prefix| alone. */
+/* |prefix|, a number, |suffix|; or |prefix| alone. */
+struct load_pattern {
     char prefix[LOAD_MAX_NAME + 1];
     char suffix[LOAD_MAX_NAME + 1];
     bool numbered;
+};
+
+struct load_options {
+    struct load_pattern pattern; /* of the server names */
     uint64_t first_name, last_name;
+    struct load_pattern fresh_pattern; /* of names that come up once each, numbered by connection */
+    unsigned fresh_percent;            /* of the connections, at random; 0: none */
 
     union load_address target;
     union load_address first_source; /* family 0: the kernel chooses */
@@ -61,12 +67,16 @@ MG_MUST_USE enum mg_status load_options_parse(struct load_options *out, int argc
 /* load_options_usage is the text of --help. */
 extern const char load_options_usage[];
 
-/* load_options_name writes the name with that index, modulo their number, NUL-terminated. */
-void load_options_name(const struct load_options *options, uint64_t index, char out[LOAD_MAX_NAME + 1]);
+/* load_options_name_index returns the name's index for connection |index|, the same with any number of threads: below
+ * load_options_num_names, or from there on for a name that comes up once. */
+uint64_t load_options_name_index(const struct load_options *options, uint64_t index);
+
+/* load_options_name writes the name with that index, NUL-terminated. */
+void load_options_name(const struct load_options *options, uint64_t name_index, char out[LOAD_MAX_NAME + 1]);
 
 static inline uint64_t load_options_num_names(const struct load_options *options)
 {
-    return options->numbered ? options->last_name - options->first_name + 1 : 1;
+    return options->pattern.numbered ? options->last_name - options->first_name + 1 : 1;
 }
 
 /* load_options_source returns the source address of that index, modulo their number. */

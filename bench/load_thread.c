@@ -13,21 +13,22 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "bench/load_tls.h"
+#include "bench/split_mix.h"
 
-/* random_next is SplitMix64 (Steele, Lea, Flood, 2014). */
-static uint64_t random_next(uint64_t *state)
+atomic_bool load_stop;
+
+static void append_digest(struct mg_buffer *out, const char *key, const struct digest *digest)
 {
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    mg_buffer_append_format(out, "\"%s\": \"", key);
+    for (size_t i = 0; i < sizeof(digest->bytes); i++) {
+        mg_buffer_append_format(out, "%02x", digest->bytes[i]);
+    }
+    mg_buffer_append_text(out, "\", ");
 }
 
-static uint64_t name_index_of(const struct load_options *options, uint64_t index)
+static double seconds_into(const struct load_thread *thread, uint64_t when_ns)
 {
-    uint64_t state = options->seed + index * UINT64_C(0xd1342543de82ef95); /* by index: the same with any threads */
-    uint64_t number = options->random_names ? random_next(&state) : index;
-    return number % load_options_num_names(options);
+    return (double)(when_ns - thread->start_ns) / (double)MG_NS_PER_SECOND;
 }
 
 static void write_record(const struct load_thread *thread, const struct load_conn *conn,
@@ -41,16 +42,15 @@ static void write_record(const struct load_thread *thread, const struct load_con
     mg_json_quote(&line, name);
     mg_buffer_append_text(&line, ", \"result\": ");
     mg_json_quote(&line, record->result);
-    mg_buffer_append_text(&line, ", \"leaf\": \"");
-    for (size_t i = 0; i < sizeof(conn->leaf.bytes); i++) {
-        mg_buffer_append_format(&line, "%02x", conn->leaf.bytes[i]);
-    }
-    mg_buffer_append_format(&line,
-                            "\", \"resumed\": %s, \"finished_s\": %.6f, \"lag_us\": %" PRIu64
-                            ", \"connect_us\": %" PRIu64 ", \"handshake_us\": %" PRIu64 ", \"total_us\": %" PRIu64
-                            "}\n",
-                            record->resumed ? "true" : "false", record->finished_at, record->lag_us, record->connect_us,
-                            record->handshake_us, record->total_us);
+    mg_buffer_append_text(&line, ", ");
+    append_digest(&line, "leaf", &conn->seen.leaf);
+    append_digest(&line, "issuer", &conn->seen.issuer);
+    mg_buffer_append_format(
+        &line,
+        "\"resumed\": %s, \"intended_s\": %.6f, \"finished_s\": %.6f, \"lag_us\": %" PRIu64 ", \"connect_us\": %" PRIu64
+        ", \"handshake_us\": %" PRIu64 ", \"total_us\": %" PRIu64 "}\n",
+        record->resumed ? "true" : "false", seconds_into(thread, conn->intended_ns), record->finished_at,
+        record->lag_us, record->connect_us, record->handshake_us, record->total_us);
     fwrite(line.data, 1, line.len, thread->records); /* locks; one line is one call */
 }
 
@@ -72,7 +72,7 @@ static void finished(struct load_conn *conn, const struct tally_record *seen)
     struct load_thread *thread = MG_CONTAINER_OF(conn->shared, struct load_thread, shared);
     struct tally_record record = *seen;
     thread->finished_ns = mg_clock_monotonic_ns();
-    record.finished_at = (double)(thread->finished_ns - thread->start_ns) / (double)MG_NS_PER_SECOND;
+    record.finished_at = seconds_into(thread, thread->finished_ns);
     tally_add(&thread->tally, &record);
     if (thread->records != NULL) {
         write_record(thread, conn, &record);
@@ -148,7 +148,7 @@ static void schedule_next(struct load_thread *thread)
     }
     if (options->poisson) {
         /* Each thread is a Poisson process of its share of the rate; together they are one of the whole. */
-        double uniform = ((double)(random_next(&thread->random) >> 11) + 1) * 0x1p-53; /* in (0, 1] */
+        double uniform = ((double)(split_mix_next(&thread->random) >> 11) + 1) * 0x1p-53; /* in (0, 1] */
         double gap = -log(uniform) * options->threads / options->rate;
         thread->next_ns += (uint64_t)(gap * (double)MG_NS_PER_SECOND);
     } else {
@@ -160,14 +160,15 @@ static void schedule_next(struct load_thread *thread)
 static bool all_started(const struct load_thread *thread, uint64_t now_ns)
 {
     const struct load_options *options = thread->options;
-    return thread->next_index >= options->connections ||
+    return atomic_load(&load_stop) || thread->next_index >= options->connections ||
            (options->max_seconds > 0 && now_ns - thread->start_ns >= options->max_seconds * MG_NS_PER_SECOND);
 }
 
 static void start_one(struct load_thread *thread, uint64_t intended_ns)
 {
     uint64_t index = thread->next_index;
-    struct load_conn *conn = load_conn_new(&thread->shared, index, name_index_of(thread->options, index), intended_ns);
+    struct load_conn *conn =
+        load_conn_new(&thread->shared, index, load_options_name_index(thread->options, index), intended_ns);
     if (conn == NULL) {
         perror("connection");
         abort();

@@ -5,9 +5,13 @@
 #define MINTGATE_BENCH_LOAD_THREAD_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "bench/load_conn.h"
+
+/* Once true no thread starts another connection; those under way end as they would. A signal handler may set it. */
+extern atomic_bool load_stop;
 
 struct load_thread {
     const struct load_options *options;

@@ -118,7 +118,7 @@ static void note_serial(struct tally *tally, const X509 *leaf)
     digest_set_add(&tally->serials, &digest);
 }
 
-static void note_issuer(struct tally *tally, const X509 *leaf, const CRYPTO_BUFFER *issuer)
+static void note_issuer(struct tally *tally, const X509 *leaf, const struct digest *issuer)
 {
     char text[WORD_COUNTS_MAX_LEN + 1], name[100];
     if (X509_NAME_get_text_by_NID(X509_get_issuer_name(leaf), NID_commonName, name, sizeof(name)) < 0) {
@@ -127,9 +127,8 @@ static void note_issuer(struct tally *tally, const X509 *leaf, const CRYPTO_BUFF
     if (issuer == NULL) {
         snprintf(text, sizeof(text), "%s, not sent", name);
     } else {
-        struct digest digest = digest_of(CRYPTO_BUFFER_data(issuer), CRYPTO_BUFFER_len(issuer));
         uint64_t head;
-        memcpy(&head, digest.bytes, sizeof(head));
+        memcpy(&head, issuer->bytes, sizeof(head));
         snprintf(text, sizeof(text), "%s, sha256 %016llx", name, (unsigned long long)__builtin_bswap64(head));
     }
     word_counts_add(&tally->issuers, text, 1);
@@ -147,17 +146,28 @@ static void note_parameters(struct tally *tally, const SSL *ssl)
     word_counts_add(&tally->parameters, text, 1);
 }
 
-void load_tls_note(const SSL *ssl, struct tally *tally, struct digest *leaf)
+static struct digest digest_of_certificate(const CRYPTO_BUFFER *certificate)
+{
+    return digest_of(CRYPTO_BUFFER_data(certificate), CRYPTO_BUFFER_len(certificate));
+}
+
+bool load_tls_note(SSL *ssl, struct tally *tally, struct load_tls_seen *seen)
 {
     const STACK_OF(CRYPTO_BUFFER) *chain = SSL_get0_peer_certificates(ssl);
-    X509 *parsed = SSL_get_peer_certificate(ssl);
-    if (chain != NULL && parsed != NULL) {
-        const CRYPTO_BUFFER *der = sk_CRYPTO_BUFFER_value(chain, 0);
-        *leaf = digest_of(CRYPTO_BUFFER_data(der), CRYPTO_BUFFER_len(der));
-        digest_set_add(&tally->leaves, leaf);
-        note_serial(tally, parsed);
-        note_issuer(tally, parsed, sk_CRYPTO_BUFFER_num(chain) > 1 ? sk_CRYPTO_BUFFER_value(chain, 1) : NULL);
-    }
+    const STACK_OF(X509) *parsed = SSL_get_peer_full_cert_chain(ssl);
+    bool has_issuer = chain != NULL && sk_CRYPTO_BUFFER_num(chain) > 1;
     note_parameters(tally, ssl);
-    X509_free(parsed);
+    if (chain == NULL || parsed == NULL) {
+        return true;
+    }
+    X509 *leaf = sk_X509_value(parsed, 0);
+    seen->leaf = digest_of_certificate(sk_CRYPTO_BUFFER_value(chain, 0));
+    digest_set_add(&tally->leaves, &seen->leaf);
+    note_serial(tally, leaf);
+    if (has_issuer) {
+        seen->issuer = digest_of_certificate(sk_CRYPTO_BUFFER_value(chain, 1));
+    }
+    note_issuer(tally, leaf, has_issuer ? &seen->issuer : NULL);
+    /* Names and key identifiers are enough: the signature was verified on the path, and two issuers share neither. */
+    return !has_issuer || X509_check_issued(sk_X509_value(parsed, 1), leaf) == X509_V_OK;
 }

@@ -23,8 +23,14 @@ MG_MUST_USE bool load_tls_require_name(SSL *ssl, const char *name);
  * reason. */
 void load_tls_describe_failure(const SSL *ssl, char out[LOAD_TLS_MAX_REASON]);
 
-/* load_tls_note counts leaf, serial, issuer and parameters of a completed handshake in |tally|; |leaf| gets the
- * beginning of the certificate's SHA-256. */
-void load_tls_note(const SSL *ssl, struct tally *tally, struct digest *leaf);
+/* Of a resumed session, what its first handshake showed. */
+struct load_tls_seen {
+    struct digest leaf;   /* beginning of its SHA-256 */
+    struct digest issuer; /* likewise, of the certificate behind the leaf; zeros: there was none */
+};
+
+/* load_tls_note counts leaf, serial, issuer and parameters of a completed handshake in |tally|. False: the certificate
+ * behind the leaf is not its issuer's (RFC 8446 section 4.4.2), though a path may have been found with a later one. */
+MG_MUST_USE bool load_tls_note(SSL *ssl, struct tally *tally, struct load_tls_seen *seen);
 
 #endif

@@ -14,6 +14,12 @@
 #define EXIT_SETUP 2
 #define MAX_REPORT (1024 * 1024)
 
+static void stop(int number)
+{
+    (void)number;
+    atomic_store(&load_stop, true);
+}
+
 static void allow_descriptors(void)
 {
     struct rlimit limit;
@@ -48,8 +54,8 @@ static enum mg_status close_output(FILE *file, const char *path, struct mg_error
 }
 
 /* run_threads starts all threads, waits for them, and merges what they saw into the first one's tally. */
-static enum mg_status run_threads(struct load_thread *threads, const struct load_options *options, double *seconds,
-                                  struct mg_error *error)
+static enum mg_status run_threads(struct load_thread *threads, const struct load_options *options,
+                                  struct tally_run *run, struct mg_error *error)
 {
     uint64_t start_ns = mg_clock_monotonic_ns(), end_ns = start_ns;
     for (unsigned i = 0; i < options->threads; i++) {
@@ -68,19 +74,20 @@ static enum mg_status run_threads(struct load_thread *threads, const struct load
             tally_merge(&threads[0].tally, &threads[i].tally);
         }
     }
-    *seconds = (double)(end_ns - start_ns) / (double)MG_NS_PER_SECOND;
+    run->started_at = (double)start_ns / (double)MG_NS_PER_SECOND;
+    run->seconds = (double)(end_ns - start_ns) / (double)MG_NS_PER_SECOND;
+    run->cpu_seconds = cpu_seconds();
     return MG_OK;
 }
 
-static enum mg_status report(const struct tally *tally, const struct load_options *options, double seconds,
+static enum mg_status report(const struct tally *tally, const struct load_options *options, const struct tally_run *run,
                              struct mg_error *error)
 {
-    const struct tally_run run = {.seconds = seconds, .cpu_seconds = cpu_seconds(), .timeline = options->timeline};
     const char *path = options->json != NULL ? options->json : "-";
     struct mg_buffer text;
     FILE *file;
     mg_buffer_init(&text, MAX_REPORT);
-    (options->json != NULL ? tally_report_json : tally_report_text)(tally, &run, &text);
+    (options->json != NULL ? tally_report_json : tally_report_text)(tally, run, &text);
     enum mg_status status = mg_buffer_ok(&text) ? open_output(path, &file, error) : MG_MEMORY;
     if (status == MG_OK) {
         fwrite(text.data, 1, text.len, file);
@@ -90,10 +97,10 @@ static enum mg_status report(const struct tally *tally, const struct load_option
     return status;
 }
 
-static enum mg_status run(const struct load_options *options, uint64_t *num_failed, struct mg_error *error)
+static enum mg_status run_load(const struct load_options *options, uint64_t *num_failed, struct mg_error *error)
 {
     FILE *records = NULL;
-    double seconds = 0;
+    struct tally_run run = {.timeline = options->timeline};
     struct load_thread *threads = calloc(options->threads, sizeof(*threads));
     enum mg_status status = threads == NULL ? MG_MEMORY : MG_OK;
     if (status == MG_OK && options->records != NULL) {
@@ -106,13 +113,13 @@ static enum mg_status run(const struct load_options *options, uint64_t *num_fail
         status = load_thread_init(&threads[i], error);
     }
     if (status == MG_OK) {
-        status = run_threads(threads, options, &seconds, error);
+        status = run_threads(threads, options, &run, error);
     }
     if (records != NULL && status == MG_OK) {
         status = close_output(records, options->records, error);
     }
     if (status == MG_OK) {
-        status = report(&threads[0].tally, options, seconds, error);
+        status = report(&threads[0].tally, options, &run, error);
         *num_failed = tally_failed(&threads[0].tally);
     }
     for (unsigned i = 0; threads != NULL && i < options->threads && threads[i].options != NULL; i++) {
@@ -132,10 +139,11 @@ int main(int argc, char **argv)
         return 0;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, stop);
     allow_descriptors();
     enum mg_status status = load_options_parse(&options, argc, argv, &error);
     if (status == MG_OK) {
-        status = run(&options, &num_failed, &error);
+        status = run_load(&options, &num_failed, &error);
     }
     if (status != MG_OK) {
         fprintf(stderr, "mintgate-loadgen: %s\nTry --help.\n", error.text);

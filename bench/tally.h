@@ -57,6 +57,7 @@ static inline uint64_t tally_failed(const struct tally *tally)
 
 /* What the report says beside the counts. */
 struct tally_run {
+    double started_at;  /* seconds of CLOCK_MONOTONIC, from which records count */
     double seconds;     /* from the first intended start to the last end */
     double cpu_seconds; /* of this process */
     bool timeline;

@@ -139,13 +139,13 @@ static void json_timeline(const struct tally *tally, struct mg_buffer *out)
 
 void tally_report_json(const struct tally *tally, const struct tally_run *run, struct mg_buffer *out)
 {
-    mg_buffer_append_format(out,
-                            "{\"connections\": %" PRIu64 ", \"failed\": %" PRIu64 ", \"resumed\": %" PRIu64
-                            ", \"distinct_leaves\": %zu, \"distinct_serials\": %zu, \"body_bytes\": %" PRIu64
-                            ", \"unclean_closes\": %" PRIu64 ",\n \"seconds\": %.3f, \"cpu_seconds\": %.3f",
-                            tally->connections, tally_failed(tally), tally->resumed, tally->leaves.count,
-                            tally->serials.count, tally->body_bytes, tally->unclean_closes, run->seconds,
-                            run->cpu_seconds);
+    mg_buffer_append_format(
+        out,
+        "{\"connections\": %" PRIu64 ", \"failed\": %" PRIu64 ", \"resumed\": %" PRIu64
+        ", \"distinct_leaves\": %zu, \"distinct_serials\": %zu, \"body_bytes\": %" PRIu64
+        ", \"unclean_closes\": %" PRIu64 ",\n \"started_at\": %.6f, \"seconds\": %.3f, \"cpu_seconds\": %.3f",
+        tally->connections, tally_failed(tally), tally->resumed, tally->leaves.count, tally->serials.count,
+        tally->body_bytes, tally->unclean_closes, run->started_at, run->seconds, run->cpu_seconds);
     json_words(&tally->results, "results", out);
     json_words(&tally->issuers, "issuers", out);
     json_words(&tally->parameters, "parameters", out);

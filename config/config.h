@@ -15,6 +15,9 @@
 #include "base/log.h"
 #include "base/status.h"
 
+/* Where programs look for the file when they are not told. */
+#define CONFIG_DEFAULT_PATH "/etc/mintgate/mintgate.yaml"
+
 struct config_strings {
     const char **items;
     size_t num_items;
@@ -187,11 +190,20 @@ struct config_control {
     enum config_subscription subscription;
     const char *socket;
     const char *engine_socket;
+    const char *metrics_socket;
     const char *listen;
     const char *certificate;
     const char *key;
     enum config_issuer_expiry on_issuer_expiry;
     uint64_t prepare_time_ns;
+};
+
+/* Requests of one credential over TLS; 0: no such limit. */
+struct config_rate_limits {
+    bool enabled;
+    uint64_t get_per_second, get_per_hour;
+    uint64_t change_per_second, change_per_hour;
+    uint64_t delete_per_minute, delete_per_hour;
 };
 
 struct config_metrics {
@@ -210,6 +222,7 @@ struct config {
     struct config_cache cache;
     struct config_signer signer;
     struct config_control control;
+    struct config_rate_limits rate_limits;
     struct config_metrics metrics;
     struct config_arena *arena; /* owns all of the above */
 };
@@ -224,10 +237,10 @@ MG_MUST_USE enum mg_status config_parse(struct config **out, const char *path, c
 
 void config_free(struct config *config);
 
-/* config_needs_restart names, as in "sessions.max", the first key that differs between |a| and |b| and that a running
- * program cannot take over (schema.c says which); NULL if there is none. The text lives until the thread's next call.
- */
-const char *config_needs_restart(const struct config *a, const struct config *b);
+/* config_each_needing_restart calls |visit| with the name, as in "sessions.max", of each key that differs between |a|
+ * and |b| and that a running program cannot take over (schema.c says which). */
+typedef void config_key_visitor(void *arg, const char *key);
+void config_each_needing_restart(const struct config *a, const struct config *b, config_key_visitor *visit, void *arg);
 
 /* config_write_reference appends docs/configuration.md's tables: every key with type, default, bounds, meaning. */
 void config_write_reference(struct mg_buffer *out);

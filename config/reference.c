@@ -35,19 +35,18 @@ static bool values_equal(const struct config_key *key, const struct config *a, c
     }
 }
 
-const char *config_needs_restart(const struct config *a, const struct config *b)
+void config_each_needing_restart(const struct config *a, const struct config *b, config_key_visitor *visit, void *arg)
 {
-    static _Thread_local char name[64];
+    char name[64];
     for (size_t s = 0; s < config_num_sections; s++) {
         for (size_t k = 0; k < config_sections[s].num_keys; k++) {
             const struct config_key *key = &config_sections[s].keys[k];
             if (!key->reload && !values_equal(key, a, b)) {
                 snprintf(name, sizeof(name), "%s.%s", config_sections[s].name, key->name);
-                return name;
+                visit(arg, name);
             }
         }
     }
-    return NULL;
 }
 
 static void append_default(struct mg_buffer *out, const struct config_key *key)

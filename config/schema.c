@@ -7,6 +7,7 @@
 #define NS_S UINT64_C(1000000000)
 #define NS_DAY (UINT64_C(86400) * NS_S)
 #define MIB (UINT64_C(1) << 20)
+#define MAX_RATE 1000000
 
 static const struct config_word log_levels[] = {
     {"error", MG_LOG_ERROR}, {"warning", MG_LOG_WARNING}, {"info", MG_LOG_INFO}, {"debug", MG_LOG_DEBUG}, {NULL, 0}};
@@ -249,22 +250,42 @@ static const struct config_key control_keys[] = {
      "Unix socket for `mintgatectl`; who connects is told by the kernel."},
     {"engine_socket", CONFIG_STRING, AT(control.engine_socket), "/run/mintgate/control-engine.sock", 1, 107, NULL,
      false, "Unix socket on which engines are told of issuers and stores."},
+    {"metrics_socket", CONFIG_STRING, AT(control.metrics_socket), "/run/mintgate/control-metrics.sock", 0, 107, NULL,
+     false, "Unix socket for the control plane's `GET /metrics`; empty: none."},
     {"listen", CONFIG_STRING, AT(control.listen), "", 0, 0, NULL, false,
      "ADDRESS:PORT for the APIs over TLS; empty: none. Never an address that clients of the dataplane reach."},
-    {"certificate", CONFIG_STRING, AT(control.certificate), "/var/lib/mintgate/control/server.pem", 1, 0, NULL, false,
+    {"certificate", CONFIG_STRING, AT(control.certificate), "/var/lib/mintgate/control/server.pem", 1, 0, NULL, true,
      "PEM file of the certificate, and its chain, for `listen`; made at first start if missing."},
-    {"key", CONFIG_STRING, AT(control.key), "/var/lib/mintgate/control/server.key", 1, 0, NULL, false,
+    {"key", CONFIG_STRING, AT(control.key), "/var/lib/mintgate/control/server.key", 1, 0, NULL, true,
      "PEM file (0600) of its key; made with it."},
     {"on_issuer_expiry", CONFIG_WORD, AT(control.on_issuer_expiry), "successor", 0, 0, issuer_expiry_words, true,
-     "What happens when the default intermediate expires: its successor becomes the default, and where none is "
-     "configured new flows are bypassed with an alarm; bypass at once; or block."},
+     "What happens when the default intermediate, or one that a rule names, expires: its successor signs, and where "
+     "there is none new flows are bypassed, with an alarm; bypass at once; or block."},
     {"prepare_time", CONFIG_DURATION, AT(control.prepare_time_ns), "10s", 0, 600 * NS_S, NULL, true,
      "Longest time for minting ahead with a new default before it takes over."},
 };
 
+/* The defaults are those of contracts.md section 1.7. */
+static const struct config_key rate_limits_keys[] = {
+    {"enabled", CONFIG_BOOL, AT(rate_limits.enabled), "true", 0, 0, NULL, true, "false: there are no limits at all."},
+    {"get_per_second", CONFIG_COUNT, AT(rate_limits.get_per_second), "2", 0, MAX_RATE, NULL, true,
+     "Requests that read, in a second. Here and below 0: no such limit."},
+    {"get_per_hour", CONFIG_COUNT, AT(rate_limits.get_per_hour), "1000", 0, MAX_RATE, NULL, true,
+     "The same in an hour."},
+    {"change_per_second", CONFIG_COUNT, AT(rate_limits.change_per_second), "1", 0, MAX_RATE, NULL, true,
+     "Requests that make or change something, in a second."},
+    {"change_per_hour", CONFIG_COUNT, AT(rate_limits.change_per_hour), "400", 0, MAX_RATE, NULL, true,
+     "The same in an hour."},
+    {"delete_per_minute", CONFIG_COUNT, AT(rate_limits.delete_per_minute), "1", 0, MAX_RATE, NULL, true,
+     "Requests that delete something, in a minute."},
+    {"delete_per_hour", CONFIG_COUNT, AT(rate_limits.delete_per_hour), "4", 0, MAX_RATE, NULL, true,
+     "The same in an hour."},
+};
+
 static const struct config_key metrics_keys[] = {
     {"socket", CONFIG_STRING, AT(metrics.socket), "/run/mintgate/metrics.sock", 0, 107, NULL, false,
-     "Unix socket for the engine's `GET /metrics` and `GET /bypasses`; empty: none."},
+     "Unix socket for the engine's `GET /metrics`, `/health`, `/bypasses`, `/cache` and `/policy/explain`; empty: "
+     "none."},
     {"tcp", CONFIG_STRING, AT(metrics.tcp), "", 0, 0, NULL, false,
      "ADDRESS:PORT for `GET /metrics` over TCP; empty: none. Never an address that clients of the dataplane reach."},
 };
@@ -301,6 +322,9 @@ const struct config_section config_sections[] = {
     SECTION(cache, "The cache of minted certificates."),
     SECTION(signer, "The signer process."),
     SECTION(control, "The control plane."),
+    SECTION(rate_limits,
+            "How often one credential may ask the control plane over TLS (docs/api/zia.md says how a client is told). "
+            "Requests over the Unix socket are not counted."),
     SECTION(metrics, "The engine's metrics."),
 };
 const size_t config_num_sections = MG_ARRAY_LEN(config_sections);

@@ -21,4 +21,7 @@ MG_MUST_USE enum mg_status default_issuer_load(struct store_tx *tx, struct defau
  * default's own id, new content of the same (then |previous_id| stays). */
 MG_MUST_USE enum mg_status default_issuer_set(struct store_tx *tx, int64_t id, struct mg_error *error);
 
+/* default_issuer_metrics appends the epoch, in a transaction of its own; 0 before there is one. */
+void default_issuer_metrics(struct store *store, struct mg_buffer *out);
+
 #endif

@@ -64,6 +64,11 @@ static const char *const steps[] = {
     "  key_id BLOB PRIMARY KEY CHECK (length(key_id) = 16),"
     "  since_us INTEGER NOT NULL"
     ") STRICT;",
+    "CREATE TABLE key_wish ("
+    "  intermediate_id INTEGER PRIMARY KEY,"
+    "  created_us INTEGER NOT NULL,"
+    "  key_type INTEGER NOT NULL"
+    ") STRICT;",
 };
 const struct store_migrations intermediate_migrations = {"intermediate", steps, MG_ARRAY_LEN(steps)};
 

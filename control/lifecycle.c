@@ -5,6 +5,8 @@
 
 #include "base/json.h"
 #include "control/doomed_key.h"
+#include "control/key_wish.h"
+#include "control/lifecycle_counters.h"
 #include "control/lifecycle_quota.h"
 #include "control/lifecycle_step.h"
 
@@ -36,6 +38,9 @@ enum mg_status lifecycle_check(struct lifecycle_call *call, enum lifecycle_opera
     intermediate_free(&step.record);
     if (status != MG_OK && call->code == NULL) {
         call->code = "UNEXPECTED_ERROR";
+    }
+    if (status != MG_OK) {
+        lifecycle_count(call->lifecycle, operation, status);
     }
     return status;
 }
@@ -304,6 +309,9 @@ enum mg_status lifecycle_key_made(struct lifecycle_call *call, int64_t id, const
         step.record.key_time = step_now_seconds(call);
         mg_json_hex(&step.detail, "keyId", key_id->bytes, sizeof(key_id->bytes));
         status = intermediate_set1(&step.record.public_key, public_key, error);
+    }
+    if (status == MG_OK) {
+        status = key_wish_forget(step.tx, id, error);
     }
     return step_end(&step, status, out, error);
 }

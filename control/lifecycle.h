@@ -17,11 +17,14 @@
 #include "control/certificate_check.h"
 #include "control/lifecycle_table.h"
 
+struct lifecycle_counters;
+
 /* What all steps share; immutable, and outlives its calls. */
 struct lifecycle {
     struct store *store; /* borrowed; has the tables of audit.h and intermediate.h */
     enum config_subscription subscription;
     bool has_token[INTERMEDIATE_NUM_REGIONS]; /* by enum intermediate_region: a token keeps keys there */
+    struct lifecycle_counters *counters;      /* lifecycle_counters.h; borrowed; NULL: nothing is counted */
 };
 
 struct lifecycle_call {

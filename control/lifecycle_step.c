@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "control/audit.h"
+#include "control/lifecycle_counters.h"
 
 #define MAX_DETAIL 8192
 
@@ -134,6 +135,7 @@ enum mg_status step_end(struct step *step, enum mg_status status, struct interme
     if (status != MG_OK && step->call->code == NULL) {
         step->call->code = code_of(status);
     }
+    lifecycle_count(step->call->lifecycle, step->operation, status);
     mg_buffer_free(&step->detail);
     return status;
 }

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/metrics.h"
+
 #define BUSY_TIMEOUT_MS 5000 /* another process on the file: a backup, sqlite3 by hand */
 #define APPLICATION_ID 0x4d476374
 #define FORMAT_VERSION 1 /* of the table of versions itself */
@@ -20,7 +22,8 @@
 struct store_tx {
     sqlite3 *db;
     pthread_mutex_t mutex;
-    bool failed; /* a statement failed: nothing may be committed */
+    bool failed;                         /* a statement failed: nothing may be committed */
+    struct mg_counter committed, undone; /* whoever has the connection: rw, metrics: ro */
 };
 
 struct store {
@@ -204,8 +207,24 @@ enum mg_status store_end(struct store_tx *tx, enum mg_status status, struct mg_e
     if (status != MG_OK && sqlite3_get_autocommit(tx->db) == 0) {
         (void)execute(tx->db, "ROLLBACK", "rollback", NULL);
     }
+    mg_counter_add(status == MG_OK ? &tx->committed : &tx->undone, 1);
     pthread_mutex_unlock(&tx->mutex);
     return status;
+}
+
+sqlite3 *store_connection(const struct store_tx *tx)
+{
+    return tx->db;
+}
+
+void store_metrics(const struct store *store, struct mg_buffer *out)
+{
+    static const char name[] = "mintgate_control_store_transactions_total";
+    mg_metrics_family(out, name, "counter", "Transactions of the database, by access and by how they ended.");
+    mg_metrics_sample(out, name, "access=\"read\",end=\"committed\"", mg_counter_get(&store->reader.committed));
+    mg_metrics_sample(out, name, "access=\"read\",end=\"undone\"", mg_counter_get(&store->reader.undone));
+    mg_metrics_sample(out, name, "access=\"write\",end=\"committed\"", mg_counter_get(&store->writer.committed));
+    mg_metrics_sample(out, name, "access=\"write\",end=\"undone\"", mg_counter_get(&store->writer.undone));
 }
 
 /* Opening. */

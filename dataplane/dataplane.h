@@ -16,6 +16,8 @@
 
 struct cache;
 struct chain_memory;
+struct decision;
+struct hello_info;
 struct issuers;
 struct leaf_keys;
 struct publisher;
@@ -48,5 +50,12 @@ struct dataplane {
     unsigned num_session_threads;
     struct session_thread **session_threads;
 };
+
+/* dataplane_decide is decision_of with what this engine has now, and with the kill switch, which has everything pass,
+ * and draining, which has what would be intercepted pass. |policy| is dataplane->policy as the caller knows it;
+ * |now_ns| is of the monotonic clock, |now_wall| in seconds since 1970. RCU reader. */
+void dataplane_decide(struct decision *out, const struct dataplane *dataplane, const struct policy *policy,
+                      const struct policy_flow *flow, const struct hello_info *hello, uint64_t now_ns,
+                      int64_t now_wall);
 
 #endif

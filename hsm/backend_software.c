@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "hsm/lanes.h"
-#include "hsm/openssl_error.h"
+#include "ossl/openssl_error.h"
 
 /* What the callers hold begins each of these, so that a cast goes from one to the other. */
 struct software_backend {

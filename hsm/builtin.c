@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "hsm/ca_certificate.h"
-#include "hsm/openssl_error.h"
+#include "ossl/openssl_error.h"
 
 #define DAY INT64_C(86400)
 #define YEAR (365 * DAY)
@@ -99,6 +99,7 @@ static enum mg_status write_root(const struct keystore_key *root, const char *pa
         size_t len = (size_t)BIO_get_mem_data(bio, &pem);
         struct mg_slice expected = mg_slice_of(pem, len);
         struct mg_buffer found;
+        mg_file_remove_unfinished(path);
         mg_buffer_init(&found, KEYSTORE_MAX_CERTIFICATE * 2);
         if (mg_file_read(path, &found, error) != MG_OK || !mg_slice_equal(mg_buffer_slice(&found), expected)) {
             status = mg_file_write_atomic(path, expected, 0644, error);

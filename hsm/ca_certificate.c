@@ -6,8 +6,8 @@
 #include <openssl/x509v3.h>
 
 #include "hsm/ca_extensions.h"
-#include "hsm/openssl_error.h"
 #include "hsm/tbs.h"
+#include "ossl/openssl_error.h"
 
 #define SERIAL_LEN 16
 #define ORGANISATION "Mintgate"

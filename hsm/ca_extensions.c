@@ -6,8 +6,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define KEY_IDENTIFIER_LEN 20
-
 static X509_EXTENSION *make(int nid, const char *value)
 {
     X509V3_CTX context;
@@ -31,18 +29,28 @@ X509_EXTENSION *ca_extensions_key_usage(void)
     return make(NID_key_usage, "critical,keyCertSign,cRLSign");
 }
 
+bool ca_compute_key_identifier(struct mg_slice public_key, uint8_t out[CA_KEY_IDENTIFIER_LEN])
+{
+    uint8_t hash[SHA256_DIGEST_LENGTH];
+    if (EVP_Digest(public_key.data, public_key.len, hash, NULL, EVP_sha256(), NULL) != 1) {
+        return false;
+    }
+    memcpy(out, hash, CA_KEY_IDENTIFIER_LEN);
+    return true;
+}
+
 X509_EXTENSION *ca_extensions_key_identifier(const X509_PUBKEY *key)
 {
     const uint8_t *bits;
     int len;
-    uint8_t hash[SHA256_DIGEST_LENGTH];
+    uint8_t computed[CA_KEY_IDENTIFIER_LEN];
     if (X509_PUBKEY_get0_param(NULL, &bits, &len, NULL, key) != 1 ||
-        EVP_Digest(bits, (size_t)len, hash, NULL, EVP_sha256(), NULL) != 1) {
+        !ca_compute_key_identifier(mg_slice_of(bits, (size_t)len), computed)) {
         return NULL;
     }
     X509_EXTENSION *extension = NULL;
     ASN1_OCTET_STRING *identifier = ASN1_OCTET_STRING_new();
-    if (identifier != NULL && ASN1_OCTET_STRING_set(identifier, hash, KEY_IDENTIFIER_LEN) == 1) {
+    if (identifier != NULL && ASN1_OCTET_STRING_set(identifier, computed, sizeof(computed)) == 1) {
         extension = X509V3_EXT_i2d(NID_subject_key_identifier, 0, identifier);
     }
     ASN1_OCTET_STRING_free(identifier);

@@ -5,7 +5,7 @@
 
 #include "base/utf8.h"
 #include "hsm/ca_extensions.h"
-#include "hsm/openssl_error.h"
+#include "ossl/openssl_error.h"
 
 _Static_assert(WIRE_CONTROL_NO_PATH_LEN == CA_EXTENSIONS_NO_PATH_LEN, "both say none alike");
 

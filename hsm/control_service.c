@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "hsm/certificate_request.h"
-#include "hsm/openssl_error.h"
+#include "ossl/openssl_error.h"
 
 _Static_assert((int)WIRE_PURPOSE_MINTING == (int)KEY_MINTING && (int)WIRE_PURPOSE_SERVER_TLS == (int)KEY_SERVER_TLS,
                "the wire numbers purposes as they are stored");

@@ -181,7 +181,7 @@ static bool is_issuer(const struct keystore_key *key)
 enum mg_status issuer_set_new(struct issuer_set **out, const struct keystore *store, const struct backend *backend,
                               struct mg_error *error)
 {
-    struct issuer_set *set;
+    struct issuer_set *set = NULL;
     enum mg_status status = set_alloc(&set, error);
     if (status != MG_OK) {
         return status;
@@ -204,7 +204,7 @@ enum mg_status issuer_set_new(struct issuer_set **out, const struct keystore *st
 enum mg_status issuer_set_with(struct issuer_set **out, const struct issuer_set *set, struct issuer *issuer,
                                struct mg_error *error)
 {
-    struct issuer_set *with;
+    struct issuer_set *with = NULL;
     enum mg_status status = set_alloc(&with, error);
     if (status != MG_OK) {
         return status;
@@ -216,7 +216,7 @@ enum mg_status issuer_set_with(struct issuer_set **out, const struct issuer_set 
 enum mg_status issuer_set_without(struct issuer_set **out, const struct issuer_set *set,
                                   const struct wire_key_id *key_id, struct mg_error *error)
 {
-    struct issuer_set *without;
+    struct issuer_set *without = NULL;
     enum mg_status status = set_alloc(&without, error);
     if (status != MG_OK) {
         return status;

@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 #include "base/secret.h"
-#include "hsm/openssl_error.h"
+#include "ossl/openssl_error.h"
 
 typedef enum mg_status (*file_reader)(const char *path, struct mg_buffer *out, struct mg_error *error);
 
@@ -66,6 +66,7 @@ enum mg_status kek_create(struct kek **out, const char *path, struct mg_error *e
     if (access(path, F_OK) == 0) {
         return mg_error_set(error, MG_EXISTS, "%s exists and is not replaced by a new key-encryption key", path);
     }
+    mg_file_remove_unfinished(path);
     enum mg_status status = new_kek(out, error);
     if (status != MG_OK) {
         return status;

@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "hsm/openssl_error.h"
+#include "ossl/openssl_error.h"
 
 #define ID_TEXT_LEN (2 * sizeof(struct wire_key_id))
 #define KEY_SUFFIX ".key"

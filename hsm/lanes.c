@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "hsm/ecdsa.h"
-#include "hsm/openssl_error.h"
+#include "ossl/openssl_error.h"
 
 /* Measured: a batch of eight costs as much as 1.8 P-256 signatures or 1.4 to 1.9 RSA signatures of OpenSSL's, and a
  * quarter of a P-384 one. */

@@ -195,7 +195,8 @@ static bool is_own_key_identifier(struct judgement *j, struct mg_slice value)
 {
     struct mg_slice identifier;
     return der_get(&value, DER_OCTET_STRING, &identifier) && value.len == 0 && identifier.len > 0 &&
-           identifier.len <= KEY_IDENTIFIER_MAX_LEN && !mg_slice_equal(identifier, j->issuer->ski);
+           identifier.len <= KEY_IDENTIFIER_MAX_LEN &&
+           !mg_slice_equal(identifier, leaf_issuer_key_identifier(j->issuer));
 }
 
 /* AuthorityKeyIdentifier ::= SEQUENCE { keyIdentifier [0] IMPLICIT OCTET STRING OPTIONAL, ... }: the first alone. */
@@ -204,7 +205,7 @@ static bool is_issuers_key_identifier(struct judgement *j, struct mg_slice value
     struct mg_slice content, identifier;
     return der_get(&value, DER_SEQUENCE, &content) && value.len == 0 &&
            der_get(&content, DER_CONTEXT(0), &identifier) && content.len == 0 &&
-           mg_slice_equal(identifier, j->issuer->ski);
+           mg_slice_equal(identifier, leaf_issuer_key_identifier(j->issuer));
 }
 
 static bool are_server_names(struct judgement *j, struct mg_slice value)
@@ -408,6 +409,11 @@ enum wire_sign_status leaf_policy_check(const struct tbs *tbs, const struct leaf
     return WIRE_SIGN_OK;
 }
 
+struct mg_slice leaf_issuer_key_identifier(const struct leaf_issuer *issuer)
+{
+    return issuer->ski.len > 0 ? issuer->ski : mg_slice_of(issuer->computed_ski, sizeof(issuer->computed_ski));
+}
+
 enum mg_status leaf_issuer_from_certificate(struct mg_slice certificate, enum wire_issuer_role role,
                                             const struct key_type *key_type, struct leaf_issuer *out,
                                             struct mg_error *error)
@@ -431,8 +437,8 @@ enum mg_status leaf_issuer_from_certificate(struct mg_slice certificate, enum wi
             }
         }
     }
-    if (out->ski.len == 0) {
-        return mg_error_set(error, MG_INVALID, "the issuer's certificate has no subjectKeyIdentifier");
+    if (out->ski.len == 0 && !ca_compute_key_identifier(tbs.public_key, out->computed_ski)) {
+        return mg_error_set(error, MG_INTERNAL, "the issuer's key identifier cannot be computed");
     }
     return MG_OK;
 }

@@ -7,6 +7,7 @@
 #ifndef MINTGATE_HSM_LEAF_POLICY_H
 #define MINTGATE_HSM_LEAF_POLICY_H
 
+#include "hsm/ca_extensions.h"
 #include "hsm/key_type.h"
 #include "hsm/tbs.h"
 
@@ -19,13 +20,17 @@ struct leaf_issuer {
     enum wire_issuer_role role;
     const struct key_type *key_type;
     struct mg_slice subject; /* whole Name */
-    struct mg_slice ski;     /* subjectKeyIdentifier as its certificate stores it */
-    struct mg_slice spki;    /* whole SubjectPublicKeyInfo */
+    struct mg_slice ski;     /* subjectKeyIdentifier as its certificate stores it; empty: it has none */
+    uint8_t computed_ski[CA_KEY_IDENTIFIER_LEN]; /* then this: ca_compute_key_identifier */
+    struct mg_slice spki;                        /* whole SubjectPublicKeyInfo */
     int64_t not_before, not_after;
 };
 
+/* leaf_issuer_key_identifier is what its leaves name in authorityKeyIdentifier. It borrows from |issuer|. */
+struct mg_slice leaf_issuer_key_identifier(const struct leaf_issuer *issuer);
+
 /* leaf_issuer_from_certificate fills |out| from |certificate| (DER, kept by the caller as long as |out|). MG_INVALID
- * if it does not parse or has no subjectKeyIdentifier. */
+ * if it does not parse. */
 MG_MUST_USE enum mg_status leaf_issuer_from_certificate(struct mg_slice certificate, enum wire_issuer_role role,
                                                         const struct key_type *key_type, struct leaf_issuer *out,
                                                         struct mg_error *error);

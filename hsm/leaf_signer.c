@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "hsm/openssl_error.h"
+#include "ossl/openssl_error.h"
 
 /* struct hash is a context that was given its algorithm once. */
 struct hash {

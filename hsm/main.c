@@ -1,76 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mintgate-signer: command line, and the order in which privileges are given up. */
-#include <getopt.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 
 #include "base/confine.h"
+#include "base/options.h"
+#include "config/config.h"
 #include "hsm/journal_files.h"
 #include "hsm/signer.h"
 
-#define DEFAULT_CONFIG "/etc/mintgate/mintgate.yaml"
 /* Keys of 256 issuers, and what each signing thread works on. Below the default limit of locked memory (8 MiB). */
 #define SECURE_HEAP_BYTES ((size_t)4 << 20)
 #define SECURE_HEAP_SMALLEST 32
-
-struct options {
-    const char *config;
-    const char *journal; /* to verify; NULL: none */
-    bool check;
-};
 
 static const char usage[] = "usage: mintgate-signer [--config FILE] [--check]\n"
                             "       mintgate-signer --verify-journal DIRECTORY\n"
                             "\n"
                             "Holds the CA keys of a Mintgate appliance and signs certificates for its engine.\n"
                             "\n"
-                            "  --config FILE               configuration (default " DEFAULT_CONFIG ")\n"
+                            "  --config FILE               configuration (default " CONFIG_DEFAULT_PATH ")\n"
                             "  --check                     check the configuration and exit\n"
                             "  --verify-journal DIRECTORY  check the issuance journal there and exit\n"
                             "  --version                   print the version and exit\n"
                             "  --help                      print this and exit\n";
 
-/* parse_options returns -1 to go on, else the exit code. */
-static int parse_options(int argc, char **argv, struct options *out)
-{
-    static const struct option known[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check", no_argument, NULL, 'k'},
-        {"verify-journal", required_argument, NULL, 'j'},
-        {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    *out = (struct options){.config = DEFAULT_CONFIG};
-    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
-        switch (option) {
-        case 'c':
-            out->config = optarg;
-            break;
-        case 'k':
-            out->check = true;
-            break;
-        case 'j':
-            out->journal = optarg;
-            break;
-        case 'v':
-            puts("mintgate-signer " MINTGATE_VERSION);
-            return 0;
-        case 'h':
-            fputs(usage, stdout);
-            return 0;
-        default:
-            fputs(usage, stderr);
-            return 2;
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "mintgate-signer: unexpected argument: %s\n%s", argv[optind], usage);
-        return 2;
-    }
-    return -1;
-}
+static struct options {
+    const char *config;
+    const char *journal; /* to verify; NULL: none */
+    bool check;
+} options = {.config = CONFIG_DEFAULT_PATH};
+
+static const struct mg_option known[] = {
+    {.name = "config", .text = &options.config},
+    {.name = "check", .given = &options.check},
+    {.name = "verify-journal", .text = &options.journal},
+};
+static const struct mg_program program = {
+    .name = "mintgate-signer", .usage = usage, .options = known, .num_options = MG_ARRAY_LEN(known)};
 
 static int fail(const struct mg_error *error)
 {
@@ -114,10 +81,10 @@ static enum mg_status confine(struct mg_error *error)
 /* reload takes over what can change while running: the log level. */
 static void reload(void *arg)
 {
-    const struct options *options = arg;
+    (void)arg;
     struct signer_config config;
     struct mg_error error;
-    if (signer_config_load(&config, options->config, &error) != MG_OK) {
+    if (signer_config_load(&config, options.config, &error) != MG_OK) {
         mg_log_error("not reloaded: %s", error.text);
         return;
     }
@@ -126,7 +93,7 @@ static void reload(void *arg)
 }
 
 /* serve opens everything, gives up what is not needed any more, and runs until a signal. */
-static enum mg_status serve(struct options *options, const struct signer_config *config, struct mg_error *error)
+static enum mg_status serve(const struct signer_config *config, struct mg_error *error)
 {
     struct signer *signer = NULL;
     enum mg_status status = signer_open(&signer, config, error);
@@ -140,7 +107,7 @@ static enum mg_status serve(struct options *options, const struct signer_config 
         status = confine(error); /* in all threads, before the first connection is accepted */
     }
     if (status == MG_OK) {
-        signer_run(signer, reload, options);
+        signer_run(signer, reload, NULL);
         mg_log_info("stopping");
     }
     signer_free(signer);
@@ -149,10 +116,9 @@ static enum mg_status serve(struct options *options, const struct signer_config 
 
 int main(int argc, char **argv)
 {
-    struct options options;
     struct signer_config config;
     struct mg_error error = {""};
-    int code = parse_options(argc, argv, &options);
+    int code = mg_options_parse(&program, argc, argv);
     if (code >= 0) {
         return code;
     }
@@ -172,5 +138,5 @@ int main(int argc, char **argv)
         return fail(&error);
     }
     prepare_secure_heap();
-    return serve(&options, &config, &error) == MG_OK ? 0 : fail(&error);
+    return serve(&config, &error) == MG_OK ? 0 : fail(&error);
 }

@@ -6,7 +6,7 @@
 #include <openssl/rand.h>
 
 #include "base/utf8.h"
-#include "hsm/openssl_error.h"
+#include "ossl/openssl_error.h"
 
 #define VERSION 2
 #define VERSION_WITHOUT_TOKEN 1

@@ -215,7 +215,10 @@ static enum mg_status start_metrics(struct signer *signer, struct mg_error *erro
                                               .control_server = control_server_counters(signer->control_server),
                                               .uses_lanes = backend_software_uses_lanes(signer->backend)};
     const struct metrics_http_route routes[] = {
-        {"/metrics", METRICS_HTTP_PROMETHEUS, render_metrics, &signer->metrics},
+        {.path = "/metrics",
+         .content_type = METRICS_HTTP_PROMETHEUS,
+         .render = render_metrics,
+         .arg = &signer->metrics},
     };
     struct metrics_http_config config = {
         .socket_path = signer->config.metrics_socket, .routes = routes, .num_routes = MG_ARRAY_LEN(routes)};

@@ -69,16 +69,16 @@ static void render_loops(const struct signer_metrics *metrics, struct mg_buffer 
 
 static void render_histograms(const struct signer_metrics *metrics, struct mg_buffer *out)
 {
-    const struct histogram *batches[MAX_LOOPS], *waits[MAX_LOOPS];
+    const struct mg_histogram *batches[MAX_LOOPS], *waits[MAX_LOOPS];
     size_t count = metrics->num_loops < MAX_LOOPS ? metrics->num_loops : MAX_LOOPS;
     for (size_t i = 0; i < count; i++) {
         batches[i] = &metrics->loops[i]->batch_sizes;
         waits[i] = &metrics->loops[i]->waits;
     }
     mg_metrics_family(out, "mintgate_hsm_batch_requests", "histogram", "Requests signed in one turn of an issuer.");
-    histogram_render(out, "mintgate_hsm_batch_requests", &signing_batch_shape, batches, count);
+    mg_histogram_render(out, "mintgate_hsm_batch_requests", &signing_batch_shape, batches, count);
     mg_metrics_family(out, "mintgate_hsm_queue_wait_seconds", "histogram", "Time from receipt to signing.");
-    histogram_render(out, "mintgate_hsm_queue_wait_seconds", &signing_wait_shape, waits, count);
+    mg_histogram_render(out, "mintgate_hsm_queue_wait_seconds", &signing_wait_shape, waits, count);
 }
 
 static void render_journal(const struct journal *journal, struct mg_buffer *out)

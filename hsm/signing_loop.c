@@ -57,8 +57,8 @@ struct signing_loop {
     uint8_t receive_buffer[WIRE_SIGNER_MAX_PACKET];
 };
 
-const struct histogram_shape signing_batch_shape = {.bounds = {1, 2, 4, 8, 16, 24, 32, 64}, .unit = 1};
-const struct histogram_shape signing_wait_shape = {
+const struct mg_histogram_shape signing_batch_shape = {.bounds = {1, 2, 4, 8, 16, 24, 32, 64}, .unit = 1};
+const struct mg_histogram_shape signing_wait_shape = {
     .bounds = {20000, 100000, 500000, 2000000, 10000000, 50000000, 250000000, 1000000000}, .unit = 1e-9};
 
 /* log_sometimes logs what a peer could otherwise fill the log with. */
@@ -379,7 +379,7 @@ static size_t drop_late(struct signing_loop *loop, struct leaf_request **turn, s
     size_t num_kept = 0;
     for (size_t i = 0; i < count; i++) {
         bool is_late = turn[i]->deadline_ns != 0 && now_ns > turn[i]->deadline_ns;
-        histogram_add(&loop->counters.waits, &signing_wait_shape, now_ns - turn[i]->received_ns);
+        mg_histogram_add(&loop->counters.waits, &signing_wait_shape, now_ns - turn[i]->received_ns);
         if (is_late) {
             mg_counter_add(&loop->counters.busy_expired, 1);
         }
@@ -418,7 +418,7 @@ static void sign_turn(struct signing_loop *loop)
         refuse_turn(loop, turn, count);
         return;
     }
-    histogram_add(&loop->counters.batch_sizes, &signing_batch_shape, count);
+    mg_histogram_add(&loop->counters.batch_sizes, &signing_batch_shape, count);
     if (leaf_signer_sign(loop->signer, turn, count, loop->now_us, &error) != MG_OK) {
         log_sometimes(loop, MG_LOG_ERROR, "signing has stopped", error.text);
     }

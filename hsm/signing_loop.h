@@ -11,7 +11,7 @@
 
 #include <time.h>
 
-#include "hsm/histogram.h"
+#include "base/histogram.h"
 #include "hsm/leaf_signer.h"
 
 /* Connections of one thread; each session thread of an engine has one. */
@@ -35,11 +35,11 @@ struct signing_counters {
     struct mg_counter packets, invalid_packets;
     struct mg_counter connections, refused_connections, slow_peers;
     struct mg_counter connections_now, waiting_now; /* gauges */
-    struct histogram batch_sizes;                   /* requests in a turn */
-    struct histogram waits;                         /* nanoseconds in the queue */
+    struct mg_histogram batch_sizes;                /* requests in a turn */
+    struct mg_histogram waits;                      /* nanoseconds in the queue */
 };
 
-extern const struct histogram_shape signing_batch_shape, signing_wait_shape;
+extern const struct mg_histogram_shape signing_batch_shape, signing_wait_shape;
 
 /* signing_loop_start starts a thread; what |config| points to outlives it. */
 MG_MUST_USE enum mg_status signing_loop_start(struct signing_loop **out, const struct signing_loop_config *config,

@@ -12,12 +12,27 @@
 #include "base/tcp_socket.h"
 #include "base/unix_socket.h"
 
+struct listener {
+    const struct metrics_http *server;
+    bool is_local;
+    struct MHD_Daemon *daemon; /* NULL: none */
+};
+
 struct metrics_http {
     struct metrics_http_route routes[METRICS_HTTP_MAX_ROUTES];
     size_t num_routes;
-    struct MHD_Daemon *unix_daemon, *tcp_daemon; /* NULL: none */
+    struct listener unix_listener, tcp_listener;
     char socket_path[PATH_MAX];
 };
+
+struct metrics_http_request {
+    struct MHD_Connection *connection;
+};
+
+const char *metrics_http_argument(const struct metrics_http_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
 
 /* Answers */
 
@@ -46,11 +61,23 @@ static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned cod
     return send_response(connection, code, response);
 }
 
+/* render writes the page and returns the status code. */
+static unsigned render(struct MHD_Connection *connection, const struct metrics_http_route *route,
+                       struct mg_buffer *page)
+{
+    const struct metrics_http_request request = {.connection = connection};
+    if (route->answer != NULL) {
+        return route->answer(route->arg, &request, page) ? MHD_HTTP_OK : MHD_HTTP_BAD_REQUEST;
+    }
+    route->render(route->arg, page);
+    return MHD_HTTP_OK;
+}
+
 static enum MHD_Result send_page(struct MHD_Connection *connection, const struct metrics_http_route *route)
 {
     struct mg_buffer page;
     mg_buffer_init(&page, METRICS_HTTP_MAX_PAGE);
-    route->render(route->arg, &page);
+    unsigned code = render(connection, route, &page);
     if (!mg_buffer_ok(&page)) {
         mg_buffer_free(&page);
         return send_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "the page is too large");
@@ -58,17 +85,20 @@ static enum MHD_Result send_page(struct MHD_Connection *connection, const struct
     struct MHD_Response *response = MHD_create_response_from_buffer(page.len, page.data, MHD_RESPMEM_MUST_COPY);
     mg_buffer_free(&page);
     if (response != NULL) {
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, route->content_type);
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                      code == MHD_HTTP_OK ? route->content_type : "text/plain");
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     }
-    return send_response(connection, MHD_HTTP_OK, response);
+    return send_response(connection, code, response);
 }
 
-static const struct metrics_http_route *find_route(const struct metrics_http *server, const char *path)
+static const struct metrics_http_route *find_route(const struct listener *listener, const char *path)
 {
+    const struct metrics_http *server = listener->server;
     for (size_t i = 0; i < server->num_routes; i++) {
-        if (strcmp(server->routes[i].path, path) == 0) {
-            return &server->routes[i];
+        const struct metrics_http_route *route = &server->routes[i];
+        if (strcmp(route->path, path) == 0 && (listener->is_local || !route->is_local)) {
+            return route;
         }
     }
     return NULL;
@@ -103,13 +133,13 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, cons
 /* Listeners */
 
 /* serve starts a thread that serves |listen_fd| and owns it from then on, also on failure. */
-static enum mg_status serve(struct metrics_http *server, int listen_fd, struct MHD_Daemon **out, struct mg_error *error)
+static enum mg_status serve(struct listener *listener, int listen_fd, struct mg_error *error)
 {
-    *out = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC, 0, NULL, NULL, answer,
-                            server, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-                            (unsigned)METRICS_HTTP_MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-                            (unsigned)METRICS_HTTP_TIMEOUT_SECONDS, MHD_OPTION_END);
-    if (*out == NULL) {
+    listener->daemon = MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC, 0, NULL, NULL, answer, listener,
+        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)METRICS_HTTP_MAX_CONNECTIONS,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)METRICS_HTTP_TIMEOUT_SECONDS, MHD_OPTION_END);
+    if (listener->daemon == NULL) {
         close(listen_fd);
         return mg_error_set(error, MG_INTERNAL, "cannot start the HTTP server for metrics");
     }
@@ -124,14 +154,16 @@ static enum mg_status start_unix(struct metrics_http *server, const char *path, 
         return status;
     }
     snprintf(server->socket_path, sizeof(server->socket_path), "%s", path);
-    return serve(server, fd, &server->unix_daemon, error);
+    server->unix_listener = (struct listener){.server = server, .is_local = true};
+    return serve(&server->unix_listener, fd, error);
 }
 
 static enum mg_status start_tcp(struct metrics_http *server, const char *address, struct mg_error *error)
 {
     int fd = -1;
     enum mg_status status = mg_tcp_listen(address, METRICS_HTTP_MAX_CONNECTIONS, &fd, error);
-    return status == MG_OK ? serve(server, fd, &server->tcp_daemon, error) : status;
+    server->tcp_listener = (struct listener){.server = server};
+    return status == MG_OK ? serve(&server->tcp_listener, fd, error) : status;
 }
 
 static bool is_wanted(const char *listener)
@@ -171,11 +203,11 @@ void metrics_http_stop(struct metrics_http *server)
     if (server == NULL) {
         return;
     }
-    if (server->unix_daemon != NULL) {
-        MHD_stop_daemon(server->unix_daemon);
+    if (server->unix_listener.daemon != NULL) {
+        MHD_stop_daemon(server->unix_listener.daemon);
     }
-    if (server->tcp_daemon != NULL) {
-        MHD_stop_daemon(server->tcp_daemon);
+    if (server->tcp_listener.daemon != NULL) {
+        MHD_stop_daemon(server->tcp_listener.daemon);
     }
     if (server->socket_path[0] != '\0') {
         unlink(server->socket_path);

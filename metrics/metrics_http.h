@@ -7,6 +7,8 @@
 #ifndef MINTGATE_METRICS_METRICS_HTTP_H
 #define MINTGATE_METRICS_METRICS_HTTP_H
 
+#include <stdbool.h>
+
 #include "base/buffer.h"
 #include "base/status.h"
 
@@ -20,14 +22,23 @@
 #define METRICS_HTTP_PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
 
 struct metrics_http;
+struct metrics_http_request;
+
+/* metrics_http_argument returns the argument |name| of the request's query, decoded; NULL: there is none. It lives as
+ * long as the request, and is what a client says: to be checked. */
+const char *metrics_http_argument(const struct metrics_http_request *request, const char *name);
 
 struct metrics_http_route {
-    const char *path; /* whole, such as "/metrics"; a query is ignored */
+    const char *path; /* whole, such as "/metrics"; a query is ignored but by |answer| */
     const char *content_type;
     /* render appends the page to |out|; where the buffer fails, the client is told so. Called on a server's thread,
      * on two of them at once if there are two listeners. */
     void (*render)(void *arg, struct mg_buffer *out);
     void *arg;
+    /* answer is called instead of |render| where it is not NULL. False: the request is wrong (400), and |out| is text
+     * that says why. */
+    bool (*answer)(void *arg, const struct metrics_http_request *request, struct mg_buffer *out);
+    bool is_local; /* on the Unix socket alone: elsewhere there is no such page */
 };
 
 struct metrics_http_config {

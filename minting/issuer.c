@@ -67,14 +67,24 @@ struct chain {
 
 static enum mg_status check_validity(const struct cert *cert, size_t i, int64_t now, struct mg_error *error)
 {
-    if (now >= cert->not_before && now <= cert->not_after) {
+    if (now >= cert->not_before) {
         return MG_OK;
     }
-    bool expired = now > cert->not_after;
     char when[MG_CLOCK_TEXT_LEN];
-    mg_clock_format_us(when, (expired ? cert->not_after : cert->not_before) * 1000000);
-    return mg_error_set(error, MG_INVALID, "issuer: certificate %zu of the chain %s %s", i,
-                        expired ? "expired at" : "is not valid before", when);
+    mg_clock_format_us(when, cert->not_before * 1000000);
+    return mg_error_set(error, MG_INVALID, "issuer: certificate %zu of the chain is not valid before %s", i, when);
+}
+
+/* last_use_of: see issuer_is_spent. */
+static int64_t last_use_of(const struct chain *chain)
+{
+    const struct cert *own = &chain->certs[0];
+    int64_t spare = (own->not_after - own->not_before) / 20;
+    int64_t end = own->not_after;
+    for (size_t i = 1; i < chain->num_certs; i++) {
+        end = chain->certs[i].not_after < end ? chain->certs[i].not_after : end;
+    }
+    return end - (spare < ISSUER_SPARE_SECONDS ? spare : ISSUER_SPARE_SECONDS);
 }
 
 /* A certificate above the issuer's own must allow as many CA certificates below it as there are (RFC 5280 section
@@ -156,9 +166,6 @@ static enum mg_status check_issuer(const struct cert *cert, const struct key_pro
     if (!cert->allows_server_auth) {
         return mg_error_set(error, MG_INVALID, "issuer: extKeyUsage does not allow serverAuth");
     }
-    if (CBS_len(&cert->subject_key_id) == 0) {
-        return mg_error_set(error, MG_INVALID, "issuer: has no subjectKeyIdentifier (RFC 5280 section 4.2.1.2)");
-    }
     CBS subject = cert->subject, rdns;
     if (!CBS_get_asn1(&subject, &rdns, CBS_ASN1_SEQUENCE) || CBS_len(&rdns) == 0) {
         return mg_error_set(error, MG_INVALID, "issuer: its subject is empty (RFC 5280 section 4.1.2.6)");
@@ -228,13 +235,19 @@ static bool begin_extension(CBB *out, CBB parents[2], CBB *out_sequence, const u
            CBB_add_asn1(&parents[1], out_sequence, CBS_ASN1_SEQUENCE);
 }
 
-/* RFC 5280 section 4.2.1.1 */
+/* RFC 5280 section 4.2.1.1. An issuer that stores no subjectKeyIdentifier is named by the computed one, which tells its
+ * leaves from those of another issuer with its name. */
 static bool add_authority_key_id(CBB *out, const struct cert *cert)
 {
     CBB parents[2], sequence;
+    uint8_t computed[CERT_KEY_ID_LEN];
+    CBS key_id = cert->subject_key_id;
+    if (CBS_len(&key_id) == 0) {
+        cert_compute_key_id(computed, cert->public_key);
+        CBS_init(&key_id, computed, sizeof(computed));
+    }
     return begin_extension(out, parents, &sequence, oid_authority_key_id, sizeof(oid_authority_key_id)) &&
-           add_element(&sequence, CONTEXT(0), CBS_data(&cert->subject_key_id), CBS_len(&cert->subject_key_id)) &&
-           CBB_flush(out);
+           add_element(&sequence, CONTEXT(0), CBS_data(&key_id), CBS_len(&key_id)) && CBB_flush(out);
 }
 
 static bool add_access(CBB *out, const uint8_t *method, size_t method_len, const char *url)
@@ -324,6 +337,7 @@ static enum mg_status fill(struct issuer_block *block, const struct chain *chain
     }
     issuer->not_before = own.not_before;
     issuer->not_after = own.not_after;
+    issuer->last_use = last_use_of(chain);
     issuer->spki = mg_slice_of(CBS_data(&own.spki), CBS_len(&own.spki));
     issuer->issuer_name = mg_slice_of(CBS_data(&own.subject), CBS_len(&own.subject));
     issuer->signature_algorithm = profile->signature_algorithm;

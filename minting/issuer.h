@@ -9,6 +9,9 @@
 
 #include <openssl/base.h>
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/slice.h"
 #include "base/status.h"
 #include "wire/signer.h"
@@ -29,6 +32,7 @@ struct issuer {
     enum wire_issuer_role role;
     int64_t not_before; /* seconds since 1970, of the issuer's own certificate */
     int64_t not_after;  /* inclusive */
+    int64_t last_use;   /* no leaf of it is shown after that: see issuer_is_spent */
 
     /* What goes to clients behind a leaf: the issuer's certificate, then upwards, without a self-signed root. Empty if
      * the issuer is itself self-signed. */
@@ -51,12 +55,15 @@ struct issuer {
  * |generation| is unique among all issuers that the process ever makes. The caller owns one reference.
  *
  * MG_INVALID, with a text that names certificate and rule, unless
- * - every certificate of the chain parses, is within its validity at |now|, and is signed by the next;
+ * - every certificate of the chain parses, has begun its validity at |now|, and is signed by the next (one that has
+ *   expired is an issuer too, so that it is known as what must not be used: issuer_is_spent);
  * - the issuer may sign certificates: cA, keyCertSign (RFC 5280 section 4.2.1.3), an extKeyUsage that allows
  *   serverAuth, if it has one; the path lengths above it allow leaves below it; its subject is not empty;
- * - it has a subjectKeyIdentifier (section 4.2.1.2), which is what its leaves have as authorityKeyIdentifier;
  * - its key is of the type that the signer said;
  * - the options' URLs are ASCII without spaces and control characters, at most ISSUER_MAX_URL_LEN.
+ *
+ * Its leaves have its subjectKeyIdentifier (section 4.2.1.2) as authorityKeyIdentifier, or cert_compute_key_id of its
+ * key if it has none.
  */
 MG_MUST_USE enum mg_status issuer_new(struct issuer **out, const struct wire_issuer *wire, uint64_t generation,
                                       const struct issuer_options *options, int64_t now, struct mg_error *error);
@@ -65,6 +72,15 @@ MG_MUST_USE enum mg_status issuer_new(struct issuer **out, const struct wire_iss
  * thread. */
 struct issuer *issuer_up_ref(struct issuer *issuer);
 void issuer_unref(struct issuer *issuer);
+
+/* issuer_is_spent tells whether nothing is to be signed with it any more, and nothing shown that it has signed: at
+ * |now| a certificate of its chain has expired, or is about to: a client's clock may be ahead by ISSUER_SPARE_SECONDS,
+ * or by a twentieth of the issuer's own life where that is less. Any thread. */
+#define ISSUER_SPARE_SECONDS 30
+static inline bool issuer_is_spent(const struct issuer *issuer, int64_t now)
+{
+    return now > issuer->last_use;
+}
 
 /* issuer_signed tells whether |signature| is this issuer's over |tbs|. About 50 µs for P-256. Any thread. */
 MG_MUST_USE bool issuer_signed(const struct issuer *issuer, struct mg_slice tbs, struct mg_slice signature);

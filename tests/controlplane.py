@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """mintgate-control beside a lab's signer and engine, asked over its Unix socket."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -16,16 +17,36 @@ CONNECTED = "mintgate_dataplane_control_connected"
 
 
 class ControlPlane:
-    """Begins with an empty database, and keeps it over its own restarts."""
+    """One of the tests' own: begins with an empty database, and keeps it over its own restarts. The lab's control plane
+    stops meanwhile, and finds its database as it was. |config|: another file than the lab's."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, config=None):
         self.lab = lab
+        self.config = config or lab.env["CONFIG"]
         self.directory = pathlib.Path(lab.env["LAB_DIR"])
         self.socket = self.directory / "control.sock"
         self.log = self.directory / "log/control.log"
         self.process = None
-        shutil.rmtree(self.directory / "control", ignore_errors=True)
-        self.start()
+        self._alone = contextlib.ExitStack()
+        self._alone.enter_context(lab.without_control())
+        self._alone.enter_context(self._own_database())
+        try:
+            self.start()
+        except BaseException:
+            self._alone.close()
+            raise
+
+    @contextlib.contextmanager
+    def _own_database(self):
+        database, aside = self.directory / "control", self.directory / "control-aside"
+        if database.exists():
+            database.rename(aside)
+        try:
+            yield
+        finally:
+            shutil.rmtree(database, ignore_errors=True)
+            if aside.exists():
+                aside.rename(database)
 
     def start(self):
         self.launch()
@@ -33,8 +54,8 @@ class ControlPlane:
 
     def launch(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([BUILD / "control/program/mintgate-control", "--config",
-                                             self.lab.env["CONFIG"]], stderr=log)
+            self.process = subprocess.Popen([BUILD / "control/program/mintgate-control", "--config", self.config],
+                                            stderr=log)
 
     def wait(self):
         # A socket may be left by one that was killed.
@@ -51,8 +72,14 @@ class ControlPlane:
     def __enter__(self):
         return self
 
+    def close(self):
+        try:
+            self.stop()
+        finally:
+            self._alone.close()
+
     def __exit__(self, *unused):
-        self.stop()
+        self.close()
 
     def ask(self, method, path, *options):
         """Status and answer, which is JSON if it can be. Both are as the APIs are described."""

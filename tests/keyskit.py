@@ -81,22 +81,25 @@ class Authority:
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.certificate = self._sign(self.name, self.key.public_key(), None)
 
-    def _sign(self, subject, public_key, path_length):
+    def _sign(self, subject, public_key, path_length, has_key_identifier=True, lifetime=None):
         now = datetime.datetime.utcnow()
+        long = datetime.timedelta(days=400)
+        begin, end = (now, now + datetime.timedelta(seconds=lifetime)) if lifetime else (now - long, now + long)
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-        return (x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(public_key)
-                .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=400))
-                .not_valid_after(now + datetime.timedelta(days=400))
-                .add_extension(x509.BasicConstraints(True, path_length), critical=True)
-                .add_extension(usage, critical=True)
-                .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-                .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
-                               critical=False)
-                .sign(self.key, hashes.SHA256()))
+        builder = (x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(public_key)
+                   .serial_number(x509.random_serial_number()).not_valid_before(begin).not_valid_after(end)
+                   .add_extension(x509.BasicConstraints(True, path_length), critical=True)
+                   .add_extension(usage, critical=True)
+                   .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
+                                  critical=False))
+        if has_key_identifier:
+            builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        return builder.sign(self.key, hashes.SHA256())
 
-    def certify(self, request):
+    def certify(self, request, **unusual):
+        """|unusual|: has_key_identifier=False; lifetime=SECONDS from now, else it is valid long before and after."""
         assert request.is_signature_valid
-        return self._sign(request.subject, request.public_key(), 0)
+        return self._sign(request.subject, request.public_key(), 0, **unusual)
 
     def pem(self):
         return self.certificate.public_bytes(Encoding.PEM).decode()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lab of the tests' own, beside a developer's: what the tests of the lab and of the engine share."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -117,8 +118,29 @@ class MintgateLab(Lab):
     def signer_pid(self):
         return int((self.directory / "run/signer.pid").read_text().split()[0])
 
+    def control_runs(self):
+        return (self.directory / "run/control.pid").exists()
+
+    @contextlib.contextmanager
+    def without_control(self):
+        """The lab's own control plane makes room for another, or for none: the engine then serves the signer's default,
+        and has never heard of a control plane. Within another such context: nothing more."""
+        if not self.control_runs():
+            yield
+            return
+        published = self.directory / "published"
+        self.command("stop", "control", "engine")
+        published.unlink(missing_ok=True)
+        self.command("start", "engine")
+        try:
+            yield
+        finally:
+            self.command("stop", "engine")
+            published.unlink(missing_ok=True)
+            self.command("start", "control", "engine")
+
     def restart(self, *programs):
-        """Stops programs ("engine", "signer") and starts them with the configuration as it is now."""
+        """Stops programs ("engine", "signer", "control") and starts them with the configuration as it is now."""
         self.command("restart", *programs)
 
     def forget_connections(self):
@@ -149,19 +171,20 @@ class MintgateLab(Lab):
         refused = "reload refused" in self.engine_log().splitlines()[-1]
         assert refused != good, self.engine_log()[-2000:]
 
-    def with_config(self, text, *programs):
-        """A context in which the lab runs with |text|: reloaded, or restarted if |programs| are named."""
-        return _Reconfigured(self, text, programs)
+    def with_config(self, text, *programs, keep_connections=False):
+        """A context in which the lab runs with |text|: reloaded, or restarted if |programs| are named. An engine that
+        starts meets no connection from before, unless those that are open now are to be kept."""
+        return _Reconfigured(self, text, programs, keep_connections)
 
 
 class _Reconfigured:
-    def __init__(self, lab, text, programs):
-        self.lab, self.text, self.programs = lab, text, programs
+    def __init__(self, lab, text, programs, keep_connections):
+        self.lab, self.text, self.programs, self.keep_connections = lab, text, programs, keep_connections
 
-    def _use(self, text):
+    def _use(self, text, keep_connections=False):
         self.lab.config = text
         if self.programs:
-            if "engine" in self.programs:
+            if "engine" in self.programs and not keep_connections:
                 self.lab.forget_connections()
             self.lab.restart(*self.programs)
         else:
@@ -170,7 +193,7 @@ class _Reconfigured:
     def __enter__(self):
         self.old = self.lab.config
         try:
-            self._use(self.text)
+            self._use(self.text, self.keep_connections)
         except BaseException:
             self._use(self.old)  # for the tests that follow
             raise

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control plane's end of publishing (wire/publish.h), by hand."""
 
+import contextlib
 import pathlib
 import socket
 import struct
@@ -21,11 +22,14 @@ class Issuer(typing.NamedTuple):
     key_id: bytes
     key_type: str
     chain: list  # DER, its own first
+    successor: int = 0  # its place in what is published, from 1
+    is_reserve: bool = False
 
     def encoded(self):
         certificates_ = b"".join(struct.pack(">H", len(der)) + der for der in self.chain)
         name = self.name.encode()
-        return (struct.pack(">B", len(name)) + name + self.key_id +
+        head = struct.pack(">B", len(name)) + name + struct.pack(">BB", self.successor, self.is_reserve)
+        return (head + self.key_id +
                 struct.pack(">BBB", ROLE_DEFAULT, KEY_TYPES[self.key_type], len(self.chain)) + certificates_)
 
 
@@ -46,9 +50,18 @@ class Message(typing.NamedTuple):
 
 
 class Control:
-    """Listens where the engine dials, and speaks with the one that does."""
+    """Listens where the engine dials, and speaks with the one that does. The lab's control plane stops meanwhile."""
 
     def __init__(self, lab):
+        self._alone = contextlib.ExitStack()
+        self._alone.enter_context(lab.without_control())
+        try:
+            self._listen(lab)
+        except BaseException:
+            self._alone.close()
+            raise
+
+    def _listen(self, lab):
         self.path = pathlib.Path(lab.env["LAB_DIR"], "control-engine.sock")
         self.path.unlink(missing_ok=True)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -72,6 +85,7 @@ class Control:
         self.engine.close()
         self.listener.close()
         self.path.unlink(missing_ok=True)
+        self._alone.close()
 
     def __enter__(self):
         return self

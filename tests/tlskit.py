@@ -92,9 +92,9 @@ def edited(text, **sections):
     return yaml.safe_dump(tree, sort_keys=False)
 
 
-def configured(lab, *programs, **sections):
-    """A context in which these keys hold: by a reload, or by a restart of |programs|."""
-    return lab.with_config(edited(lab.config, **sections), *programs)
+def configured(lab, *programs, keep_connections=False, **sections):
+    """A context in which these keys hold: by a reload, or by a restart of |programs| (as with_config)."""
+    return lab.with_config(edited(lab.config, **sections), *programs, keep_connections=keep_connections)
 
 
 # ---- clients ----

@@ -5,7 +5,8 @@
  * Each message is a type byte, the epoch u64, and its fields, in this order:
  *
  *   HELLO      version u16
- *   PREPARE    premint_ms u32, count u8, then each: name behind a u8, and the issuer as in ISSUERS (wire/signer.h)
+ *   PREPARE    premint_ms u32, count u8, then each: name behind a u8, successor u8, reserve u8, and the issuer as in
+ *              ISSUERS (wire/signer.h)
  *   PROGRESS   done u32, all u32
  *   PREPARED   ready u8, reason behind a u8
  *   COMMIT, COMMITTED, ABORT   nothing
@@ -17,6 +18,8 @@ static void encode_issuers(struct mg_buffer *out, const struct wire_publish *mes
     mg_buffer_append_u8(out, (uint8_t)message->num_issuers);
     for (size_t i = 0; i < message->num_issuers; i++) {
         mg_buffer_append_prefixed_u8(out, message->issuers[i].name);
+        mg_buffer_append_u8(out, message->issuers[i].successor);
+        mg_buffer_append_u8(out, message->issuers[i].is_reserve);
         wire_issuer_encode(out, &message->issuers[i].issuer);
     }
 }
@@ -52,14 +55,26 @@ static enum mg_status cut_short(struct mg_error *error, const char *what)
     return mg_error_set(error, MG_INVALID, "packet ends inside %s", what);
 }
 
-static enum mg_status decode_issuer(struct mg_slice *in, struct wire_published_issuer *out, struct mg_error *error)
+/* decode_issuer decodes the one at |place|, from 1, of |num_issuers|. */
+static enum mg_status decode_issuer(struct mg_slice *in, struct wire_published_issuer *out, size_t place,
+                                    size_t num_issuers, struct mg_error *error)
 {
-    if (!mg_slice_prefixed_u8(in, &out->name)) {
-        return cut_short(error, "a name");
+    uint8_t is_reserve;
+    if (!mg_slice_prefixed_u8(in, &out->name) || !mg_slice_u8(in, &out->successor) || !mg_slice_u8(in, &is_reserve)) {
+        return cut_short(error, "a name and what belongs to it");
     }
     if (out->name.len == 0) {
         return mg_error_set(error, MG_INVALID, "an issuer without a name");
     }
+    if (out->successor > num_issuers || out->successor == place) {
+        return mg_error_set(error, MG_INVALID, "issuer %zu of %zu: its successor cannot be number %u", place,
+                            num_issuers, out->successor);
+    }
+    if (is_reserve > 1 || (is_reserve == 1 && place == 1)) {
+        return mg_error_set(error, MG_INVALID, "issuer %zu: %u does not say whether it is a reserve", place,
+                            is_reserve);
+    }
+    out->is_reserve = is_reserve == 1;
     enum mg_status status = wire_issuer_decode(in, &out->issuer, error);
     if (status == MG_OK && out->issuer.role != WIRE_ISSUER_DEFAULT) {
         return mg_error_set(error, MG_INVALID, "an issuer of role %d is published", (int)out->issuer.role);
@@ -81,7 +96,7 @@ static enum mg_status decode_prepare(struct mg_slice *in, struct wire_publish *o
     }
     enum mg_status status = MG_OK;
     for (size_t i = 0; i < num_issuers && status == MG_OK; i++) {
-        status = decode_issuer(in, &out->issuers[i], error);
+        status = decode_issuer(in, &out->issuers[i], i + 1, num_issuers, error);
     }
     out->num_issuers = num_issuers;
     return status;

@@ -37,9 +37,12 @@ enum wire_publish_type {
     WIRE_PUBLISH_ABORT = 7,
 };
 
-/* An issuer by the name that policy rules know it by. The first of a PREPARE is the default. */
+/* An issuer by the name that policy rules know it by. The first of a PREPARE is the default. One that has expired is
+ * published all the same: an engine must know what not to sign with. */
 struct wire_published_issuer {
     struct mg_slice name;      /* 1 to WIRE_PUBLISH_MAX_TEXT bytes; borrowed */
+    uint8_t successor;         /* who signs in its place once it has expired: a place in the list, from 1; 0: nobody */
+    bool is_reserve;           /* there only to succeed another: rules cannot name it, and it is not the first */
     struct wire_issuer issuer; /* role WIRE_ISSUER_DEFAULT */
 };
 

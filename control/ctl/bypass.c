@@ -11,15 +11,12 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "config/values.h"
 #include "control/ctl/commands.h"
 #include "control/ctl/table.h"
 
 /* The engine reads no more of it. */
 #define MAX_FILE 4096
 #define MAX_REASON 1024
-/* The engine takes more for this. */
-#define MAX_SECONDS (UINT64_C(366) * 86400)
 
 static enum mg_status file_of(struct ctl *ctl, const char **out, struct mg_error *error)
 {
@@ -31,20 +28,13 @@ static enum mg_status file_of(struct ctl *ctl, const char **out, struct mg_error
     return status;
 }
 
-/* duration_of reads --for, in whole seconds. */
+/* duration_of reads --for. The engine takes longer times than CTL_MAX_SECONDS for a mistake. */
 static enum mg_status duration_of(const struct ctl *ctl, uint64_t *seconds, struct mg_error *error)
 {
-    const char *text = ctl->options[CTL_FOR];
-    uint64_t ns;
-    if (text == NULL) {
+    if (ctl->options[CTL_FOR] == NULL) {
         return mg_error_set(error, MG_INVALID, "bypass on: --for DURATION is needed, as in --for 30m");
     }
-    if (!config_value_duration(text, &ns) || ns < MG_NS_PER_SECOND || ns / MG_NS_PER_SECOND > MAX_SECONDS) {
-        return mg_error_set(error, MG_INVALID, "--for: '%s' must be a time from 1s to 366d, as in 90s, 30m, 2h, 1d",
-                            text);
-    }
-    *seconds = ns / MG_NS_PER_SECOND;
-    return MG_OK;
+    return ctl_seconds(ctl->options[CTL_FOR], seconds, error);
 }
 
 static enum mg_status reason_of(const struct ctl *ctl, const char **out, struct mg_error *error)

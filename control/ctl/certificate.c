@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/countdown.h"
 #include "control/ctl/api.h"
 #include "control/ctl/table.h"
 
@@ -155,18 +156,32 @@ enum mg_status certificate_print_all(const struct ctl *ctl, json_t *cert, struct
     return ctl_print(&text, error);
 }
 
+void certificate_end(char out[CERTIFICATE_END_LEN], const json_t *cert)
+{
+    char when[MG_CLOCK_TEXT_LEN];
+    int64_t end = ctl_number(cert, "certExpDate"), days = mg_countdown_days(end, mg_clock_wall_seconds());
+    table_time(when, end);
+    if (end == 0 || days >= MG_COUNTDOWN_FIRST_DAYS) {
+        snprintf(out, CERTIFICATE_END_LEN, "%s", when);
+    } else if (days < 0) {
+        snprintf(out, CERTIFICATE_END_LEN, "%s EXPIRED", when);
+    } else {
+        snprintf(out, CERTIFICATE_END_LEN, "%s %" PRId64 " days left", when, days);
+    }
+}
+
 #define LIST_COLUMNS 8
 
 /* The texts of a row that are no members. */
 struct row {
     char id[MAX_ID_TEXT];
-    char end[MG_CLOCK_TEXT_LEN];
+    char end[CERTIFICATE_END_LEN];
 };
 
 static void fill_row(const json_t *cert, struct row *row, const char **cells)
 {
     snprintf(row->id, sizeof(row->id), "%" PRId64, ctl_number(cert, "id"));
-    table_time(row->end, ctl_number(cert, "certExpDate"));
+    certificate_end(row->end, cert);
     cells[0] = row->id;
     cells[1] = ctl_text(cert, "name");
     cells[2] = ctl_text(cert, "type");

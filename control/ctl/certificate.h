@@ -15,6 +15,10 @@ const json_t *certificate_match(const json_t *list, const char *text);
 /* certificate_find asks for the id of what |text| names. MG_NOT_FOUND, and errors as api_ask. */
 MG_MUST_USE enum mg_status certificate_find(struct ctl *ctl, const char *text, int64_t *id, struct mg_error *error);
 
+/* certificate_end writes when |cert| expires, and how many days that is where it is soon, or that it has. */
+#define CERTIFICATE_END_LEN 64
+void certificate_end(char out[CERTIFICATE_END_LEN], const json_t *cert);
+
 /* certificate_print_step prints one after a step: its state, and the command for the next step. |cert| is borrowed. */
 MG_MUST_USE enum mg_status certificate_print_step(const struct ctl *ctl, const json_t *cert, struct mg_error *error);
 

@@ -13,10 +13,24 @@ command_fn intermediate_download_csr, intermediate_public_key, intermediate_uplo
 command_fn intermediate_finalize, intermediate_enable, intermediate_disable, intermediate_delete;
 /* default.c */
 command_fn intermediate_default;
+/* successor.c */
+command_fn successor_show, successor_set, successor_clear;
 /* overview.c */
 command_fn root_show, audit_show;
+/* root.c: this too does without the control plane */
+command_fn root_sign_csr;
 /* status.c */
 command_fn status_show;
+/* users.c */
+command_fn user_list, user_show, user_create, user_set_role, user_set_password, user_enable, user_disable, user_delete;
+command_fn whoami_show;
+/* keys.c */
+command_fn api_key_list, api_key_create, api_key_rotate, api_key_delete;
+command_fn client_list, client_create, client_rotate, client_enable, client_disable, client_delete;
+/* backup.c */
+command_fn backup_create, restore_state;
+/* cache.c, policy.c: these ask the engine itself */
+command_fn cache_show, policy_explain;
 /* bypass.c: these do without the control plane */
 command_fn bypass_on, bypass_off, bypass_show;
 

@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/file.h"
+#include "config/values.h"
+
 enum mg_status ctl_config(struct ctl *ctl, const struct config **out, struct mg_error *error)
 {
     if (ctl->config == NULL && config_load(&ctl->config, ctl->config_path, error) != MG_OK) {
@@ -55,6 +59,29 @@ enum mg_status ctl_print_json(const json_t *value, struct mg_error *error)
     mg_buffer_append_u8(&line, '\n');
     free(text);
     return ctl_print(&line, error);
+}
+
+enum mg_status ctl_deliver(const struct ctl *ctl, struct mg_buffer *text, struct mg_error *error)
+{
+    const char *path = ctl->options[CTL_OUT];
+    if (path == NULL) {
+        return ctl_print(text, error);
+    }
+    enum mg_status status = mg_buffer_ok(text) ? mg_file_write_atomic(path, mg_buffer_slice(text), 0644, error)
+                                               : mg_error_set(error, MG_MEMORY, "out of memory");
+    mg_buffer_free(text);
+    return status;
+}
+
+enum mg_status ctl_seconds(const char *text, uint64_t *out, struct mg_error *error)
+{
+    uint64_t ns;
+    if (!config_value_duration(text, &ns) || ns < MG_NS_PER_SECOND || ns / MG_NS_PER_SECOND > CTL_MAX_SECONDS) {
+        return mg_error_set(error, MG_INVALID, "--for: '%s' must be a time from 1s to 366d, as in 90s, 30m, 2h, 1d",
+                            text);
+    }
+    *out = ns / MG_NS_PER_SECOND;
+    return MG_OK;
 }
 
 const char *ctl_text(const json_t *object, const char *name)

@@ -36,12 +36,22 @@ enum ctl_option {
     CTL_MAX,
     CTL_FOR,
     CTL_REASON,
+    CTL_KEY,
+    CTL_CERT,
+    CTL_ROLE,
+    CTL_PUBLIC_KEY,
+    CTL_PASSPHRASE,
+    CTL_NAME,
+    CTL_CLIENT,
+    CTL_SERVER,
     CTL_NUM_OPTIONS
 };
 
 struct ctl {
     const char *config_path;
     const char *socket;                   /* as given, or NULL: the configuration's */
+    const char *url, *ca_file, *user;     /* as given, or NULL: control is asked on the socket (login.h) */
+    char session[65];                     /* at |url|, once logged in; else "" */
     struct config *config;                /* owned; NULL until ctl_config */
     bool json;                            /* print the server's JSON instead of what people read */
     const char *options[CTL_NUM_OPTIONS]; /* NULL: not given; "" for one without a value */
@@ -60,6 +70,14 @@ MG_MUST_USE enum mg_status ctl_print_json(const json_t *value, struct mg_error *
 
 /* ctl_print prints |text| and frees it. MG_IO where standard output cannot be written (a full disk). */
 MG_MUST_USE enum mg_status ctl_print(struct mg_buffer *text, struct mg_error *error);
+
+/* ctl_deliver writes |text| to the file of --out, or prints it where there is none, and frees it. */
+MG_MUST_USE enum mg_status ctl_deliver(const struct ctl *ctl, struct mg_buffer *text, struct mg_error *error);
+
+/* ctl_seconds reads the value of --for, as in 90s, 30m, 2h, 1d: whole seconds, up to CTL_MAX_SECONDS. Else MG_INVALID.
+ */
+#define CTL_MAX_SECONDS (UINT64_C(366) * 86400)
+MG_MUST_USE enum mg_status ctl_seconds(const char *text, uint64_t *out, struct mg_error *error);
 
 /* ctl_text returns a member of |object|, "" where it is missing or no text; ctl_number 0. */
 const char *ctl_text(const json_t *object, const char *name);

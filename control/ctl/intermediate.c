@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "control/ctl/api.h"
 #include "control/ctl/certificate.h"
 #include "control/ctl/commands.h"
@@ -134,19 +133,6 @@ enum mg_status intermediate_keygen(struct ctl *ctl, struct mg_error *error)
     return step(ctl, "POST", "/keyPair", json_object(), error);
 }
 
-/* deliver writes |text|, which ends with a NUL, to --out or to standard output, and frees it. */
-static enum mg_status deliver(const struct ctl *ctl, struct mg_buffer *text, struct mg_error *error)
-{
-    const char *path = ctl->options[CTL_OUT];
-    text->len -= 1;
-    if (path == NULL) {
-        return ctl_print(text, error);
-    }
-    enum mg_status status = mg_file_write_atomic(path, mg_buffer_slice(text), 0644, error);
-    mg_buffer_free(text);
-    return status;
-}
-
 static enum mg_status download(struct ctl *ctl, const char *call, struct mg_error *error)
 {
     char path[API_MAX_PATH];
@@ -155,7 +141,11 @@ static enum mg_status download(struct ctl *ctl, const char *call, struct mg_erro
     if (status == MG_OK) {
         status = api_download(ctl, path, &text, error);
     }
-    return status == MG_OK ? deliver(ctl, &text, error) : status;
+    if (status != MG_OK) {
+        return status;
+    }
+    text.len -= 1; /* the NUL */
+    return ctl_deliver(ctl, &text, error);
 }
 
 enum mg_status intermediate_download_csr(struct ctl *ctl, struct mg_error *error)

@@ -5,6 +5,7 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -12,10 +13,9 @@
 
 #include "base/file.h"
 #include "base/secret.h"
-#include "control/http/openssl_fail.h"
 #include "control/http/sql.h"
+#include "ossl/openssl_error.h"
 
-#define FIRST_USER "admin"
 #define MAX_PUBLIC_KEY 16384
 #define HASH_LEN 32
 #define MIN_RSA_BITS 2048
@@ -75,14 +75,14 @@ static enum mg_status check_name_and_role(const char *name, enum http_role role,
 
 static enum mg_status make_stamp(int64_t *out, struct mg_error *error)
 {
-    return RAND_bytes((unsigned char *)out, sizeof(*out)) == 1 ? MG_OK : openssl_fail(error, "no random bytes");
+    return RAND_bytes((unsigned char *)out, sizeof(*out)) == 1 ? MG_OK : openssl_error_set(error, "no random bytes");
 }
 
 static enum mg_status make_hex(size_t num_bytes, char *out, struct mg_error *error)
 {
     uint8_t bytes[HASH_LEN];
     if (RAND_bytes(bytes, (int)num_bytes) != 1) {
-        return openssl_fail(error, "no random bytes");
+        return openssl_error_set(error, "no random bytes");
     }
     for (size_t i = 0; i < num_bytes; i++) {
         snprintf(out + 2 * i, 3, "%02x", bytes[i]);
@@ -233,6 +233,25 @@ enum mg_status credentials_user_each(sqlite3 *db, void (*visit)(void *arg, const
     return status == MG_NOT_FOUND ? MG_OK : status;
 }
 
+enum mg_status credentials_count_admins(sqlite3 *db, int64_t *num_enabled, int64_t *num_with_password,
+                                        struct mg_error *error)
+{
+    sqlite3_stmt *row;
+    enum mg_status status = sql_begin(
+        db, &row, error, "SELECT count(*), count(password) FROM credential_users WHERE role = ? AND disabled = 0", "i",
+        (int64_t)HTTP_ROLE_ADMIN);
+    if (status != MG_OK) {
+        return status;
+    }
+    status = sql_step(db, row, error);
+    if (status == MG_OK) {
+        *num_enabled = sqlite3_column_int64(row, 0);
+        *num_with_password = sqlite3_column_int64(row, 1);
+    }
+    sqlite3_finalize(row);
+    return status;
+}
+
 /* ---- the first credential ---- */
 
 #define FIRST_PASSWORD_BYTES 16
@@ -255,11 +274,12 @@ static enum mg_status has_users(sqlite3 *db, bool *out, struct mg_error *error)
 static enum mg_status make_first_user(sqlite3 *db, const char *path, const char *password, struct mg_error *error)
 {
     char text[128];
-    int len = snprintf(text, sizeof(text), "user: %s\npassword: %s\n", FIRST_USER, password);
+    mg_file_remove_unfinished(path);
+    int len = snprintf(text, sizeof(text), "user: %s\npassword: %s\n", CREDENTIALS_FIRST_USER, password);
     enum mg_status status = mg_file_write_atomic(path, mg_slice_of(text, (size_t)len), 0600, error);
     mg_secret_wipe(text, sizeof(text));
     if (status == MG_OK) {
-        status = insert_user(db, FIRST_USER, HTTP_ROLE_ADMIN, mg_slice_of_text(password), true, error);
+        status = insert_user(db, CREDENTIALS_FIRST_USER, HTTP_ROLE_ADMIN, mg_slice_of_text(password), true, error);
     }
     return status;
 }
@@ -301,7 +321,7 @@ static enum mg_status make_key(char out[API_KEY_MAX + 1], struct mg_error *error
     for (size_t len = 0; len < API_KEY_MIN;) {
         uint8_t random;
         if (RAND_bytes(&random, 1) != 1) {
-            return openssl_fail(error, "no random bytes");
+            return openssl_error_set(error, "no random bytes");
         }
         if (random < 256 / num_characters * num_characters) {
             out[len++] = KEY_CHARACTERS[random % num_characters];
@@ -403,7 +423,7 @@ enum mg_status credentials_client_create(sqlite3 *db, const char *id, enum http_
         status = make_hex(HASH_LEN, out, error);
     }
     if (status == MG_OK && !hash_secret(mg_slice_of_text(out), hash)) {
-        status = openssl_fail(error, "cannot hash a secret");
+        status = openssl_error_set(error, "cannot hash a secret");
     }
     if (status == MG_OK) {
         status = make_stamp(&stamp, error);
@@ -454,7 +474,7 @@ static enum mg_status insert_client_key(sqlite3 *db, const char *id, enum http_r
     BIO *bio = BIO_new(BIO_s_mem());
     enum mg_status status = make_stamp(&stamp, error);
     if (status == MG_OK && (bio == NULL || PEM_write_bio_PUBKEY(bio, key) != 1 || BIO_write(bio, "", 1) != 1)) {
-        status = openssl_fail(error, "cannot encode a public key");
+        status = openssl_error_set(error, "cannot encode a public key");
     }
     if (status == MG_OK) {
         (void)BIO_get_mem_data(bio, &pem);

@@ -3,6 +3,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "control/http/openssl_fail.h"
+#include "ossl/openssl_error.h"
 
 /* 32 MiB each: what a small appliance can spend on two logins at a time. In the record, so that it can grow. */
 #define COST_TEXT "scrypt$15$8$1$"
@@ -61,7 +62,7 @@ enum mg_status password_hash(struct mg_slice password, char out[PASSWORD_RECORD_
         return mg_error_set(error, MG_INVALID, "password: must have %d to %d bytes", PASSWORD_MIN, PASSWORD_MAX);
     }
     if (RAND_bytes(salt, sizeof(salt)) != 1 || !derive(password, salt, hash)) {
-        return openssl_fail(error, "cannot hash a password");
+        return openssl_error_set(error, "cannot hash a password");
     }
     format(salt, hash, out);
     mg_secret_wipe(hash, sizeof(hash));

@@ -9,14 +9,10 @@
 #include "base/metrics.h"
 #include "base/siphash.h"
 
-enum { SHORT, HOUR, NUM_WINDOWS };
-
-static const struct window {
-    uint64_t limit, seconds;
-} windows[RATE_NUM_WEIGHTS][NUM_WINDOWS] = {
-    [RATE_LIGHT] = {{2, 1}, {1000, 3600}},
-    [RATE_MEDIUM] = {{1, 1}, {400, 3600}},
-    [RATE_HEAVY] = {{1, 60}, {4, 3600}},
+static const uint64_t window_seconds[RATE_NUM_WEIGHTS][RATE_NUM_WINDOWS] = {
+    [RATE_LIGHT] = {1, 3600},
+    [RATE_MEDIUM] = {1, 3600},
+    [RATE_HEAVY] = {60, 3600},
 };
 
 /* A bucket is kept as the time at which it will be full again: one request moves it on by window / limit. It refuses
@@ -24,19 +20,19 @@ static const struct window {
 struct credential {
     uint64_t hash; /* 0: free */
     uint64_t used_ns;
-    uint64_t full_ns[RATE_NUM_WEIGHTS][NUM_WINDOWS];
+    uint64_t full_ns[RATE_NUM_WEIGHTS][RATE_NUM_WINDOWS];
 };
 
 struct rate_limits {
     pthread_mutex_t lock; /* of everything below */
-    uint32_t percent;
+    struct rate_plan plan;
     uint64_t num_refused[RATE_NUM_WEIGHTS];
     uint64_t num_displaced;
     struct credential credentials[RATE_MAX_CREDENTIALS];
     struct mg_siphash_key key; /* set once */
 };
 
-enum mg_status rate_limits_new(struct rate_limits **out, uint32_t percent, struct mg_error *error)
+enum mg_status rate_limits_new(struct rate_limits **out, const struct rate_plan *plan, struct mg_error *error)
 {
     struct rate_limits *limits = calloc(1, sizeof(*limits));
     if (limits == NULL) {
@@ -44,7 +40,7 @@ enum mg_status rate_limits_new(struct rate_limits **out, uint32_t percent, struc
     }
     pthread_mutex_init(&limits->lock, NULL);
     mg_siphash_key_random(&limits->key);
-    limits->percent = percent;
+    limits->plan = *plan;
     *out = limits;
     return MG_OK;
 }
@@ -57,10 +53,10 @@ void rate_limits_free(struct rate_limits *limits)
     }
 }
 
-void rate_limits_set_percent(struct rate_limits *limits, uint32_t percent)
+void rate_limits_set_plan(struct rate_limits *limits, const struct rate_plan *plan)
 {
     pthread_mutex_lock(&limits->lock);
-    limits->percent = percent;
+    limits->plan = *plan;
     pthread_mutex_unlock(&limits->lock);
 }
 
@@ -87,17 +83,18 @@ static uint64_t seconds_up(uint64_t ns)
     return (ns + MG_NS_PER_SECOND - 1) / MG_NS_PER_SECOND;
 }
 
-/* judge tells what one bucket says to one request more. */
-static struct rate_verdict judge(struct window window, uint32_t percent, uint64_t full_ns, uint64_t now_ns)
+/* judge tells what one bucket, of |limit| requests in |seconds|, says to one request more. */
+static struct rate_verdict judge(uint64_t limit, uint64_t seconds, uint64_t full_ns, uint64_t now_ns)
 {
-    uint64_t limit = window.limit * percent / 100;
-    limit = limit == 0 ? 1 : limit;
-    uint64_t span_ns = window.seconds * MG_NS_PER_SECOND, step_ns = span_ns / limit;
+    if (limit == 0) {
+        return (struct rate_verdict){.is_limited = false};
+    }
+    uint64_t span_ns = seconds * MG_NS_PER_SECOND, step_ns = span_ns / limit;
     uint64_t ahead_ns = full_ns > now_ns ? full_ns - now_ns : 0;
     uint64_t room_ns = span_ns > ahead_ns ? span_ns - ahead_ns : 0;
     struct rate_verdict verdict = {.is_limited = true,
                                    .limit = limit,
-                                   .window = window.seconds,
+                                   .window = seconds,
                                    .remaining = room_ns / step_ns,
                                    .reset_seconds = seconds_up(ahead_ns)};
     if (verdict.remaining == 0) {
@@ -106,40 +103,59 @@ static struct rate_verdict judge(struct window window, uint32_t percent, uint64_
     return verdict;
 }
 
-static void spend(uint64_t *full_ns, const struct rate_verdict *verdict, uint64_t now_ns)
+static void judge_all(const struct rate_limits *limits, const struct credential *credential, enum rate_weight weight,
+                      uint64_t now_ns, struct rate_verdict verdicts[RATE_NUM_WINDOWS])
 {
-    *full_ns = *full_ns > now_ns ? *full_ns : now_ns;
-    *full_ns += verdict->window * MG_NS_PER_SECOND / verdict->limit;
+    for (size_t i = 0; i < RATE_NUM_WINDOWS; i++) {
+        verdicts[i] =
+            judge(limits->plan.limits[weight][i], window_seconds[weight][i], credential->full_ns[weight][i], now_ns);
+    }
 }
 
-/* stricter returns the one that refuses longer, else the one with less left. */
-static const struct rate_verdict *stricter(const struct rate_verdict verdicts[NUM_WINDOWS])
+static void spend(uint64_t *full_ns, const struct rate_verdict *verdict, uint64_t now_ns)
 {
-    if (verdicts[SHORT].retry_after != verdicts[HOUR].retry_after) {
-        return verdicts[SHORT].retry_after > verdicts[HOUR].retry_after ? &verdicts[SHORT] : &verdicts[HOUR];
+    if (verdict->is_limited) {
+        *full_ns = *full_ns > now_ns ? *full_ns : now_ns;
+        *full_ns += verdict->window * MG_NS_PER_SECOND / verdict->limit;
     }
-    return verdicts[SHORT].remaining <= verdicts[HOUR].remaining ? &verdicts[SHORT] : &verdicts[HOUR];
+}
+
+/* stricter returns the one that limits at all, else the one that refuses longer, else the one with less left. */
+static const struct rate_verdict *stricter(const struct rate_verdict verdicts[RATE_NUM_WINDOWS])
+{
+    const struct rate_verdict *brief = &verdicts[RATE_SHORT], *hour = &verdicts[RATE_HOUR];
+    if (brief->is_limited != hour->is_limited) {
+        return brief->is_limited ? brief : hour;
+    }
+    if (brief->retry_after != hour->retry_after) {
+        return brief->retry_after > hour->retry_after ? brief : hour;
+    }
+    return brief->remaining <= hour->remaining ? brief : hour;
 }
 
 static bool take(struct rate_limits *limits, uint64_t hash, enum rate_weight weight, uint64_t now_ns,
                  struct rate_verdict *out)
 {
     struct credential *credential = find(limits, hash);
-    struct rate_verdict verdicts[NUM_WINDOWS];
-    bool allowed = true;
+    struct rate_verdict verdicts[RATE_NUM_WINDOWS];
     credential->used_ns = now_ns;
-    for (size_t i = 0; i < NUM_WINDOWS; i++) {
-        verdicts[i] = judge(windows[weight][i], limits->percent, credential->full_ns[weight][i], now_ns);
-        allowed = allowed && verdicts[i].retry_after == 0;
-    }
-    for (size_t i = 0; allowed && i < NUM_WINDOWS; i++) {
-        spend(&credential->full_ns[weight][i], &verdicts[i], now_ns);
-        verdicts[i] = judge(windows[weight][i], limits->percent, credential->full_ns[weight][i], now_ns);
-        verdicts[i].retry_after = 0;
+    judge_all(limits, credential, weight, now_ns, verdicts);
+    bool allowed = verdicts[RATE_SHORT].retry_after == 0 && verdicts[RATE_HOUR].retry_after == 0;
+    if (allowed) {
+        for (size_t i = 0; i < RATE_NUM_WINDOWS; i++) {
+            spend(&credential->full_ns[weight][i], &verdicts[i], now_ns);
+        }
+        judge_all(limits, credential, weight, now_ns, verdicts);
+        verdicts[RATE_SHORT].retry_after = verdicts[RATE_HOUR].retry_after = 0;
     }
     limits->num_refused[weight] += !allowed;
     *out = *stricter(verdicts);
     return allowed;
+}
+
+static bool is_unlimited(const struct rate_plan *plan, enum rate_weight weight)
+{
+    return plan->limits[weight][RATE_SHORT] == 0 && plan->limits[weight][RATE_HOUR] == 0;
 }
 
 bool rate_limits_take(struct rate_limits *limits, const char *credential, enum rate_weight weight, uint64_t now_ns,
@@ -151,7 +167,7 @@ bool rate_limits_take(struct rate_limits *limits, const char *credential, enum r
     }
     uint64_t hash = mg_siphash(&limits->key, credential, strlen(credential)) | 1; /* 0 marks a free place */
     pthread_mutex_lock(&limits->lock);
-    bool allowed = limits->percent == 0 || take(limits, hash, weight, now_ns, verdict);
+    bool allowed = is_unlimited(&limits->plan, weight) || take(limits, hash, weight, now_ns, verdict);
     pthread_mutex_unlock(&limits->lock);
     return allowed;
 }

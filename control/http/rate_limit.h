@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rate limits of credentials (contracts.md 1.7): for each weight a short window and an hour, which all requests of one
- * credential share.
+ * credential share. As documented, which is the configuration's default:
  *
  *   light  (GET)        2 per second  1000 per hour
  *   medium (POST, PUT)  1 per second   400 per hour
@@ -23,6 +23,15 @@
 
 enum rate_weight { RATE_NONE, RATE_LIGHT, RATE_MEDIUM, RATE_HEAVY, RATE_NUM_WEIGHTS };
 
+enum rate_window { RATE_SHORT, RATE_HOUR, RATE_NUM_WINDOWS };
+
+#define RATE_MAX_LIMIT 1000000
+
+/* How many requests a window lets through, up to RATE_MAX_LIMIT; 0: as many as come. */
+struct rate_plan {
+    uint64_t limits[RATE_NUM_WEIGHTS][RATE_NUM_WINDOWS];
+};
+
 struct rate_limits;
 
 /* What a credential may still do, for the headers and the body of an answer: of its two windows the one that refused,
@@ -36,12 +45,12 @@ struct rate_verdict {
     uint64_t retry_after;   /* refused: seconds until one more is let through, rounded up, at least 1; else 0 */
 };
 
-/* rate_limits_new makes an empty table. |percent| scales every limit: 100 as documented, 0 switches all of them off. */
-MG_MUST_USE enum mg_status rate_limits_new(struct rate_limits **out, uint32_t percent, struct mg_error *error);
+MG_MUST_USE enum mg_status rate_limits_new(struct rate_limits **out, const struct rate_plan *plan,
+                                           struct mg_error *error);
 void rate_limits_free(struct rate_limits *limits);
 
-/* rate_limits_set_percent takes effect for the next request; buckets keep what was spent. */
-void rate_limits_set_percent(struct rate_limits *limits, uint32_t percent);
+/* rate_limits_set_plan takes effect for the next request; buckets keep what was spent. */
+void rate_limits_set_plan(struct rate_limits *limits, const struct rate_plan *plan);
 
 /* rate_limits_take counts one request of |credential|; false: it is over a limit, and was not counted. */
 MG_MUST_USE bool rate_limits_take(struct rate_limits *limits, const char *credential, enum rate_weight weight,

@@ -2,6 +2,7 @@
 #include "control/http/router.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +11,15 @@
 #include "control/http/json_body.h"
 #include "control/http/scan.h"
 
+#define HOLD_RETRY_SECONDS 5
+
 struct router {
     struct rate_limits *rate_limits;
+    _Atomic bool holds_changes;
     struct http_family families[ROUTER_MAX_FAMILIES];
     size_t num_families;
+    router_watch watch; /* NULL: nobody watches */
+    void *watch_arg;
 };
 
 /* The shape of an answer where no family is concerned. */
@@ -167,9 +173,20 @@ enum mg_status router_new(struct router **out, struct rate_limits *rate_limits, 
     return MG_OK;
 }
 
+void router_set_watch(struct router *router, router_watch watch, void *arg)
+{
+    router->watch = watch;
+    router->watch_arg = arg;
+}
+
 void router_free(struct router *router)
 {
     free(router);
+}
+
+void router_hold_changes(struct router *router, bool hold)
+{
+    atomic_store_explicit(&router->holds_changes, hold, memory_order_relaxed);
 }
 
 void router_each(const struct router *router,
@@ -386,6 +403,13 @@ static void fail_unmatched(const struct http_request *request, struct http_respo
     }
 }
 
+static void fail_for_now(const struct http_request *request, struct http_response *response)
+{
+    struct http_problem problem = http_problem_of(HTTP_PROBLEM_UNAVAILABLE);
+    problem.retry_after = HOLD_RETRY_SECONDS;
+    http_problem_render(&problem, router_renderer(request->family), response);
+}
+
 static bool admit(const struct router *router, struct http_request *request, struct http_response *response)
 {
     struct match match = find_route(router, request->method, request->path);
@@ -399,7 +423,14 @@ static bool admit(const struct router *router, struct http_request *request, str
         return false;
     }
     if (request->identity.role < match.route->role) {
+        if (router->watch != NULL) {
+            router->watch(router->watch_arg, request);
+        }
         router_fail(request, response, HTTP_PROBLEM_FORBIDDEN);
+        return false;
+    }
+    if (match.route->weight > RATE_LIGHT && atomic_load_explicit(&router->holds_changes, memory_order_relaxed)) {
+        fail_for_now(request, response);
         return false;
     }
     request->route = match.route;

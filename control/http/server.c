@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <microhttpd.h>
 #include <pthread.h>
@@ -58,10 +59,18 @@ struct connection {
 
 enum count { COUNT_1XX, COUNT_2XX, COUNT_3XX, COUNT_4XX, COUNT_5XX, COUNT_TIMEOUT, COUNT_BODY, COUNT_PEER, NUM_COUNTS };
 
+/* A listener and the connections that it took. */
+enum {
+    DAEMON_UNIX,
+    DAEMON_TLS,
+    DAEMON_RETIRED, /* with the TLS certificate before: it has its connections alone */
+    NUM_DAEMONS
+};
+
 struct http_server {
-    struct http_server_config config; /* strings are used at the start only */
-    struct MHD_Daemon *daemons[2];    /* NULL: not started */
-    size_t num_daemons;
+    struct http_server_config config;        /* strings are used at the start only */
+    struct MHD_Daemon *daemons[NUM_DAEMONS]; /* NULL: not started; its one thread's, as the next */
+    struct mg_buffer certificate;            /* PEM, in use */
     char socket_path[PATH_MAX];
     uint16_t port;
     _Atomic uint64_t counts[NUM_COUNTS];
@@ -444,7 +453,7 @@ static void log_mhd(void *arg, const char *format, va_list args)
 
 /* serve starts a listener on |fd| and owns it from then on, also on failure. |tls|: ended by MHD_OPTION_END. */
 static enum mg_status serve(struct http_server *server, int fd, unsigned per_address, const struct MHD_OptionItem *tls,
-                            struct mg_error *error)
+                            struct MHD_Daemon **out, struct mg_error *error)
 {
     const struct http_server_limits *limits = &server->config.limits;
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC |
@@ -459,27 +468,25 @@ static enum mg_status serve(struct http_server *server, int fd, unsigned per_add
         close(fd);
         return mg_error_set(error, MG_INTERNAL, "cannot start the REST server");
     }
-    server->daemons[server->num_daemons++] = daemon;
+    *out = daemon;
     return MG_OK;
 }
 
-static enum mg_status serve_tls(struct http_server *server, int fd, struct mg_error *error)
+/* serve_tls is serve with |certificate|, which it takes over if it can serve it, and |key|. */
+static enum mg_status serve_tls(struct http_server *server, int fd, struct mg_buffer *certificate,
+                                const struct mg_buffer *key, struct MHD_Daemon **out, struct mg_error *error)
 {
-    struct mg_buffer certificate, key;
-    enum mg_status status =
-        tls_files_load(server->config.certificate_file, server->config.key_file, &certificate, &key, error);
-    if (status != MG_OK) {
-        close(fd);
-        return status;
-    }
     char priorities[] = PRIORITIES;
-    const struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, certificate.data},
-                                         {MHD_OPTION_HTTPS_MEM_KEY, 0, key.data},
+    const struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, certificate->data},
+                                         {MHD_OPTION_HTTPS_MEM_KEY, 0, key->data},
                                          {MHD_OPTION_HTTPS_PRIORITIES, 0, priorities},
                                          {MHD_OPTION_END, 0, NULL}};
-    status = serve(server, fd, server->config.limits.connections_per_address, tls, error);
-    mg_buffer_free(&certificate);
-    mg_secret_free(&key); /* GnuTLS has its own copy */
+    enum mg_status status = serve(server, fd, server->config.limits.connections_per_address, tls, out, error);
+    if (status == MG_OK) {
+        mg_buffer_free(&server->certificate);
+        server->certificate = *certificate;
+        mg_buffer_init(certificate, 0);
+    }
     return status;
 }
 
@@ -491,15 +498,22 @@ static bool is_wanted(const char *text)
 static enum mg_status start_tls(struct http_server *server, struct mg_error *error)
 {
     int fd = -1;
+    struct mg_buffer certificate, key;
     if (!is_wanted(server->config.certificate_file) || !is_wanted(server->config.key_file)) {
         return mg_error_set(error, MG_INVALID, "a TLS address needs a certificate file and a key file");
     }
     enum mg_status status =
-        mg_tcp_listen(server->config.tls_address, (int)server->config.limits.connections, &fd, error);
+        tls_files_load(server->config.certificate_file, server->config.key_file, &certificate, &key, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    status = mg_tcp_listen(server->config.tls_address, (int)server->config.limits.connections, &fd, error);
     if (status == MG_OK) {
         server->port = mg_tcp_port(fd);
-        status = serve_tls(server, fd, error);
+        status = serve_tls(server, fd, &certificate, &key, &server->daemons[DAEMON_TLS], error);
     }
+    mg_buffer_free(&certificate);
+    mg_secret_free(&key); /* GnuTLS has its own copy */
     return status;
 }
 
@@ -512,7 +526,7 @@ static enum mg_status start_unix(struct http_server *server, struct mg_error *er
         /* Clients of a Unix socket do not wait where its queue is full, they fail: as many as are served may come. */
         (void)listen(fd, (int)server->config.limits.connections);
         snprintf(server->socket_path, sizeof(server->socket_path), "%s", server->config.socket_path);
-        status = serve(server, fd, 0, no_tls, error);
+        status = serve(server, fd, 0, no_tls, &server->daemons[DAEMON_UNIX], error);
     }
     return status;
 }
@@ -565,6 +579,59 @@ enum mg_status http_server_start(struct http_server **out, const struct http_ser
     return MG_OK;
 }
 
+/* ---- another certificate ---- */
+
+/* stop_accepting has a listener take no further connections. */
+static void stop_accepting(struct MHD_Daemon *daemon)
+{
+    int fd = daemon == NULL ? -1 : MHD_quiesce_daemon(daemon);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+/* replace_tls puts a listener with the new certificate beside the one that is there, on the same socket, and retires
+ * that one: so there is always one that accepts. */
+static enum mg_status replace_tls(struct http_server *server, struct mg_buffer *certificate,
+                                  const struct mg_buffer *key, struct mg_error *error)
+{
+    struct MHD_Daemon **daemons = server->daemons, *next;
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemons[DAEMON_TLS], MHD_DAEMON_INFO_LISTEN_FD);
+    int fd = info == NULL ? -1 : fcntl(info->listen_fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) {
+        return mg_error_errno(error, "cannot take the REST server's socket over");
+    }
+    enum mg_status status = serve_tls(server, fd, certificate, key, &next, error);
+    if (status == MG_OK) {
+        stop_accepting(daemons[DAEMON_TLS]);
+        if (daemons[DAEMON_RETIRED] != NULL) {
+            MHD_stop_daemon(daemons[DAEMON_RETIRED]);
+        }
+        daemons[DAEMON_RETIRED] = daemons[DAEMON_TLS];
+        daemons[DAEMON_TLS] = next;
+    }
+    return status;
+}
+
+enum mg_status http_server_set_certificate(struct http_server *server, const char *certificate_file,
+                                           const char *key_file, struct mg_error *error)
+{
+    struct mg_buffer certificate, key;
+    if (server->daemons[DAEMON_TLS] == NULL) {
+        return MG_OK;
+    }
+    enum mg_status status = tls_files_load(certificate_file, key_file, &certificate, &key, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    if (!mg_slice_equal(mg_buffer_slice(&certificate), mg_buffer_slice(&server->certificate))) {
+        status = replace_tls(server, &certificate, &key, error);
+    }
+    mg_buffer_free(&certificate);
+    mg_secret_free(&key);
+    return status;
+}
+
 uint16_t http_server_port(const struct http_server *server)
 {
     return server->port;
@@ -572,22 +639,14 @@ uint16_t http_server_port(const struct http_server *server)
 
 /* ---- ending ---- */
 
-static void stop_accepting(struct http_server *server)
-{
-    for (size_t i = 0; i < server->num_daemons; i++) {
-        int fd = MHD_quiesce_daemon(server->daemons[i]);
-        if (fd >= 0) {
-            close(fd);
-        }
-    }
-}
-
 enum mg_status http_server_drain(struct http_server *server, uint64_t deadline_ns, struct mg_error *error)
 {
     uint64_t end_ns = mg_clock_monotonic_ns() + deadline_ns;
     struct timespec until = {.tv_sec = (time_t)(end_ns / MG_NS_PER_SECOND),
                              .tv_nsec = (long)(end_ns % MG_NS_PER_SECOND)};
-    stop_accepting(server);
+    for (size_t i = 0; i < NUM_DAEMONS; i++) {
+        stop_accepting(server->daemons[i]);
+    }
     pthread_mutex_lock(&server->lock);
     server->is_draining = true;
     for (struct connection *at = server->connections; at != NULL; at = at->next) {
@@ -606,8 +665,10 @@ void http_server_free(struct http_server *server)
     if (server == NULL) {
         return;
     }
-    for (size_t i = 0; i < server->num_daemons; i++) {
-        MHD_stop_daemon(server->daemons[i]);
+    for (size_t i = 0; i < NUM_DAEMONS; i++) {
+        if (server->daemons[i] != NULL) {
+            MHD_stop_daemon(server->daemons[i]);
+        }
     }
     if (server->has_watcher) {
         pthread_mutex_lock(&server->lock);
@@ -619,6 +680,7 @@ void http_server_free(struct http_server *server)
     if (server->socket_path[0] != '\0') {
         unlink(server->socket_path);
     }
+    mg_buffer_free(&server->certificate);
     pthread_cond_destroy(&server->look);
     pthread_cond_destroy(&server->quiet);
     pthread_mutex_destroy(&server->lock);

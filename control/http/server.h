@@ -44,6 +44,12 @@ struct http_server;
 MG_MUST_USE enum mg_status http_server_start(struct http_server **out, const struct http_server_config *config,
                                              struct mg_error *error);
 
+/* http_server_set_certificate takes over what is in the two files now: connections that begin from then on get the new
+ * certificate, those that are there go on until the next time it changes. Nothing is done where there is no TLS
+ * listener, or the certificate is the one in use. On failure that stays. By the thread that started the server. */
+MG_MUST_USE enum mg_status http_server_set_certificate(struct http_server *server, const char *certificate_file,
+                                                       const char *key_file, struct mg_error *error);
+
 /* http_server_port returns the port of the TLS listener, 0 if there is none. */
 uint16_t http_server_port(const struct http_server *server);
 

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
-#include "control/http/openssl_fail.h"
+#include "ossl/openssl_error.h"
 
 #define HASH_LEN 32
 #define MAX_RANDOM 32
@@ -122,7 +122,7 @@ enum mg_status tickets_issue(struct tickets *tickets, enum ticket_kind kind, con
 {
     struct ticket made = {.is_used = true, .kind = kind, .made_ns = now_ns, .used_ns = now_ns, .owner = *owner};
     if (!make_text(kind, out) || !hash_text(mg_slice_of_text(out), made.hash)) {
-        return openssl_fail(error, "cannot make a session");
+        return openssl_error_set(error, "cannot make a session");
     }
     pthread_mutex_lock(&tickets->lock);
     struct ticket *place = find_place(tickets, kind, owner, now_ns);

@@ -3,34 +3,23 @@
 
 #include <limits.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "control/http/openssl_fail.h"
+#include "control/x509/x509_builder.h"
+#include "ossl/openssl_error.h"
 
 /* Nobody renews a certificate that clients were told to trust by hand; an administrator who wants a shorter one has a
  * CA for it. */
 #define VALIDITY_SECONDS (10L * 365 * 86400)
 #define BACKDATE_SECONDS 3600L
-#define SERIAL_BYTES 16
-
-static bool add_extension(X509 *x509, int nid, const char *value)
-{
-    X509V3_CTX context;
-    X509V3_set_ctx_nodb(&context);
-    X509V3_set_ctx(&context, x509, x509, NULL, NULL, 0);
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
-    bool ok = extension != NULL && X509_add_ext(x509, extension, -1) == 1;
-    X509_EXTENSION_free(extension);
-    return ok;
-}
 
 /* is_dns_name: what may stand in OpenSSL's one-line form of an extension without being taken for more of it. */
 static bool is_dns_name(const char *name)
@@ -49,43 +38,42 @@ static bool set_names(X509 *x509)
     X509_NAME *subject = X509_get_subject_name(x509);
     return X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)"mintgate-control", -1, -1,
                                       0) == 1 &&
-           X509_set_issuer_name(x509, subject) == 1 && add_extension(x509, NID_subject_alt_name, names);
-}
-
-static bool set_serial(X509 *x509)
-{
-    uint8_t bytes[SERIAL_BYTES];
-    BIGNUM *number = NULL;
-    if (RAND_bytes(bytes, sizeof(bytes)) == 1) {
-        bytes[0] = (bytes[0] & 0x7f) | 0x40; /* positive, and always of one length */
-        number = BN_bin2bn(bytes, sizeof(bytes), NULL);
-    }
-    bool ok = number != NULL && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x509)) != NULL;
-    BN_free(number);
-    return ok;
+           X509_set_issuer_name(x509, subject) == 1 &&
+           x509_builder_add_extension(x509, x509, NID_subject_alt_name, names);
 }
 
 /* make_certificate returns a certificate of |key| signed by itself, or NULL. */
 static X509 *make_certificate(EVP_PKEY *key)
 {
+    static const struct {
+        int nid;
+        const char *value;
+    } extensions[] = {
+        {NID_basic_constraints, "critical,CA:FALSE"},
+        {NID_key_usage, "critical,digitalSignature"},
+        {NID_ext_key_usage, "serverAuth"},
+        {NID_subject_key_identifier, "hash"},
+    };
+    int64_t now = mg_clock_wall_seconds();
     X509 *x509 = X509_new();
-    if (x509 != NULL && X509_set_version(x509, X509_VERSION_3) == 1 && set_serial(x509) &&
-        X509_gmtime_adj(X509_getm_notBefore(x509), -BACKDATE_SECONDS) != NULL &&
-        X509_gmtime_adj(X509_getm_notAfter(x509), VALIDITY_SECONDS) != NULL && X509_set_pubkey(x509, key) == 1 &&
-        set_names(x509) && add_extension(x509, NID_basic_constraints, "critical,CA:FALSE") &&
-        add_extension(x509, NID_key_usage, "critical,digitalSignature") &&
-        add_extension(x509, NID_ext_key_usage, "serverAuth") &&
-        add_extension(x509, NID_subject_key_identifier, "hash") && X509_sign(x509, key, EVP_sha256()) > 0) {
-        return x509;
+    bool ok = x509 != NULL && X509_set_version(x509, X509_VERSION_3) == 1 && x509_builder_set_serial(x509) &&
+              x509_builder_set_validity(x509, now - BACKDATE_SECONDS, now + VALIDITY_SECONDS) &&
+              X509_set_pubkey(x509, key) == 1 && set_names(x509);
+    for (size_t i = 0; ok && i < MG_ARRAY_LEN(extensions); i++) {
+        ok = x509_builder_add_extension(x509, x509, extensions[i].nid, extensions[i].value);
     }
-    X509_free(x509);
-    return NULL;
+    if (!ok || X509_sign(x509, key, EVP_sha256()) <= 0) {
+        X509_free(x509);
+        return NULL;
+    }
+    return x509;
 }
 
 static enum mg_status write_bio(BIO *bio, const char *path, struct mg_error *error)
 {
     char *text = NULL;
     long len = BIO_get_mem_data(bio, &text);
+    mg_file_remove_unfinished(path);
     return mg_file_write_atomic(path, mg_slice_of(text, (size_t)len), 0600, error);
 }
 
@@ -95,7 +83,7 @@ static enum mg_status write_key(const char *path, struct mg_error *error)
     BIO *bio = BIO_new(BIO_s_secmem());
     bool made = key != NULL && bio != NULL && PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1;
     enum mg_status status =
-        made ? write_bio(bio, path, error) : openssl_fail(error, "cannot make a key for the REST server");
+        made ? write_bio(bio, path, error) : openssl_error_set(error, "cannot make a key for the REST server");
     BIO_free(bio);
     EVP_PKEY_free(key);
     return status;
@@ -107,7 +95,7 @@ static enum mg_status write_certificate(EVP_PKEY *key, const char *path, struct 
     BIO *bio = BIO_new(BIO_s_mem());
     bool made = x509 != NULL && bio != NULL && PEM_write_bio_X509(bio, x509) == 1;
     enum mg_status status =
-        made ? write_bio(bio, path, error) : openssl_fail(error, "cannot make a certificate for the REST server");
+        made ? write_bio(bio, path, error) : openssl_error_set(error, "cannot make a certificate for the REST server");
     BIO_free(bio);
     X509_free(x509);
     if (status == MG_OK) {

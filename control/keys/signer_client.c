@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/unix_socket.h"
 
 /* A connection is taken at once, unless the signer's queue of them is full. */
@@ -17,7 +20,12 @@
 #define CONNECT_PAUSE_MS 10
 #define MAX_WAIT_MS 60000 /* of one poll */
 
+/* How calls ended. */
+enum { CALL_OK, CALL_REFUSED, CALL_UNANSWERED, NUM_CALL_ENDS };
+
 struct signer_client {
+    _Atomic bool is_reachable;
+    _Atomic uint64_t num_calls[NUM_CALL_ENDS];
     pthread_mutex_t lock; /* held for a call; of everything below */
     char path[128];
     uint32_t timeout_ms;
@@ -136,9 +144,10 @@ static enum mg_status transfer(struct signer_client *client, uint64_t deadline_n
 
 /* exchange_bytes sends what is in |out|, on the connection that is there or a new one. A connection that was there may
  * have been lost without notice, with a signer that has ended since: then, and only then, it is tried once more. */
-static enum mg_status exchange_bytes(struct signer_client *client, struct mg_slice *reply, struct mg_error *error)
+static enum mg_status exchange_bytes(struct signer_client *client, uint32_t timeout_ms, struct mg_slice *reply,
+                                     struct mg_error *error)
 {
-    uint64_t deadline_ns = mg_clock_monotonic_ns() + client->timeout_ms * MG_NS_PER_MS;
+    uint64_t deadline_ns = mg_clock_monotonic_ns() + timeout_ms * MG_NS_PER_MS;
     enum mg_status status = MG_IO;
     if (client->fd >= 0) {
         status = transfer(client, deadline_ns, reply);
@@ -152,7 +161,7 @@ static enum mg_status exchange_bytes(struct signer_client *client, struct mg_sli
         status = transfer(client, deadline_ns, reply);
     }
     if (status == MG_AGAIN) {
-        return mg_error_set(error, MG_IO, "the signer did not answer within %u ms", client->timeout_ms);
+        return mg_error_set(error, MG_IO, "the signer did not answer within %u ms", timeout_ms);
     }
     return status == MG_OK ? MG_OK : mg_error_set(error, MG_IO, "the signer closed the connection without an answer");
 }
@@ -171,9 +180,16 @@ static enum mg_status take_reply(struct mg_slice packet, const struct wire_contr
     return MG_OK;
 }
 
-/* exchange makes one call under the lock. The reply borrows from the client; a refusal is the result. */
-static enum mg_status exchange(struct signer_client *client, struct wire_control_request *request,
-                               struct wire_control_reply *reply, struct mg_error *error)
+static void count(struct signer_client *client, int end)
+{
+    atomic_fetch_add_explicit(&client->num_calls[end], 1, memory_order_relaxed);
+    atomic_store_explicit(&client->is_reachable, end != CALL_UNANSWERED, memory_order_relaxed);
+}
+
+/* exchange_within makes one call under the lock. The reply borrows from the client; a refusal is the result. */
+static enum mg_status exchange_within(struct signer_client *client, uint32_t timeout_ms,
+                                      struct wire_control_request *request, struct wire_control_reply *reply,
+                                      struct mg_error *error)
 {
     struct mg_slice packet;
     request->id = ++client->last_id;
@@ -183,19 +199,67 @@ static enum mg_status exchange(struct signer_client *client, struct wire_control
         return mg_error_set(error, MG_INVALID, "%s: does not fit a packet to the signer",
                             wire_control_call_name(request->call));
     }
-    enum mg_status status = exchange_bytes(client, &packet, error);
+    enum mg_status status = exchange_bytes(client, timeout_ms, &packet, error);
     if (status == MG_OK) {
         status = take_reply(packet, request, reply, error);
     }
     if (status != MG_OK) {
+        count(client, CALL_UNANSWERED);
         disconnect(client); /* a late answer is not to be taken for that of the next call */
         return status;
     }
+    /* Nothing is refused by the end of a list. */
+    bool is_refused = reply->status != WIRE_CONTROL_OK && request->call != WIRE_CONTROL_LIST;
+    count(client, is_refused ? CALL_REFUSED : CALL_OK);
     if (reply->status != WIRE_CONTROL_OK) {
         return mg_error_set(error, wire_control_status_class(reply->status), "%.*s", (int)reply->text.len,
                             (const char *)reply->text.data);
     }
     return MG_OK;
+}
+
+static enum mg_status exchange(struct signer_client *client, struct wire_control_request *request,
+                               struct wire_control_reply *reply, struct mg_error *error)
+{
+    return exchange_within(client, client->timeout_ms, request, reply, error);
+}
+
+/* Looking after the signer */
+
+bool signer_client_is_reachable(const struct signer_client *client)
+{
+    return atomic_load_explicit(&client->is_reachable, memory_order_relaxed);
+}
+
+enum mg_status signer_client_probe(struct signer_client *client, uint32_t timeout_ms, struct mg_error *error)
+{
+    /* The key behind the last possible one: an answer, whatever it says, is what is wanted. */
+    struct wire_control_request request = {.call = WIRE_CONTROL_LIST};
+    struct wire_control_reply reply;
+    memset(request.key_id.bytes, 0xff, sizeof(request.key_id.bytes));
+    if (pthread_mutex_trylock(&client->lock) == 0) {
+        enum mg_status asked = exchange_within(client, timeout_ms, &request, &reply, error);
+        pthread_mutex_unlock(&client->lock);
+        if (asked == MG_NOT_FOUND && error != NULL) {
+            error->text[0] = '\0';
+        }
+        return asked == MG_IO || asked == MG_INTERNAL ? MG_IO : MG_OK;
+    }
+    return signer_client_is_reachable(client) ? MG_OK : mg_error_set(error, MG_IO, "the signer has not answered yet");
+}
+
+void signer_client_metrics(const struct signer_client *client, struct mg_buffer *out)
+{
+    static const char reachable[] = "mintgate_control_signer_reachable",
+                      calls[] = "mintgate_control_signer_calls_total";
+    static const char *const ends[NUM_CALL_ENDS] = {
+        [CALL_OK] = "end=\"ok\"", [CALL_REFUSED] = "end=\"refused\"", [CALL_UNANSWERED] = "end=\"unanswered\""};
+    mg_metrics_family(out, reachable, "gauge", "1 while the signer answers.");
+    mg_metrics_sample(out, reachable, "", signer_client_is_reachable(client));
+    mg_metrics_family(out, calls, "counter", "Calls of the signer, by how they ended.");
+    for (size_t i = 0; i < NUM_CALL_ENDS; i++) {
+        mg_metrics_sample(out, calls, ends[i], atomic_load_explicit(&client->num_calls[i], memory_order_relaxed));
+    }
 }
 
 /* The calls */

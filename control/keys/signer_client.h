@@ -29,6 +29,17 @@ MG_MUST_USE enum mg_status signer_client_new(struct signer_client **out, const c
                                              struct mg_error *error);
 void signer_client_free(struct signer_client *client);
 
+/* signer_client_probe asks the signer for nothing, within |timeout_ms|, to see whether it answers. While another call
+ * is under way it asks nothing and says what is known. MG_IO: it does not answer. */
+MG_MUST_USE enum mg_status signer_client_probe(struct signer_client *client, uint32_t timeout_ms,
+                                               struct mg_error *error);
+
+/* signer_client_is_reachable tells whether the last call, or probe, was answered; false before the first. */
+bool signer_client_is_reachable(const struct signer_client *client);
+
+/* signer_client_metrics appends that, and the calls by how they ended. */
+void signer_client_metrics(const struct signer_client *client, struct mg_buffer *out);
+
 /* signer_client_list calls |visit| for each key of the signer in the order of their ids, until that returns other than
  * MG_OK, which is then the result. What |visit| gets is borrowed for the call; it must not use the client. */
 typedef enum mg_status signer_client_visitor(void *arg, const struct wire_control_key *key);

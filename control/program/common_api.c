@@ -10,9 +10,9 @@
 
 static void health(void *arg, struct http_request *request, struct http_response *response)
 {
-    (void)arg;
+    const struct common_api *api = arg;
     (void)request;
-    http_response_json(response, 200, json_pack("{s:s}", "status", "ok"));
+    health_answer(api->health, response);
 }
 
 /* last_certificate returns the last one of |pem|: of the built-in's chain that is the root. */
@@ -27,10 +27,11 @@ static struct mg_slice last_certificate(const char *pem)
 
 static void root(void *arg, struct http_request *request, struct http_response *response)
 {
+    const struct common_api *api = arg;
     struct store_tx *tx;
     struct intermediate record = {.id = 0};
     struct mg_error error;
-    enum mg_status status = store_begin(arg, STORE_READ, &tx, &error);
+    enum mg_status status = store_begin(api->store, STORE_READ, &tx, &error);
     if (status == MG_OK) {
         status = store_end(tx, intermediate_load(tx, INTERMEDIATE_BUILTIN_ID, &record, &error), &error);
     }
@@ -53,7 +54,7 @@ static enum mg_status nobody(void *arg, const struct http_request *request, stru
     return MG_DENIED;
 }
 
-enum mg_status common_api_add(struct router *router, struct store *store, struct mg_error *error)
+enum mg_status common_api_add(struct router *router, struct common_api *api, struct mg_error *error)
 {
     static const struct http_route routes[] = {
         {HTTP_GET, "/health", HTTP_ROLE_ANONYMOUS, HTTP_BODY_NONE, 0, RATE_NONE, health},
@@ -67,7 +68,7 @@ enum mg_status common_api_add(struct router *router, struct store *store, struct
         .num_routes = MG_ARRAY_LEN(routes),
         .authenticate = nobody,
         .render = problem_render,
-        .arg = store,
+        .arg = api,
     };
     return router_add(router, &family, error);
 }

@@ -115,8 +115,8 @@ static void put_successor(void *arg, struct http_request *request, struct http_r
     struct lifecycle_call call = request_call(api->lifecycle, request);
     struct intermediate record = {.id = 0};
     struct mg_error error;
-    enum mg_status status =
-        lifecycle_set_successor(&call, http_request_id(request, 0), http_request_id(request, 1), &record, &error);
+    enum mg_status status = service_set_successor(api->service, &call, http_request_id(request, 0),
+                                                  http_request_id(request, 1), &record, &error);
     answer_step(request, response, &call, status, &record, &error);
 }
 

@@ -10,36 +10,59 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "control/admin/administration.h"
+#include "control/admin/administration_api.h"
+#include "control/admin/database_copy.h"
 #include "control/audit.h"
+#include "control/default_issuer.h"
 #include "control/http/authenticator.h"
-#include "control/http/credentials.h"
 #include "control/http/rate_limit.h"
 #include "control/http/server.h"
 #include "control/http/zia_auth.h"
+#include "control/lifecycle_counters.h"
 #include "control/program/common_api.h"
+#include "control/program/health.h"
 #include "control/program/mintgate_api.h"
+#include "control/program/problems.h"
+#include "control/program/refused.h"
+#include "control/service/expiry.h"
 #include "control/service/service.h"
 #include "control/zia/zia.h"
+#include "metrics/metrics_http.h"
 
 #define DRAIN_NS (20 * MG_NS_PER_SECOND)
 #define BUSY_MS 5000
 #define FIRST_CREDENTIAL "first-credential"
 
+/* How often a signer that answers is asked whether it still does, and what it has to answer. */
+#define PROBE_INTERVAL_NS (2 * MG_NS_PER_SECOND)
+#define PROBE_TIMEOUT_MS 2000
+
 struct program {
-    const struct config *config;
+    const struct config *config; /* as started */
     char first_credential[PATH_MAX];
     struct store *store;
-    sqlite3 *credentials; /* the authenticator's own connection */
+    sqlite3 *credentials; /* the authenticator's own connection, to read */
+    struct refusals *refusals;
+    struct refused refused;
     struct authenticator *authenticator;
     struct lifecycle lifecycle;
+    struct lifecycle_counters counters;
     struct signer_client *signer;
     struct engines *engines;
     struct service *service;
+    struct health health;
+    struct common_api common_api;
+    struct expiry *expiry;
     struct mintgate_api mintgate_api;
+    struct administration_api administration_api;
     struct zia zia;
     struct rate_limits *rate_limits;
     struct router *router;
     struct http_server *server;
+    struct metrics_http *metrics;
+    uint64_t next_probe_ns; /* monotonic */
+    bool said_waiting;      /* that the signer is not there */
 };
 
 /* ---- the store ---- */
@@ -62,19 +85,30 @@ static enum mg_status make_directory(struct program *program, struct mg_error *e
 
 static enum mg_status open_store(struct program *program, struct mg_error *error)
 {
-    const struct store_migrations credentials = {
-        .module = "credentials", .steps = credentials_migrations, .num_steps = CREDENTIALS_NUM_MIGRATIONS};
-    const struct store_migrations *const modules[] = {&audit_migrations, &intermediate_migrations, &credentials};
+    const struct store_migrations *const modules[] = {&audit_migrations, &intermediate_migrations,
+                                                      &administration_migrations};
     const char *path = program->config->control.database;
     enum mg_status status = store_open(&program->store, path, modules, MG_ARRAY_LEN(modules), error);
     if (status != MG_OK) {
         return status;
     }
     if (sqlite3_open_v2(path, &program->credentials, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK ||
-        sqlite3_busy_timeout(program->credentials, BUSY_MS) != SQLITE_OK) {
+        sqlite3_busy_timeout(program->credentials, BUSY_MS) != SQLITE_OK ||
+        sqlite3_exec(program->credentials, "PRAGMA query_only = ON", NULL, NULL, NULL) != SQLITE_OK) {
         return mg_error_set(error, MG_IO, "%s: %s", path, sqlite3_errmsg(program->credentials));
     }
-    status = credentials_first_start(program->credentials, program->first_credential, error);
+    database_copy_sweep(path);
+    return refusals_new(&program->refusals, program->store, error);
+}
+
+static enum mg_status make_first_administrator(struct program *program, struct mg_error *error)
+{
+    const struct administration_call call = {
+        .store = program->store,
+        .actor = {.name = "mintgate-control", .role = CONTROL_ADMIN, .source = "internal"},
+        .now_us = mg_clock_wall_us(),
+    };
+    enum mg_status status = administration_first_start(&call, program->first_credential, error);
     if (status == MG_OK) {
         mg_log_info("the first administrator's credential is in %s: one login uses it up", program->first_credential);
     }
@@ -85,8 +119,33 @@ static enum mg_status make_authenticator(struct program *program, struct mg_erro
 {
     static const char *const audiences[] = {"https://api.zscaler.com", NULL};
     const struct authenticator_config config = {
-        .db = program->credentials, .first_credential_file = program->first_credential, .audiences = audiences};
+        .db = program->credentials,
+        .hooks = {.arg = &program->refused, .use_up = refused_use_up, .denied = refused_login},
+        .first_credential_file = program->first_credential,
+        .audiences = audiences,
+    };
+    program->refused = (struct refused){.store = program->store, .refusals = program->refusals};
     return authenticator_new(&program->authenticator, &config, error);
+}
+
+/* ---- settings that may change ---- */
+
+static uint32_t prepare_ms_of(const struct config *config)
+{
+    return (uint32_t)(config->control.prepare_time_ns / MG_NS_PER_MS);
+}
+
+static struct rate_plan rate_plan_of(const struct config *config)
+{
+    const struct config_rate_limits *limits = &config->rate_limits;
+    if (!limits->enabled) {
+        return (struct rate_plan){.limits = {{0}}};
+    }
+    return (struct rate_plan){.limits = {
+                                  [RATE_LIGHT] = {limits->get_per_second, limits->get_per_hour},
+                                  [RATE_MEDIUM] = {limits->change_per_second, limits->change_per_hour},
+                                  [RATE_HEAVY] = {limits->delete_per_minute, limits->delete_per_hour},
+                              }};
 }
 
 /* ---- the rest ---- */
@@ -94,7 +153,8 @@ static enum mg_status make_authenticator(struct program *program, struct mg_erro
 static enum mg_status make_service(struct program *program, struct mg_error *error)
 {
     const struct config *config = program->config;
-    program->lifecycle = (struct lifecycle){.store = program->store, .subscription = config->control.subscription};
+    program->lifecycle = (struct lifecycle){
+        .store = program->store, .subscription = config->control.subscription, .counters = &program->counters};
     enum mg_status status =
         signer_client_new(&program->signer, config->signer.control_socket, SIGNER_CLIENT_DEFAULT_TIMEOUT_MS, error);
     if (status == MG_OK) {
@@ -107,19 +167,22 @@ static enum mg_status make_service(struct program *program, struct mg_error *err
         .lifecycle = &program->lifecycle,
         .signer = program->signer,
         .engines = program->engines,
-        .prepare_ms = (uint32_t)(config->control.prepare_time_ns / MG_NS_PER_MS),
+        .prepare_ms = prepare_ms_of(config),
     };
     return service_new(&program->service, &service_config, error);
 }
 
 static enum mg_status make_router(struct program *program, struct mg_error *error)
 {
-    enum mg_status status = rate_limits_new(&program->rate_limits, 100, error);
+    const struct rate_plan plan = rate_plan_of(program->config);
+    enum mg_status status = rate_limits_new(&program->rate_limits, &plan, error);
     if (status == MG_OK) {
         status = router_new(&program->router, program->rate_limits, error);
     }
     if (status == MG_OK) {
-        status = common_api_add(program->router, program->store, error);
+        program->health = (struct health){.signer = program->signer, .engines = program->engines};
+        program->common_api = (struct common_api){.store = program->store, .health = &program->health};
+        status = common_api_add(program->router, &program->common_api, error);
     }
     if (status == MG_OK) {
         status = zia_auth_add(program->router, program->authenticator, error);
@@ -140,6 +203,18 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
             .authenticator = program->authenticator,
         };
         status = mintgate_api_add(program->router, &program->mintgate_api, error);
+    }
+    if (status == MG_OK) {
+        program->administration_api = (struct administration_api){
+            .store = program->store,
+            .database = program->config->control.database,
+            .authenticator = program->authenticator,
+            .render = problem_render,
+        };
+        status = administration_api_add(program->router, &program->administration_api, error);
+    }
+    if (status == MG_OK) {
+        router_set_watch(program->router, refused_request, &program->refused);
     }
     return status;
 }
@@ -178,6 +253,9 @@ enum mg_status program_open(struct program **out, const struct config *config, s
         status = open_store(program, error);
     }
     if (status == MG_OK) {
+        status = make_first_administrator(program, error);
+    }
+    if (status == MG_OK) {
         status = make_authenticator(program, error);
     }
     if (status == MG_OK) {
@@ -194,9 +272,28 @@ enum mg_status program_open(struct program **out, const struct config *config, s
     return MG_OK;
 }
 
-enum mg_status program_join(struct program *program, struct mg_error *error)
+/* ---- serving ---- */
+
+static void render_metrics(void *arg, struct mg_buffer *out)
 {
-    return service_start(program->service, (int64_t)(mg_clock_wall_seconds() * 1000000), error);
+    struct program *program = arg;
+    http_server_metrics(program->server, out);
+    authenticator_metrics(program->authenticator, mg_clock_monotonic_ns(), out);
+    rate_limits_metrics(program->rate_limits, out);
+    lifecycle_counters_metrics(&program->counters, out);
+    default_issuer_metrics(program->store, out);
+    store_metrics(program->store, out);
+    engines_metrics(program->engines, out);
+    signer_client_metrics(program->signer, out);
+}
+
+static enum mg_status start_metrics(struct program *program, struct mg_error *error)
+{
+    const struct metrics_http_route routes[] = {
+        {.path = "/metrics", .content_type = METRICS_HTTP_PROMETHEUS, .render = render_metrics, .arg = program}};
+    const struct metrics_http_config config = {
+        .socket_path = program->config->control.metrics_socket, .routes = routes, .num_routes = MG_ARRAY_LEN(routes)};
+    return metrics_http_start(&program->metrics, &config, error);
 }
 
 enum mg_status program_serve(struct program *program, struct mg_error *error)
@@ -210,8 +307,90 @@ enum mg_status program_serve(struct program *program, struct mg_error *error)
         .router = program->router,
         .limits = http_server_default_limits,
     };
-    return http_server_start(&program->server, &server_config, error);
+    router_hold_changes(program->router, true);
+    enum mg_status status = http_server_start(&program->server, &server_config, error);
+    return status == MG_OK ? start_metrics(program, error) : status;
 }
+
+/* ---- while running ---- */
+
+/* look_after_signer says when the signer is away, and when it is there again. */
+static enum mg_status look_after_signer(struct program *program)
+{
+    struct mg_error error = {""};
+    enum mg_status status = signer_client_probe(program->signer, PROBE_TIMEOUT_MS, &error);
+    if (status != MG_OK && !program->said_waiting) {
+        mg_log_warning("waiting for the signer: %s", error.text);
+    } else if (status == MG_OK && program->said_waiting) {
+        mg_log_info("the signer is there");
+    }
+    program->said_waiting = status != MG_OK;
+    return status;
+}
+
+static enum mg_status join(struct program *program, struct mg_error *error)
+{
+    enum mg_status status = service_start(program->service, mg_clock_wall_us(), error);
+    if (status == MG_IO) {
+        return MG_OK; /* it went away again */
+    }
+    if (status == MG_OK) {
+        status = expiry_start(&program->expiry, program->service, &program->lifecycle,
+                              program->config->control.on_issuer_expiry, error);
+    }
+    if (status == MG_OK) {
+        router_hold_changes(program->router, false);
+        atomic_store_explicit(&program->health.has_joined, true, memory_order_relaxed);
+        mg_log_info("store, signer and engines are together");
+    }
+    return status;
+}
+
+enum mg_status program_tick(struct program *program, struct mg_error *error)
+{
+    uint64_t now_ns = mg_clock_monotonic_ns();
+    bool is_reachable = signer_client_is_reachable(program->signer);
+    if (is_reachable && now_ns < program->next_probe_ns) {
+        return MG_OK;
+    }
+    program->next_probe_ns = now_ns + PROBE_INTERVAL_NS;
+    enum mg_status status = look_after_signer(program);
+    bool has_joined = atomic_load_explicit(&program->health.has_joined, memory_order_relaxed);
+    return status == MG_OK && !has_joined ? join(program, error) : MG_OK;
+}
+
+/* warn_of_restart speaks of the keys that this program reads. */
+static void warn_of_restart(void *arg, const char *key)
+{
+    (void)arg;
+    if (strncmp(key, "control.", strlen("control.")) == 0 || strcmp(key, "signer.control_socket") == 0) {
+        mg_log_warning("reload: %s has changed, which takes a restart", key);
+    }
+}
+
+enum mg_status program_reload(struct program *program, struct mg_error *error)
+{
+    struct config *config;
+    enum mg_status status = config_load(&config, program->config->path, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    status = http_server_set_certificate(program->server, config->control.certificate, config->control.key, error);
+    if (status == MG_OK) {
+        const struct rate_plan plan = rate_plan_of(config);
+        config_each_needing_restart(program->config, config, warn_of_restart, NULL);
+        mg_log_set_level(config->log_level);
+        rate_limits_set_plan(program->rate_limits, &plan);
+        service_set_prepare_ms(program->service, prepare_ms_of(config));
+        if (program->expiry != NULL) {
+            expiry_set(program->expiry, config->control.on_issuer_expiry);
+        }
+    }
+    config_free(config);
+    return status;
+}
+
+/* ---- the end ---- */
 
 void program_drain(struct program *program)
 {
@@ -226,13 +405,16 @@ void program_free(struct program *program)
     if (program == NULL) {
         return;
     }
+    metrics_http_stop(program->metrics); /* before what it shows */
     http_server_free(program->server);
+    expiry_stop(program->expiry);
     router_free(program->router);
     rate_limits_free(program->rate_limits);
     service_free(program->service);
     engines_free(program->engines);
     signer_client_free(program->signer);
     authenticator_free(program->authenticator);
+    refusals_free(program->refusals);
     (void)sqlite3_close(program->credentials);
     store_close(program->store);
     free(program);

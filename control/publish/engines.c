@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/log.h"
 #include "base/unix_socket.h"
 
@@ -36,6 +37,13 @@ struct engine {
     char trouble[256];
 };
 
+/* How publications ended. */
+enum publication_end { COMMITTED, UNCONFIRMED, REFUSED, BUSY, FAILED, NUM_PUBLICATION_ENDS };
+
+static const struct mg_histogram_shape duration_shape = {
+    .bounds = {10, 30, 100, 300, 1000, 3000, 10000, 30000}, .unit = 1e-3, /* a value is milliseconds */
+};
+
 struct engines {
     char *socket_path;
     int listen_fd;
@@ -51,6 +59,8 @@ struct engines {
     const struct mg_buffer *next; /* the PREPARE that is under way, or NULL */
     uint64_t next_epoch;
     uint8_t *in;
+    struct mg_counter ends[NUM_PUBLICATION_ENDS];
+    struct mg_histogram durations; /* of those that were not BUSY */
 };
 
 /* ---- to an engine ---- */
@@ -493,6 +503,17 @@ static enum mg_status publish_locked(struct engines *engines, const struct engin
     return commit_all(engines, epoch, error);
 }
 
+/* note counts a publication that ended with |status|. The lock is held. */
+static void note(struct engines *engines, enum mg_status status, uint64_t began_ns)
+{
+    enum publication_end end = status == MG_OK       ? COMMITTED
+                               : status == MG_AGAIN  ? UNCONFIRMED
+                               : status == MG_DENIED ? REFUSED
+                                                     : FAILED;
+    mg_counter_add(&engines->ends[end], 1);
+    mg_histogram_add(&engines->durations, &duration_shape, (mg_clock_monotonic_ns() - began_ns) / MG_NS_PER_MS);
+}
+
 enum mg_status engines_publish(struct engines *engines, const struct engines_publication *publication,
                                struct mg_error *error)
 {
@@ -508,12 +529,15 @@ enum mg_status engines_publish(struct engines *engines, const struct engines_pub
     }
     pthread_mutex_lock(&engines->lock);
     if (engines->next != NULL) {
+        mg_counter_add(&engines->ends[BUSY], 1);
         status = mg_error_set(error, MG_EXISTS, "another publication is under way");
     } else {
+        uint64_t began_ns = mg_clock_monotonic_ns();
         engines->next = &next;
         engines->next_epoch = publication->message->epoch;
         status = publish_locked(engines, publication, &present, error);
         engines->next = NULL;
+        note(engines, status, began_ns);
     }
     pthread_mutex_unlock(&engines->lock);
     mg_buffer_free(&next);
@@ -555,4 +579,56 @@ size_t engines_list(struct engines *engines, struct engine_status *out, size_t m
     }
     pthread_mutex_unlock(&engines->lock);
     return num;
+}
+
+void engines_count(struct engines *engines, struct engines_count *out)
+{
+    *out = (struct engines_count){.num_connected = 0};
+    pthread_mutex_lock(&engines->lock);
+    for (size_t i = 0; i < ENGINES_MAX; i++) {
+        const struct engine *engine = &engines->engines[i];
+        bool is_here = engine->state != FREE && engine->state != GREETING;
+        out->num_connected += is_here;
+        out->num_behind += is_here && engine->epoch != engines->present_epoch;
+    }
+    pthread_mutex_unlock(&engines->lock);
+}
+
+void engines_metrics(struct engines *engines, struct mg_buffer *out)
+{
+    static const char ends[] = "mintgate_control_publications_total",
+                      seconds[] = "mintgate_control_publication_seconds";
+    static const char *const labels[NUM_PUBLICATION_ENDS] = {[COMMITTED] = "end=\"committed\"",
+                                                             [UNCONFIRMED] = "end=\"unconfirmed\"",
+                                                             [REFUSED] = "end=\"refused\"",
+                                                             [BUSY] = "end=\"busy\"",
+                                                             [FAILED] = "end=\"failed\""};
+    const struct mg_histogram *durations = &engines->durations;
+    struct engines_count now;
+    engines_count(engines, &now);
+    pthread_mutex_lock(&engines->lock);
+    mg_metrics_family(out, "mintgate_control_engines", "gauge", "Engines that are connected.");
+    mg_metrics_sample(out, "mintgate_control_engines", "", now.num_connected);
+    mg_metrics_family(out, "mintgate_control_engines_behind", "gauge", "Of these, those that serve an older epoch.");
+    mg_metrics_sample(out, "mintgate_control_engines_behind", "", now.num_behind);
+    mg_metrics_family(out, ends, "counter", "Publications to engines, by how they ended.");
+    for (size_t i = 0; i < NUM_PUBLICATION_ENDS; i++) {
+        mg_metrics_sample(out, ends, labels[i], mg_counter_get(&engines->ends[i]));
+    }
+    mg_metrics_family(out, seconds, "histogram", "Time that a publication took, with minting ahead.");
+    mg_histogram_render(out, seconds, &duration_shape, &durations, 1);
+    pthread_mutex_unlock(&engines->lock);
+}
+
+bool engines_serve_present(struct engines *engines)
+{
+    size_t num = 0, num_serving = 0;
+    pthread_mutex_lock(&engines->lock);
+    for (size_t i = 0; i < ENGINES_MAX; i++) {
+        const struct engine *engine = &engines->engines[i];
+        num += engine->state != FREE;
+        num_serving += engine->state == SERVING && engine->epoch == engines->present_epoch;
+    }
+    pthread_mutex_unlock(&engines->lock);
+    return num > 0 && num_serving == num;
 }

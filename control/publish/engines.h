@@ -15,6 +15,7 @@
 
 #include <sys/types.h>
 
+#include "base/buffer.h"
 #include "base/status.h"
 #include "wire/publish.h"
 
@@ -52,6 +53,15 @@ struct engines_publication {
 MG_MUST_USE enum mg_status engines_publish(struct engines *engines, const struct engines_publication *publication,
                                            struct mg_error *error);
 
+/* How many engines are connected, and how many of them do not serve the present epoch. */
+struct engines_count {
+    uint32_t num_connected, num_behind;
+};
+void engines_count(struct engines *engines, struct engines_count *out);
+
+/* engines_metrics appends the engines, and the publications by how they ended and how long they took. */
+void engines_metrics(struct engines *engines, struct mg_buffer *out);
+
 /* What minting ahead has come to, of all engines together; 0 of 0 while nothing is under way. */
 struct engines_progress {
     bool under_way;
@@ -69,5 +79,8 @@ struct engine_status {
 
 /* engines_list copies the status of at most |max| engines and returns how many are connected. */
 size_t engines_list(struct engines *engines, struct engine_status *out, size_t max);
+
+/* engines_serve_present tells whether engines are connected and all of them serve what is present. */
+bool engines_serve_present(struct engines *engines);
 
 #endif

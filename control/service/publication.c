@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "control/succession.h"
+
 static enum mg_status add(struct publication *out, const struct intermediate *record, struct mg_error *error)
 {
     struct wire_publish *message = &out->message;
@@ -17,6 +19,7 @@ static enum mg_status add(struct publication *out, const struct intermediate *re
     if (status != MG_OK) {
         return status;
     }
+    out->records[message->num_issuers] = record;
     struct wire_published_issuer *issuer = &message->issuers[message->num_issuers++];
     issuer->name = mg_slice_of_text(record->name);
     issuer->name.len = issuer->name.len > WIRE_PUBLISH_MAX_TEXT ? WIRE_PUBLISH_MAX_TEXT : issuer->name.len;
@@ -36,6 +39,36 @@ static bool is_served(const struct intermediate *record, const struct lifecycle 
     bool alone = lifecycle->subscription == CONFIG_SUBSCRIPTION_SOFTWARE && default_id != INTERMEDIATE_BUILTIN_ID &&
                  record->type != INTERMEDIATE_BUILTIN;
     return record->id != default_id && usable && !alone;
+}
+
+/* place_of returns the place of |record| in the message, from 1; 0: it is not there. */
+static uint8_t place_of(const struct publication *publication, const struct intermediate *record)
+{
+    for (size_t i = 0; i < publication->message.num_issuers; i++) {
+        if (publication->records[i] == record) {
+            return (uint8_t)(i + 1);
+        }
+    }
+    return 0;
+}
+
+/* add_successors says who succeeds whom, and adds those who are not there yet as reserves, with their own successors.
+ */
+static enum mg_status add_successors(struct publication *out, struct mg_error *error)
+{
+    struct wire_publish *message = &out->message;
+    for (size_t i = 0; i < message->num_issuers; i++) {
+        const struct intermediate *successor = succession_next(&out->list, out->records[i]);
+        if (successor != NULL && place_of(out, successor) == 0) {
+            enum mg_status status = add(out, successor, error);
+            if (status != MG_OK) {
+                return status;
+            }
+            message->issuers[message->num_issuers - 1].is_reserve = true;
+        }
+        message->issuers[i].successor = successor == NULL ? 0 : place_of(out, successor);
+    }
+    return MG_OK;
 }
 
 enum mg_status publication_load_all(struct store *store, struct intermediate_list *out, struct mg_error *error)
@@ -66,7 +99,7 @@ enum mg_status publication_load(struct publication *out, const struct lifecycle 
             status = add(out, &out->list.items[i], error);
         }
     }
-    return status;
+    return status == MG_OK ? add_successors(out, error) : status;
 }
 
 void publication_free(struct publication *publication)

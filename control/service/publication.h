@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What engines are to serve, from what the database holds: the default first, then every other intermediate that is
- * ready to use, for rules that name it.
+ * ready to use, for rules that name it, whether expired or not; then, as reserves, whoever succeeds one of them and is
+ * not there yet.
  */
 #ifndef MINTGATE_CONTROL_SERVICE_PUBLICATION_H
 #define MINTGATE_CONTROL_SERVICE_PUBLICATION_H
@@ -15,7 +16,8 @@ MG_MUST_USE enum mg_status publication_load_all(struct store *store, struct inte
                                                 struct mg_error *error);
 
 struct publication {
-    struct wire_publish message; /* a PREPARE; borrows from below */
+    struct wire_publish message;                                  /* a PREPARE; borrows from below */
+    const struct intermediate *records[WIRE_PUBLISH_MAX_ISSUERS]; /* of its issuers */
     struct intermediate_list list;
     struct der_chain chains[WIRE_PUBLISH_MAX_ISSUERS];
 };

@@ -2,21 +2,23 @@
 #include "control/service/service.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/sha.h>
-
 #include "base/log.h"
 #include "control/certificate_check.h"
-#include "control/doomed_key.h"
+#include "control/service/key_sweep.h"
 #include "control/service/publication.h"
+#include "control/succession.h"
 
 #define MAX_PEM 65536
 
 struct service {
     struct service_config config;
+    _Atomic uint32_t prepare_ms;
+    struct key_sweep *sweep;
     pthread_mutex_t publishing; /* held from reading the epoch to writing the next one */
 };
 
@@ -27,7 +29,15 @@ enum mg_status service_new(struct service **out, const struct service_config *co
         return mg_error_set(error, MG_MEMORY, "out of memory");
     }
     service->config = *config;
+    service_set_prepare_ms(service, config->prepare_ms);
     pthread_mutex_init(&service->publishing, NULL);
+    const struct key_sweep_config sweep = {
+        .store = config->lifecycle->store, .signer = config->signer, .engines = config->engines};
+    enum mg_status status = key_sweep_new(&service->sweep, &sweep, error);
+    if (status != MG_OK) {
+        service_free(service);
+        return status;
+    }
     *out = service;
     return MG_OK;
 }
@@ -35,9 +45,15 @@ enum mg_status service_new(struct service **out, const struct service_config *co
 void service_free(struct service *service)
 {
     if (service != NULL) {
+        key_sweep_free(service->sweep);
         pthread_mutex_destroy(&service->publishing);
         free(service);
     }
+}
+
+void service_set_prepare_ms(struct service *service, uint32_t prepare_ms)
+{
+    atomic_store_explicit(&service->prepare_ms, prepare_ms, memory_order_relaxed);
 }
 
 /* failed notes the API's word for a failure of the signer or of engines. */
@@ -75,50 +91,6 @@ static enum mg_status renew_epoch(void *arg, struct mg_error *error)
 
 /* ---- keys ---- */
 
-static enum mg_status next_doomed(const struct service *service, struct wire_key_id *out, struct mg_error *error)
-{
-    struct store_tx *tx;
-    enum mg_status status = store_begin(service->config.lifecycle->store, STORE_READ, &tx, error);
-    return status == MG_OK ? store_end(tx, doomed_key_next(tx, out, error), error) : status;
-}
-
-static enum mg_status forget_doomed(const struct service *service, const struct wire_key_id *key,
-                                    struct mg_error *error)
-{
-    struct store_tx *tx;
-    enum mg_status status = store_begin(service->config.lifecycle->store, STORE_WRITE, &tx, error);
-    return status == MG_OK ? store_end(tx, doomed_key_forget(tx, key, error), error) : status;
-}
-
-/* destroy_doomed has the signer destroy the keys of deleted intermediates. */
-static enum mg_status destroy_doomed(const struct service *service, struct mg_error *error)
-{
-    struct wire_key_id key;
-    enum mg_status status;
-    while ((status = next_doomed(service, &key, error)) == MG_OK) {
-        status = signer_client_destroy(service->config.signer, &key, error);
-        if (status == MG_OK) {
-            status = forget_doomed(service, &key, error);
-        }
-        if (status != MG_OK) {
-            return status;
-        }
-    }
-    return status == MG_NOT_FOUND ? MG_OK : status;
-}
-
-/* token_of names the wish for the key of |record|, so that it is made once, whatever crashes in between. */
-static struct wire_control_token token_of(const struct intermediate *record)
-{
-    char text[64];
-    uint8_t digest[SHA256_DIGEST_LENGTH];
-    struct wire_control_token token;
-    int len = snprintf(text, sizeof(text), "%lld %lld", (long long)record->id, (long long)record->created_us);
-    SHA256((const unsigned char *)text, (size_t)len, digest);
-    memcpy(token.bytes, digest, sizeof(token.bytes));
-    return token;
-}
-
 static enum mg_status public_key_pem(const struct service *service, const struct wire_key_id *key,
                                      struct mg_buffer *pem, struct mg_error *error)
 {
@@ -136,25 +108,13 @@ static enum mg_status make_key(const struct service *service, struct lifecycle_c
                                const struct intermediate *record, struct mg_buffer *pem, struct intermediate *out,
                                struct mg_error *error)
 {
-    struct wire_control_token token = token_of(record);
     struct wire_key_id key;
-    char label[WIRE_CONTROL_MAX_LABEL];
-    snprintf(label, sizeof(label), "intermediate %lld", (long long)record->id);
-    enum mg_status status =
-        signer_client_make_key(service->config.signer, record->key_type, &token, label, &key, error);
+    enum mg_status status = key_sweep_make_key(service->sweep, record, &key, error);
     if (status == MG_OK) {
         status = public_key_pem(service, &key, pem, error);
     }
-    if (status != MG_OK) {
-        return failed(call, status);
-    }
-    status = lifecycle_key_made(call, record->id, &key, mg_buffer_slice(pem), out, error);
-    struct mg_error later;
-    /* Deleted meanwhile: nobody will ask for the key again. */
-    if (status == MG_NOT_FOUND && signer_client_destroy(service->config.signer, &key, &later) != MG_OK) {
-        mg_log_warning("the key of a deleted intermediate could not be destroyed: %s", later.text);
-    }
-    return status;
+    return status == MG_OK ? lifecycle_key_made(call, record->id, &key, mg_buffer_slice(pem), out, error)
+                           : failed(call, status);
 }
 
 enum mg_status service_make_key(struct service *service, struct lifecycle_call *call, int64_t id,
@@ -168,6 +128,10 @@ enum mg_status service_make_key(struct service *service, struct lifecycle_call *
     }
     mg_buffer_init(&pem, MAX_PEM);
     status = make_key(service, call, &record, &pem, out, error);
+    key_sweep_end_wish(service->sweep);
+    if (status == MG_NOT_FOUND) {
+        key_sweep_now(service->sweep); /* deleted meanwhile: nobody will ask for the key again */
+    }
     mg_buffer_free(&pem);
     intermediate_free(&record);
     return status;
@@ -273,6 +237,17 @@ static void publish_again(struct service *service)
     }
 }
 
+/* is_successor tells whether |id| succeeds another. */
+static bool is_successor(const struct service *service, int64_t id)
+{
+    struct intermediate_list list = {.num_items = 0};
+    struct mg_error ignored;
+    bool named =
+        publication_load_all(service->config.lifecycle->store, &list, &ignored) == MG_OK && succession_names(&list, id);
+    intermediate_list_free(&list);
+    return named;
+}
+
 enum mg_status service_finalize(struct service *service, struct lifecycle_call *call, int64_t id,
                                 struct intermediate *out, struct mg_error *error)
 {
@@ -288,7 +263,7 @@ enum mg_status service_finalize(struct service *service, struct lifecycle_call *
         return failed(call, status);
     }
     status = lifecycle_finalize(call, id, out, error);
-    if (status == MG_OK && enabled) {
+    if (status == MG_OK && (enabled || is_successor(service, id))) {
         publish_again(service);
     }
     return status;
@@ -316,9 +291,18 @@ enum mg_status service_update(struct service *service, struct lifecycle_call *ca
     return status;
 }
 
+enum mg_status service_set_successor(struct service *service, struct lifecycle_call *call, int64_t id,
+                                     int64_t successor_id, struct intermediate *out, struct mg_error *error)
+{
+    enum mg_status status = lifecycle_set_successor(call, id, successor_id, out, error);
+    if (status == MG_OK && is_ready(call, id)) {
+        publish_again(service);
+    }
+    return status;
+}
+
 enum mg_status service_delete(struct service *service, struct lifecycle_call *call, int64_t id, struct mg_error *error)
 {
-    struct mg_error later;
     bool ready = is_ready(call, id);
     enum mg_status status = lifecycle_delete(call, id, error);
     if (status != MG_OK) {
@@ -327,9 +311,7 @@ enum mg_status service_delete(struct service *service, struct lifecycle_call *ca
     if (ready) {
         publish_again(service); /* before the key is gone */
     }
-    if (destroy_doomed(service, &later) != MG_OK) {
-        mg_log_warning("the key of a deleted intermediate will be destroyed later: %s", later.text);
-    }
+    key_sweep_now(service->sweep);
     return MG_OK;
 }
 
@@ -387,8 +369,8 @@ static enum mg_status swap_default(struct service *service, struct lifecycle_cal
         return lifecycle_commit_default(call, id, &now, out, error); /* it is: nothing to tell anybody */
     }
     struct swap swap = {.call = call, .id = id, .epoch = (uint64_t)now.epoch + 1, .out = out};
-    status =
-        publication_load(&publication, service->config.lifecycle, id, swap.epoch, service->config.prepare_ms, error);
+    uint32_t prepare_ms = atomic_load_explicit(&service->prepare_ms, memory_order_relaxed);
+    status = publication_load(&publication, service->config.lifecycle, id, swap.epoch, prepare_ms, error);
     call->code = NULL;
     if (status == MG_OK) {
         const struct engines_publication wanted = {
@@ -498,24 +480,33 @@ static enum mg_status install_builtin(const struct service *service, int64_t now
     return status;
 }
 
-/* install_all has the signer know every finalized intermediate: a signer that was restored from a backup may not. */
-static enum mg_status install_all(const struct service *service, struct mg_error *error)
+/* agree has the signer issue with |record|, or not, as its state says: a signer that was restored from a backup may not
+ * know it yet, and control may have died between asking for an issuer and noting that it has one. */
+static enum mg_status agree(const struct service *service, const struct intermediate *record, struct mg_error *error)
+{
+    struct mg_error cause;
+    if (record->type == INTERMEDIATE_BUILTIN || !intermediate_has_key(record)) {
+        return MG_OK;
+    }
+    enum mg_status status = record->state == INTERMEDIATE_CERT_READY
+                                ? install(service, record, &cause)
+                                : signer_client_remove(service->config.signer, &record->key_id, &cause);
+    if (status == MG_IO) {
+        return mg_error_set(error, MG_IO, "%s", cause.text);
+    }
+    if (status != MG_OK) {
+        mg_log_error("intermediate %lld, %s: the signer does not agree: %s", (long long)record->id, record->name,
+                     cause.text);
+    }
+    return MG_OK;
+}
+
+static enum mg_status agree_on_all(const struct service *service, struct mg_error *error)
 {
     struct intermediate_list list = {.num_items = 0};
     enum mg_status status = publication_load_all(service->config.lifecycle->store, &list, error);
     for (size_t i = 0; i < list.num_items && status == MG_OK; i++) {
-        const struct intermediate *record = &list.items[i];
-        struct mg_error cause;
-        if (record->type == INTERMEDIATE_BUILTIN || record->state != INTERMEDIATE_CERT_READY) {
-            continue;
-        }
-        enum mg_status installed = install(service, record, &cause);
-        if (installed == MG_IO) {
-            status = mg_error_set(error, MG_IO, "%s", cause.text);
-        } else if (installed != MG_OK) {
-            mg_log_error("intermediate %lld, %s: the signer does not take it: %s", (long long)record->id, record->name,
-                         cause.text);
-        }
+        status = agree(service, &list.items[i], error);
     }
     intermediate_list_free(&list);
     return status;
@@ -540,14 +531,22 @@ static enum mg_status set_present(struct service *service, struct mg_error *erro
     return status;
 }
 
-enum mg_status service_start(struct service *service, int64_t now_us, struct mg_error *error)
+static enum mg_status start(struct service *service, int64_t now_us, struct mg_error *error)
 {
     enum mg_status status = install_builtin(service, now_us, error);
     if (status == MG_OK) {
-        status = destroy_doomed(service, error);
+        status = agree_on_all(service, error);
     }
     if (status == MG_OK) {
-        status = install_all(service, error);
+        status = set_present(service, error);
     }
-    return status == MG_OK ? set_present(service, error) : status;
+    return status == MG_OK ? key_sweep_start(service->sweep, error) : status;
+}
+
+enum mg_status service_start(struct service *service, int64_t now_us, struct mg_error *error)
+{
+    pthread_mutex_lock(&service->publishing);
+    enum mg_status status = start(service, now_us, error);
+    pthread_mutex_unlock(&service->publishing);
+    return status;
 }

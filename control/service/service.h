@@ -24,16 +24,21 @@ struct service_config {
     const struct lifecycle *lifecycle;
     struct signer_client *signer;
     struct engines *engines;
-    uint32_t prepare_ms; /* for minting ahead */
+    uint32_t prepare_ms; /* for minting ahead, at first */
 };
 
 MG_MUST_USE enum mg_status service_new(struct service **out, const struct service_config *config,
                                        struct mg_error *error);
 void service_free(struct service *service);
 
+/* service_set_prepare_ms changes the time for minting ahead, from the next publication on. */
+void service_set_prepare_ms(struct service *service, uint32_t prepare_ms);
+
 /* service_start brings store, signer and engines together after a start: the built-in intermediate is taken from the
- * signer, doomed keys are destroyed, finalized intermediates are installed, and engines are told what is present.
- * MG_IO: the signer is not there; try again. |now_us|: since 1970. Before requests are served. */
+ * signer, which is made to issue with the finalized intermediates and no others; engines are told what is present; then
+ * keys that nobody wants any more are destroyed.
+ * MG_IO: the signer is not there; try again. |now_us|: since 1970. Before that, nothing else of this header may be
+ * called. */
 MG_MUST_USE enum mg_status service_start(struct service *service, int64_t now_us, struct mg_error *error);
 
 /* service_make_key has the signer make the key pair of |id|, once: POST keyPair. */
@@ -46,7 +51,7 @@ MG_MUST_USE enum mg_status service_make_csr(struct service *service, struct life
                                             struct mg_error *error);
 
 /* service_finalize makes it an issuer of the signer's, and ready: POST finalizeCert. Where it is ENABLED, engines are
- * told of it, for rules that name it. */
+ * told of it, for rules that name it, and where it is another's successor. */
 MG_MUST_USE enum mg_status service_finalize(struct service *service, struct lifecycle_call *call, int64_t id,
                                             struct intermediate *out, struct mg_error *error);
 
@@ -54,6 +59,12 @@ MG_MUST_USE enum mg_status service_finalize(struct service *service, struct life
 MG_MUST_USE enum mg_status service_update(struct service *service, struct lifecycle_call *call, int64_t id,
                                           const struct lifecycle_draft *draft, struct intermediate *out,
                                           struct mg_error *error);
+
+/* service_set_successor is lifecycle_set_successor; engines are told where |id| is ready: they help themselves when it
+ * expires. */
+MG_MUST_USE enum mg_status service_set_successor(struct service *service, struct lifecycle_call *call, int64_t id,
+                                                 int64_t successor_id, struct intermediate *out,
+                                                 struct mg_error *error);
 
 /* service_delete is lifecycle_delete, then engines are told, and the key is destroyed; if the signer is away, later. */
 MG_MUST_USE enum mg_status service_delete(struct service *service, struct lifecycle_call *call, int64_t id,

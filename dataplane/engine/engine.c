@@ -18,14 +18,13 @@
 #include "base/log.h"
 #include "cache/cache.h"
 #include "cache/rcu.h"
-#include "dataplane/engine/engine_metrics.h"
+#include "dataplane/engine/engine_pages.h"
 #include "dataplane/publish/publisher.h"
-#include "dataplane/session/issuers.h"
+#include "dataplane/session/issuer_watch.h"
 #include "dataplane/session/session_internal.h"
 #include "dataplane/tls/chain_memory.h"
 #include "dataplane/tls/tls_settings.h"
 #include "dataplane/worker/worker.h"
-#include "metrics/metrics_http.h"
 
 /* Descriptors beside those of sessions: ports, queues, logs, sockets of libraries. */
 #define SPARE_DESCRIPTORS 128
@@ -38,7 +37,8 @@ struct engine {
     struct intermediates *intermediates;
     struct metrics_http *metrics;
     uint64_t generation; /* of policy and TLS settings */
-    cpu_set_t cpus;      /* before the EAL pinned the main thread */
+    struct issuer_watch issuer_watch;
+    cpu_set_t cpus; /* before the EAL pinned the main thread */
 };
 
 /* ---- parts ---- */
@@ -181,41 +181,6 @@ static enum mg_status start_threads(struct engine *engine, struct mg_error *erro
     return MG_OK;
 }
 
-/* ---- the metrics endpoint ---- */
-
-static void render_metrics(void *arg, struct mg_buffer *out)
-{
-    const struct engine *engine = arg;
-    if (mg_rcu_thread_start() == MG_OK) {
-        engine_metrics_write(&engine->dataplane, out);
-        mg_rcu_thread_stop();
-    }
-}
-
-static void render_bypasses(void *arg, struct mg_buffer *out)
-{
-    const struct engine *engine = arg;
-    if (mg_rcu_thread_start() == MG_OK) {
-        learned_list(engine->dataplane.learned, (int64_t)(mg_clock_monotonic_ns() / MG_NS_PER_SECOND), out);
-        mg_rcu_thread_stop();
-    }
-}
-
-static enum mg_status start_metrics(struct engine *engine, struct mg_error *error)
-{
-    const struct metrics_http_route routes[] = {
-        {.path = "/metrics", .content_type = METRICS_HTTP_PROMETHEUS, .render = render_metrics, .arg = engine},
-        {.path = "/bypasses", .content_type = "application/json", .render = render_bypasses, .arg = engine},
-    };
-    const struct metrics_http_config config = {
-        .socket_path = engine->config->metrics.socket,
-        .tcp_address = engine->config->metrics.tcp,
-        .routes = routes,
-        .num_routes = MG_ARRAY_LEN(routes),
-    };
-    return metrics_http_start(&engine->metrics, &config, error);
-}
-
 /* ---- start ---- */
 
 static void *start_rcu_helpers(void *arg)
@@ -314,7 +279,7 @@ enum mg_status engine_start(struct engine **out, struct config *config, struct m
         status = drop_privileges(error);
     }
     if (status == MG_OK) {
-        status = start_metrics(engine, error);
+        status = engine_pages_start(&engine->metrics, &engine->dataplane, error);
     }
     if (status == MG_OK) {
         status = confine(error);
@@ -328,6 +293,12 @@ enum mg_status engine_start(struct engine **out, struct config *config, struct m
 
 /* ---- while running ---- */
 
+static void warn_of_restart(void *arg, const char *key)
+{
+    (void)arg;
+    mg_log_warning("reload: %s has changed, which takes a restart", key);
+}
+
 enum mg_status engine_reload(struct engine *engine, struct mg_error *error)
 {
     struct config *config;
@@ -339,10 +310,7 @@ enum mg_status engine_reload(struct engine *engine, struct mg_error *error)
     struct tls_settings *tls = NULL, *old_tls = engine->dataplane.tls;
     status = make_snapshots(engine, config, &policy, &tls, error);
     if (status == MG_OK) {
-        const char *key = config_needs_restart(engine->config, config);
-        if (key != NULL) {
-            mg_log_warning("reload: %s has changed, which takes a restart", key);
-        }
+        config_each_needing_restart(engine->config, config, warn_of_restart, NULL);
         mg_log_set_level(config->log_level);
         mg_rcu_publish(&engine->dataplane.policy, policy);
         mg_rcu_publish(&engine->dataplane.tls, tls);
@@ -367,6 +335,8 @@ void engine_tick(struct engine *engine)
     if (leaf_keys_rotate(engine->dataplane.leaf_keys, now) != MG_OK) {
         mg_log_error("no new leaf key could be made; the old ones stay in use");
     }
+    (void)issuer_watch_look(&engine->issuer_watch, engine->dataplane.issuers,
+                            policy_on_issuer_expiry(engine->dataplane.policy), mg_clock_wall_seconds());
 }
 
 static uint32_t num_sessions(const struct engine *engine)

@@ -49,6 +49,28 @@ static void write_learned(const struct dataplane *dataplane, struct mg_buffer *o
             stats.evicted);
 }
 
+void engine_issuer_health(const struct dataplane *dataplane, struct issuer_health *out)
+{
+    issuer_health_of(out, dataplane->issuers, policy_on_issuer_expiry(mg_rcu_load(&dataplane->policy)),
+                     mg_clock_wall_seconds());
+}
+
+static void write_issuers(const struct dataplane *dataplane, struct mg_buffer *out)
+{
+    struct issuer_health health;
+    engine_issuer_health(dataplane, &health);
+    gauge(out, "mintgate_minting_issuer_generation",
+          "Generation of the forward-trust issuer, or of who signs in its place; 0: none yet.", health.generation);
+    gauge(out, "mintgate_minting_issuer_not_after_seconds", "End of its validity, seconds since 1970.",
+          (uint64_t)health.not_after);
+    gauge(out, "mintgate_minting_issuer_remaining_seconds", "How long it can be used yet; 0: nobody signs.",
+          (uint64_t)health.remaining);
+    gauge(out, "mintgate_minting_issuers_expired", "Issuers in use that have expired.", health.num_expired);
+    gauge(out, "mintgate_minting_issuers_unserved",
+          "Of these, that nobody signs in place of: alarm, their flows go as control.on_issuer_expiry says.",
+          health.num_unserved);
+}
+
 static void write_gauges(const struct dataplane *dataplane, struct mg_buffer *out)
 {
     uint64_t flows = 0, sessions = 0;
@@ -72,11 +94,6 @@ static void write_gauges(const struct dataplane *dataplane, struct mg_buffer *ou
             session_log_write_errors(dataplane->log));
     gauge(out, "mintgate_dataplane_policy_generation", "How often the policy was loaded.",
           policy_generation(mg_rcu_load(&dataplane->policy)));
-    const struct issuer *issuer = issuers_get0(dataplane->issuers, WIRE_ISSUER_DEFAULT);
-    gauge(out, "mintgate_minting_issuer_generation", "Generation of the forward-trust issuer; 0: none yet.",
-          issuer == NULL ? 0 : issuer->generation);
-    gauge(out, "mintgate_minting_issuer_not_after_seconds", "End of its validity, seconds since 1970.",
-          issuer == NULL ? 0 : (uint64_t)issuer->not_after);
     mg_metrics_family(out, "mintgate_cache_rcu_stall_seconds", "gauge", "Age of the oldest unfinished grace period.");
     mg_metrics_sample_seconds(out, "mintgate_cache_rcu_stall_seconds", "", (double)mg_rcu_stall_ns() / 1e9);
 }
@@ -183,6 +200,7 @@ void engine_metrics_write(const struct dataplane *dataplane, struct mg_buffer *o
 {
     write_counters(dataplane, out);
     write_gauges(dataplane, out);
+    write_issuers(dataplane, out);
     write_caches(dataplane, out);
     publisher_metrics_write(dataplane->publisher, out);
     write_minting(dataplane, out);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mintgate: the engine. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,14 +10,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/options.h"
 #include "cache/rcu.h"
 #include "config/config.h"
-#include "config/values.h"
 #include "dataplane/engine/engine.h"
-#include "dataplane/policy/policy.h"
-#include "minting/names.h"
-
-#define EXIT_USAGE 2
+#include "dataplane/policy/explain.h"
 
 static const char usage[] =
     "usage: mintgate --config FILE [OPTION]\n"
@@ -39,11 +34,20 @@ static const char usage[] =
     "\n"
     "SIGHUP reloads policy and TLS settings and reopens the session log; SIGTERM drains and ends.\n";
 
-struct options {
+static struct options {
     const char *config;
-    bool check, explain;
-    const char *client, *server, *port, *sni;
+    bool check, explain, reference;
+    struct explain_texts texts;
+} options;
+
+static const struct mg_option known[] = {
+    {.name = "config", .text = &options.config},       {.name = "check", .given = &options.check},
+    {.name = "explain", .given = &options.explain},    {.name = "client", .text = &options.texts.client},
+    {.name = "server", .text = &options.texts.server}, {.name = "port", .text = &options.texts.port},
+    {.name = "sni", .text = &options.texts.sni},       {.name = "config-reference", .given = &options.reference},
 };
+static const struct mg_program program = {
+    .name = "mintgate", .usage = usage, .options = known, .num_options = MG_ARRAY_LEN(known)};
 
 static int fail(const char *text)
 {
@@ -53,8 +57,7 @@ static int fail(const char *text)
 
 static int usage_error(const char *text)
 {
-    fprintf(stderr, "mintgate: %s\nTry mintgate --help.\n", text);
-    return EXIT_USAGE;
+    return mg_options_wrong(&program, text);
 }
 
 static int print_reference(void)
@@ -69,44 +72,23 @@ static int print_reference(void)
 
 /* ---- explain ---- */
 
-static bool parse_address(const char *text, uint8_t out[16], bool *is_ipv6)
+static int explain(const struct config *config, const struct explain_texts *texts)
 {
-    struct config_prefix prefix;
-    if (text == NULL || !config_value_prefix(text, &prefix) || prefix.len != (prefix.is_ipv6 ? 128 : 32)) {
-        return false;
-    }
-    memcpy(out, prefix.address, sizeof(prefix.address));
-    *is_ipv6 = prefix.is_ipv6;
-    return true;
-}
-
-static int explain(const struct config *config, const struct options *options)
-{
-    uint8_t client[16], server[16];
-    bool client_is_ipv6, server_is_ipv6;
-    struct config_port_range port;
-    struct dns_name name = {0};
+    struct explain_question question;
     struct policy *policy;
     struct mg_error error;
-    if (!parse_address(options->client, client, &client_is_ipv6)) {
-        return usage_error("--explain wants --client ADDRESS");
+    if (texts->client == NULL || texts->server == NULL) {
+        return usage_error("--explain wants --client ADDRESS and --server ADDRESS");
     }
-    if (!parse_address(options->server, server, &server_is_ipv6) || client_is_ipv6 != server_is_ipv6) {
-        return usage_error("--explain wants --server ADDRESS, of the client's family");
-    }
-    if (!config_value_ports(options->port, &port) || port.first != port.last) {
-        return usage_error("--port is a number from 1 to 65535");
-    }
-    if (options->sni != NULL && dns_name_from_sni(&name, mg_slice_of_text(options->sni)) != DNS_NAME_OK) {
-        return usage_error("--sni is no host name");
+    if (explain_parse(&question, texts, &error) != MG_OK) {
+        return usage_error(error.text);
     }
     if (policy_new(&policy, config, 1, &error) != MG_OK) {
         return fail(error.text);
     }
-    const struct policy_flow flow = {client, server, client_is_ipv6, port.first};
     struct mg_buffer out;
     mg_buffer_init(&out, 1 << 20);
-    policy_explain(policy, &flow, dns_name_slice(&name), &out);
+    explain_rules(&question, policy, &out);
     fwrite(out.data, 1, out.len, stdout);
     mg_buffer_free(&out);
     policy_free(policy);
@@ -178,83 +160,17 @@ static int run(struct config *config)
     return EXIT_SUCCESS;
 }
 
-enum {
-    OPTION_CONFIG = 256,
-    OPTION_CHECK,
-    OPTION_EXPLAIN,
-    OPTION_CLIENT,
-    OPTION_SERVER,
-    OPTION_PORT,
-    OPTION_SNI,
-    OPTION_REFERENCE,
-    OPTION_VERSION,
-    OPTION_HELP
-};
-
-static const struct option long_options[] = {
-    {"config", required_argument, NULL, OPTION_CONFIG},
-    {"check", no_argument, NULL, OPTION_CHECK},
-    {"explain", no_argument, NULL, OPTION_EXPLAIN},
-    {"client", required_argument, NULL, OPTION_CLIENT},
-    {"server", required_argument, NULL, OPTION_SERVER},
-    {"port", required_argument, NULL, OPTION_PORT},
-    {"sni", required_argument, NULL, OPTION_SNI},
-    {"config-reference", no_argument, NULL, OPTION_REFERENCE},
-    {"version", no_argument, NULL, OPTION_VERSION},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
-};
-
-/* parse_options returns -1 to go on, or the exit status. */
-static int parse_options(int argc, char **argv, struct options *options)
-{
-    for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
-        switch (option) {
-        case OPTION_CONFIG:
-            options->config = optarg;
-            break;
-        case OPTION_CHECK:
-            options->check = true;
-            break;
-        case OPTION_EXPLAIN:
-            options->explain = true;
-            break;
-        case OPTION_CLIENT:
-            options->client = optarg;
-            break;
-        case OPTION_SERVER:
-            options->server = optarg;
-            break;
-        case OPTION_PORT:
-            options->port = optarg;
-            break;
-        case OPTION_SNI:
-            options->sni = optarg;
-            break;
-        case OPTION_REFERENCE:
-            return print_reference();
-        case OPTION_VERSION:
-            puts("mintgate " MINTGATE_VERSION);
-            return EXIT_SUCCESS;
-        case OPTION_HELP:
-            fputs(usage, stdout);
-            return EXIT_SUCCESS;
-        default:
-            return EXIT_USAGE;
-        }
-    }
-    if (optind < argc) {
-        return usage_error("unexpected argument");
-    }
-    return options->config == NULL ? usage_error("--config FILE is needed") : -1;
-}
-
 int main(int argc, char **argv)
 {
-    struct options options = {.port = "443"};
-    int result = parse_options(argc, argv, &options);
+    int result = mg_options_parse(&program, argc, argv);
     if (result >= 0) {
         return result;
+    }
+    if (options.reference) {
+        return print_reference();
+    }
+    if (options.config == NULL) {
+        return usage_error("--config FILE is needed");
     }
     struct config *config;
     struct mg_error error;
@@ -262,7 +178,7 @@ int main(int argc, char **argv)
         return fail(error.text);
     }
     if (options.check || options.explain) {
-        result = options.check ? check(config) : explain(config, &options);
+        result = options.check ? check(config) : explain(config, &options.texts);
         config_free(config);
         return result;
     }

@@ -40,22 +40,34 @@ static bool wants_learned(const struct config_policy *settings)
     return settings->not_interceptable == CONFIG_WAY_OUT_BYPASS || settings->minting_failed == CONFIG_WAY_OUT_BYPASS;
 }
 
-void decision_of(struct decision *out, const struct policy *policy, struct learned *learned,
-                 enum config_tls_version min_version, const struct policy_flow *flow, const struct hello_info *hello,
-                 int64_t now)
+/* nobody_signs tells whether the issuer of |verdict| has expired, with nobody in its place. */
+static bool nobody_signs(const struct decision_facts *facts, const struct policy_verdict *verdict)
 {
+    struct issuer *ignored;
+    return issuers_choose(facts->issuers, verdict->issuer, policy_on_issuer_expiry(facts->policy), facts->now_wall,
+                          &ignored) == ISSUERS_SPENT;
+}
+
+void decision_of(struct decision *out, const struct decision_facts *facts, const struct policy_flow *flow,
+                 const struct hello_info *hello)
+{
+    const struct policy *policy = facts->policy;
     const struct config_policy *settings = policy_settings(policy);
     struct policy_verdict verdict;
     policy_decide(policy, flow, hello_info_sni(hello), &verdict);
     if (verdict.action != CONFIG_ACTION_INTERCEPT) {
         by_rule(out, &verdict);
-    } else if (hello->max_version < (uint16_t)min_version) {
+    } else if (hello->max_version < (uint16_t)facts->min_version) {
         decision_way_out(out, policy, COUNT_WAY_OUT_BELOW_MINIMUM, settings->below_minimum, "below_minimum");
     } else if (hello->has_ech && settings->ech != CONFIG_ECH_INTERCEPT) {
         decision_way_out(out, policy, COUNT_WAY_OUT_ECH,
                          settings->ech == CONFIG_ECH_BLOCK ? CONFIG_WAY_OUT_BLOCK : CONFIG_WAY_OUT_BYPASS, "ech");
-    } else if (wants_learned(settings) && learned_contains(learned, flow, hello_info_sni(hello), now)) {
+    } else if (wants_learned(settings) && learned_contains(facts->learned, flow, hello_info_sni(hello), facts->now)) {
         decision_way_out(out, policy, COUNT_WAY_OUT_LEARNED, CONFIG_WAY_OUT_BYPASS, "learned_bypass");
+    } else if (nobody_signs(facts, &verdict)) {
+        bool blocks = policy_on_issuer_expiry(policy) == CONFIG_EXPIRY_BLOCK;
+        decision_way_out(out, policy, COUNT_WAY_OUT_ISSUER_EXPIRED,
+                         blocks ? CONFIG_WAY_OUT_BLOCK : CONFIG_WAY_OUT_BYPASS, "issuer_expired");
     } else {
         by_rule(out, &verdict);
     }

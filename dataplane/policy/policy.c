@@ -20,6 +20,7 @@ struct rule {
 struct policy {
     uint64_t generation;
     struct config_policy settings; /* its |rules| is empty: they are compiled below */
+    enum config_issuer_expiry on_issuer_expiry;
     struct rule *rules;
     size_t num_rules;
 };
@@ -80,6 +81,7 @@ enum mg_status policy_new(struct policy **out, const struct config *config, uint
     policy->generation = generation;
     policy->settings = config->policy;
     policy->settings.rules = (struct config_rules){0};
+    policy->on_issuer_expiry = config->control.on_issuer_expiry;
     policy->rules = rules;
     enum mg_status status = MG_OK;
     for (size_t i = 0; i < source->num_items && status == MG_OK; i++) {
@@ -120,6 +122,11 @@ uint64_t policy_generation(const struct policy *policy)
 const struct config_policy *policy_settings(const struct policy *policy)
 {
     return &policy->settings;
+}
+
+enum config_issuer_expiry policy_on_issuer_expiry(const struct policy *policy)
+{
+    return policy->on_issuer_expiry;
 }
 
 /* ---- matching ---- */

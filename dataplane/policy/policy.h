@@ -48,6 +48,9 @@ uint64_t policy_generation(const struct policy *policy);
 /* policy_settings returns the ways out and their times, as configured. */
 const struct config_policy *policy_settings(const struct policy *policy);
 
+/* policy_on_issuer_expiry returns control.on_issuer_expiry, which is the engine's to carry out. */
+enum config_issuer_expiry policy_on_issuer_expiry(const struct policy *policy);
+
 /* policy_may_touch tells whether any name could make this flow intercepted or blocked. Where not, it need not be
  * watched at all. */
 bool policy_may_touch(const struct policy *policy, const struct policy_flow *flow);

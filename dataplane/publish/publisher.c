@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,6 +30,8 @@
 #define LAST_BACKOFF_NS (2 * MG_NS_PER_SECOND)
 #define PROGRESS_EVERY_NS (200 * MG_NS_PER_MS)
 #define MAX_WAIT_MS 100
+/* Beside a busy worker and session the thread gets about a twentieth of a processor, and all that they leave over. */
+#define BACKGROUND_NICE 10
 /* The name in the leaf that shows that the signer signs with an issuer (RFC 6761 section 6.4). */
 #define PROBE_NAME "probe.invalid"
 /* Of the cache, as much as may be leaves that were minted ahead: the rest is for those that are in use. */
@@ -56,6 +60,7 @@ struct publisher {
     int epoll_fd;
     int stop_fd;       /* an eventfd: written to stop */
     _Atomic bool stop; /* main: wo, thread: ro */
+    sem_t settled;     /* the thread has made the last system calls that are forbidden later */
     pthread_t thread;
     bool started;
 
@@ -155,8 +160,9 @@ static void begin_minting(struct publisher *publisher)
 {
     struct preparation *preparation = &publisher->preparation;
     struct dataplane *dataplane = publisher->dataplane;
-    const struct issuer *present = issuers_get0(dataplane->issuers, WIRE_ISSUER_DEFAULT);
-    struct issuer *next = issuer_set_get0_default(preparation->set);
+    struct issuer *present, *next = issuer_set_get0_default(preparation->set);
+    int64_t now = mg_clock_wall_seconds();
+    (void)issuers_choose(dataplane->issuers, "", CONFIG_EXPIRY_SUCCESSOR, now, &present);
     const struct premint_options options = {
         .leaves = dataplane->leaves,
         .config = &dataplane->config->cache,
@@ -167,7 +173,8 @@ static void begin_minting(struct publisher *publisher)
     };
     preparation->stage = MINTING;
     preparation->deadline_ns = publisher->now_ns + preparation->premint_ms * MG_NS_PER_MS;
-    bool needed = preparation->premint_ms > 0 && present != NULL && present->generation != next->generation;
+    bool needed = preparation->premint_ms > 0 && present != NULL && present->generation != next->generation &&
+                  !issuer_is_spent(next, now);
     if (!needed) {
         ready(publisher);
     } else if (premint_new(&preparation->premint, &options) != MG_OK) {
@@ -235,6 +242,19 @@ static enum mg_status probe(struct publisher *publisher, struct issuer *issuer, 
     return MG_OK;
 }
 
+/* probe_all probes all issuers of the preparation that are to sign: one that has expired is known, and no more. */
+static enum mg_status probe_all(struct publisher *publisher, struct mg_error *error)
+{
+    const struct issuer_set *set = publisher->preparation.set;
+    enum mg_status status = MG_OK;
+    for (size_t i = 0; status == MG_OK && i < issuer_set_count(set); i++) {
+        if (!issuer_is_spent(issuer_set_get0(set, i), mg_clock_wall_seconds())) {
+            status = probe(publisher, issuer_set_get0(set, i), error);
+        }
+    }
+    return status;
+}
+
 /* ---- from the control plane ---- */
 
 /* prepare begins. The engine's own words for what is wrong go back to the control plane. */
@@ -253,11 +273,13 @@ static void prepare(struct publisher *publisher, const struct wire_publish *mess
         mg_buffer_append_slice(&preparation->packet, packet);
         status = mg_buffer_ok(&preparation->packet) ? MG_OK : MG_MEMORY;
     }
-    for (size_t i = 0; status == MG_OK && i < issuer_set_count(preparation->set); i++) {
-        status = probe(publisher, issuer_set_get0(preparation->set, i), &error);
+    if (status == MG_OK) {
+        status = probe_all(publisher, &error);
     }
     if (status != MG_OK) {
         refuse(publisher, message->epoch, error.text);
+    } else if (preparation->num_probes == 0) {
+        begin_minting(publisher);
     }
     mint_client_flush(publisher->minter, publisher->now_ns);
 }
@@ -441,12 +463,21 @@ static void turn(struct publisher *publisher)
     mint_ahead(publisher);
 }
 
+/* settle has the thread give up what it needs no more, and step back behind workers and sessions. */
+static enum mg_status settle(struct mg_error *error)
+{
+    pthread_setname_np(pthread_self(), "publisher");
+    (void)setpriority(PRIO_PROCESS, 0, BACKGROUND_NICE); /* on Linux the calling thread's alone */
+    return mg_confine_thread(error);
+}
+
 static void *publisher_main(void *arg)
 {
     struct publisher *publisher = arg;
-    pthread_setname_np(pthread_self(), "publisher");
     struct mg_error error;
-    if (mg_confine_thread(&error) != MG_OK || mg_rcu_thread_start() != MG_OK) {
+    enum mg_status status = settle(&error);
+    sem_post(&publisher->settled);
+    if (status != MG_OK || mg_rcu_thread_start() != MG_OK) {
         mg_log_error("the publisher does not start: nothing is taken from the control plane");
         return NULL;
     }
@@ -468,6 +499,7 @@ static void load(struct publisher *publisher)
     struct wire_publish message;
     struct issuer_set *set;
     struct mg_error error;
+    mg_file_remove_unfinished(publisher->file);
     mg_buffer_clear(&publisher->out);
     enum mg_status status =
         publisher->file[0] == '\0' ? MG_NOT_FOUND : mg_file_read(publisher->file, &publisher->out, &error);
@@ -512,6 +544,7 @@ enum mg_status publisher_new(struct publisher **out, struct dataplane *dataplane
     if (publisher == NULL) {
         return mg_error_set(error, MG_MEMORY, "publisher: out of memory");
     }
+    sem_init(&publisher->settled, 0, 0);
     publisher->dataplane = dataplane;
     publisher->socket_path = dataplane->config->control.engine_socket;
     publisher->file = dataplane->config->minting.published;
@@ -542,6 +575,8 @@ enum mg_status publisher_start(struct publisher *publisher, struct mg_error *err
         return mg_error_set(error, MG_INTERNAL, "cannot start the publisher");
     }
     publisher->started = true;
+    while (sem_wait(&publisher->settled) != 0) { /* a signal */
+    }
     return MG_OK;
 }
 
@@ -567,6 +602,7 @@ void publisher_free(struct publisher *publisher)
         close(publisher->stop_fd);
     }
     mint_client_free(publisher->minter);
+    sem_destroy(&publisher->settled);
     mg_buffer_free(&publisher->out);
     free(publisher->in);
     free(publisher);

@@ -14,6 +14,8 @@
 struct published {
     char name[WIRE_PUBLISH_MAX_TEXT + 1];
     struct issuer *issuer; /* one reference */
+    uint8_t successor;     /* its place in the set, from 1; 0: none */
+    bool is_reserve;
 };
 
 struct issuer_set {
@@ -228,6 +230,8 @@ enum mg_status issuers_prepare(struct issuers *issuers, const struct wire_publis
         struct published *place = &set->published[i];
         struct mg_error cause;
         memcpy(place->name, wire->name.data, wire->name.len);
+        place->successor = wire->successor;
+        place->is_reserve = wire->is_reserve;
         status = make(issuers, issuers_get0_set(issuers), &wire->issuer, now, &place->issuer, &cause);
         if (status == MG_OK) {
             set->num_published++;
@@ -269,6 +273,32 @@ struct issuer *issuer_set_get0(const struct issuer_set *set, size_t index)
     return set->published[index].issuer;
 }
 
+const char *issuer_set_name(const struct issuer_set *set, size_t index)
+{
+    return set->published[index].name;
+}
+
+bool issuer_set_is_reserve(const struct issuer_set *set, size_t index)
+{
+    return set->published[index].is_reserve;
+}
+
+size_t issuer_set_signer(const struct issuer_set *set, size_t index, enum config_issuer_expiry on_expiry, int64_t now)
+{
+    size_t max_steps = on_expiry == CONFIG_EXPIRY_SUCCESSOR ? set->num_published : 1; /* they may go in a circle */
+    for (size_t step = 0; step < max_steps; step++) {
+        const struct published *published = &set->published[index];
+        if (!issuer_is_spent(published->issuer, now)) {
+            return index;
+        }
+        if (published->successor == 0 || published->successor > set->num_published) {
+            break;
+        }
+        index = published->successor - 1U;
+    }
+    return SIZE_MAX;
+}
+
 bool issuer_set_uses(const struct issuer_set *set, uint64_t generation)
 {
     for (size_t i = 0; i < set->num_published; i++) {
@@ -295,15 +325,43 @@ struct issuer *issuers_get0(const struct issuers *issuers, enum wire_issuer_role
     return role == WIRE_ISSUER_UNTRUST ? set->untrusted : issuer_set_get0_default(set);
 }
 
-struct issuer *issuers_get0_named(const struct issuers *issuers, const char *name)
+/* find_named returns the place of the one that rules know as |name|, or that of the default. */
+static size_t find_named(const struct issuer_set *set, const char *name)
+{
+    for (size_t i = 0; name[0] != '\0' && i < set->num_published; i++) {
+        if (!set->published[i].is_reserve && strcmp(set->published[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+enum issuers_choice issuers_choose(const struct issuers *issuers, const char *name, enum config_issuer_expiry on_expiry,
+                                   int64_t now, struct issuer **out)
+{
+    const struct issuer_set *set = issuers_get0_set(issuers);
+    *out = NULL;
+    if (set == NULL || set->num_published == 0) {
+        return ISSUERS_NONE;
+    }
+    size_t signer = issuer_set_signer(set, find_named(set, name), on_expiry, now);
+    if (signer == SIZE_MAX) {
+        return ISSUERS_SPENT;
+    }
+    *out = set->published[signer].issuer;
+    return ISSUERS_CHOSEN;
+}
+
+const char *issuers_name_of(const struct issuers *issuers, uint64_t generation)
 {
     const struct issuer_set *set = issuers_get0_set(issuers);
     for (size_t i = 0; set != NULL && i < set->num_published; i++) {
-        if (strcmp(set->published[i].name, name) == 0) {
-            return set->published[i].issuer;
+        if (set->published[i].issuer->generation == generation) {
+            return set->published[i].name[0] == '\0' ? "signer's default" : set->published[i].name;
         }
     }
-    return NULL;
+    bool is_untrusted = set != NULL && set->untrusted != NULL && set->untrusted->generation == generation;
+    return is_untrusted ? "forward-untrust" : "";
 }
 
 uint64_t issuers_epoch(const struct issuers *issuers)

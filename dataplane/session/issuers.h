@@ -6,11 +6,16 @@
  * Until the control plane has published something (epoch 0), the signer says which issuer is the default; from then on
  * the control plane does. The forward-untrust issuer is the signer's in any case. An issuer that stays the same stays
  * the same object with the same generation, and so keeps its leaves in the cache.
+ *
+ * Issuers expire while they are in a set. Nothing of one that has is shown from that second on (issuer_is_spent), with
+ * or without a control plane: issuers_choose goes on to the successor that was published with it, or says that there is
+ * nobody, and control.on_issuer_expiry says what becomes of such flows.
  */
 #ifndef MINTGATE_DATAPLANE_SESSION_ISSUERS_H
 #define MINTGATE_DATAPLANE_SESSION_ISSUERS_H
 
 #include "base/status.h"
+#include "config/config.h"
 #include "minting/issuer.h"
 #include "wire/publish.h"
 
@@ -36,6 +41,13 @@ struct issuer *issuer_set_get0_default(const struct issuer_set *set);
 /* issuer_set_count and issuer_set_get0 are all that it serves for servers that verified. Borrowed likewise. */
 size_t issuer_set_count(const struct issuer_set *set);
 struct issuer *issuer_set_get0(const struct issuer_set *set, size_t index);
+/* issuer_set_name returns how that one is known; "" for the signer's own default. Borrowed likewise. */
+const char *issuer_set_name(const struct issuer_set *set, size_t index);
+/* issuer_set_is_reserve tells whether that one is there only to succeed another. */
+bool issuer_set_is_reserve(const struct issuer_set *set, size_t index);
+/* issuer_set_signer returns which one signs for that one at |now|: itself, or, where it is spent and |on_expiry| is
+ * CONFIG_EXPIRY_SUCCESSOR, the first of its successors that is not. SIZE_MAX: nobody. */
+size_t issuer_set_signer(const struct issuer_set *set, size_t index, enum config_issuer_expiry on_expiry, int64_t now);
 /* issuer_set_uses tells whether |generation| is one of its issuers. */
 bool issuer_set_uses(const struct issuer_set *set, uint64_t generation);
 
@@ -50,8 +62,21 @@ const struct issuer_set *issuers_get0_set(const struct issuers *issuers);
 /* issuers_get0 returns the present issuer of |role|, or NULL before there is one. Borrowed likewise. RCU reader. */
 struct issuer *issuers_get0(const struct issuers *issuers, enum wire_issuer_role role);
 
-/* issuers_get0_named returns the one that was published as |name|, or NULL. Borrowed likewise. RCU reader. */
-struct issuer *issuers_get0_named(const struct issuers *issuers, const char *name);
+enum issuers_choice {
+    ISSUERS_CHOSEN,
+    ISSUERS_NONE,  /* none is known yet */
+    ISSUERS_SPENT, /* it has expired, and nobody signs in its place */
+};
+
+/* issuers_choose says who signs at |now| for a server that verified: the issuer that was published as |name|, or the
+ * default where |name| is "" or nobody's; or its successor, as issuer_set_signer. *out is borrowed likewise; NULL
+ * unless one is chosen. RCU reader. */
+enum issuers_choice issuers_choose(const struct issuers *issuers, const char *name, enum config_issuer_expiry on_expiry,
+                                   int64_t now, struct issuer **out);
+
+/* issuers_name_of names the present issuer of |generation|: as it was published, "signer's default", "forward-untrust";
+ * "": none has it any more. Borrowed likewise. RCU reader. */
+const char *issuers_name_of(const struct issuers *issuers, uint64_t generation);
 
 /* issuers_epoch returns what the control plane published last; 0: nothing yet. RCU reader. */
 uint64_t issuers_epoch(const struct issuers *issuers);

@@ -197,6 +197,12 @@ void session_fail_minting(struct session *session)
                   policy_settings(policy)->minting_failed, "minting_failed", SSL_AD_INTERNAL_ERROR);
 }
 
+void session_fail_expired(struct session *session)
+{
+    count(&session->thread->counters, COUNT_WAY_OUT_ISSUER_EXPIRED);
+    session_fail(session, COUNT_SESSION_FAILED_MINT, "issuer_expired", SSL_AD_INTERNAL_ERROR);
+}
+
 /* ---- the server's handshake ---- */
 
 /* shares_no_parameters tells whether the handshake failed for want of a common version, cipher suite or group. */
@@ -447,8 +453,7 @@ static void decide_by_message(struct session *session, const struct policy *poli
     }
     struct policy_flow flow;
     session_policy_flow(session, &flow);
-    decision_of(decision, policy, thread->dataplane->learned, mg_rcu_load(&thread->dataplane->tls)->min_version, &flow,
-                &session->hello, (int64_t)(thread->now_ns / MG_NS_PER_SECOND));
+    dataplane_decide(decision, thread->dataplane, policy, &flow, &session->hello, thread->now_ns, thread->now_wall);
 }
 
 /* advance_hello looks at what the client has sent so far and leaves it in the socket: whoever goes on reads it again.

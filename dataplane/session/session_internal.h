@@ -149,6 +149,9 @@ void session_timer(struct wheel_timer *timer, void *thread);
 void session_fail(struct session *session, enum counter counter, const char *reason, uint8_t alert);
 /* session_fail_minting is session_fail for want of a leaf, with what policy says about later connections. */
 void session_fail_minting(struct session *session);
+/* session_fail_expired is session_fail where the issuer has expired since the flow was decided about: too late to let
+ * it pass. Later flows go as control.on_issuer_expiry says. */
+void session_fail_expired(struct session *session);
 /* session_end closes both sockets and writes the record. |abort|: by reset. */
 void session_end(struct session *session, bool abort);
 /* session_free gives an ended session's place back. */

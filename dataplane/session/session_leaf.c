@@ -57,17 +57,19 @@ static void decide_names(struct session *session, struct question *question, str
     }
 }
 
-/* issuer_for returns who signs: the one that the rule names if it is there, else the default; for a bad server the one
- * that nobody trusts. NULL: none is known yet. */
-static struct issuer *issuer_for(const struct session *session, const struct question *question)
+/* choose_issuer says who signs: the one that the rule names or the default; for a bad server the one that nobody
+ * trusts. */
+static enum issuers_choice choose_issuer(const struct session *session, const struct question *question,
+                                         struct issuer **out)
 {
-    const struct issuers *issuers = session->thread->dataplane->issuers;
+    const struct session_thread *thread = session->thread;
+    const struct issuers *issuers = thread->dataplane->issuers;
     if (session->verdict != TRUST_OK) {
-        return issuers_get0(issuers, WIRE_ISSUER_UNTRUST);
+        *out = issuers_get0(issuers, WIRE_ISSUER_UNTRUST);
+        return *out == NULL ? ISSUERS_NONE : ISSUERS_CHOSEN;
     }
-    struct issuer *named =
-        question->verdict.issuer[0] == '\0' ? NULL : issuers_get0_named(issuers, question->verdict.issuer);
-    return named != NULL ? named : issuers_get0(issuers, WIRE_ISSUER_DEFAULT);
+    return issuers_choose(issuers, question->verdict.issuer, policy_on_issuer_expiry(question->policy),
+                          thread->now_wall, out);
 }
 
 static enum leaf_key_type key_type_for(const struct session *session)
@@ -173,12 +175,17 @@ void leaf_acquire(struct session *session)
     struct session_thread *thread = session->thread;
     struct question question;
     ask_policy(&question, session);
-    struct issuer *issuer = issuer_for(session, &question);
+    struct issuer *issuer;
+    enum issuers_choice choice = choose_issuer(session, &question, &issuer);
     if (session->leaf_attempts == 0) {
         session->leaf_since_ns = thread->now_ns;
     }
     bool late = thread->now_ns - session->leaf_since_ns >= thread->dataplane->config->minting.timeout_ns;
-    if (issuer == NULL || late || session->leaf_attempts++ == MAX_ATTEMPTS) {
+    if (choice == ISSUERS_SPENT) {
+        session_fail_expired(session);
+        return;
+    }
+    if (choice == ISSUERS_NONE || late || session->leaf_attempts++ == MAX_ATTEMPTS) {
         session_fail_minting(session);
         return;
     }

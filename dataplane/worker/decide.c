@@ -269,14 +269,9 @@ static void decide(struct worker *worker, struct flow *flow, CBS message)
     struct policy_flow policy_flow;
     struct decision decision;
     track_policy_flow(&policy_flow, &flow->key);
-    decision_of(&decision, worker->policy, worker->dataplane->learned,
-                mg_rcu_load(&worker->dataplane->tls)->min_version, &policy_flow, &hello,
-                (int64_t)(worker->now_ns / MG_NS_PER_SECOND));
-    bool wire = worker->is_wire && decision.action != CONFIG_ACTION_BYPASS;
-    bool draining = atomic_load_explicit(&worker->dataplane->draining, memory_order_relaxed);
-    if (wire || (draining && decision.action == CONFIG_ACTION_INTERCEPT)) {
-        way_out(worker, flow, &hello, COUNT_WAY_OUT_DRAINING, CONFIG_WAY_OUT_BYPASS, "draining");
-    } else if (decision.action == CONFIG_ACTION_INTERCEPT) {
+    dataplane_decide(&decision, worker->dataplane, worker->policy, &policy_flow, &hello, worker->now_ns,
+                     mg_clock_wall_seconds());
+    if (decision.action == CONFIG_ACTION_INTERCEPT) {
         count(&worker->counters, decision.counter);
         take_over(worker, flow, TAKEOVER_DECIDED, &hello, decision.rule);
     } else {

@@ -2,22 +2,8 @@
 # shellcheck shell=bash disable=SC2154
 # Builds the programs that the lab runs. Sourced after lab.sh and output.sh; $root and $build_dir are set.
 
-readonly lab_programs=(dataplane/mintgate hsm/mintgate-signer tests/lab/mintgate-lab-origin
-    tests/lab/mintgate-lab-vlan-tap bench/mintgate-loadgen)
-
-# quietly COMMAND...: its output is shown only if it fails.
-quietly()
-{
-    local log
-    log=$(mktemp)
-    if ! "$@" > "$log" 2>&1; then
-        end_step failed
-        tail -n 40 "$log" >&2
-        rm -f "$log"
-        exit 1
-    fi
-    rm -f "$log"
-}
+readonly lab_programs=(dataplane/mintgate hsm/mintgate-signer control/program/mintgate-control
+    control/ctl/mintgatectl tests/lab/mintgate-lab-origin tests/lab/mintgate-lab-vlan-tap bench/mintgate-loadgen)
 
 configure_build()
 {

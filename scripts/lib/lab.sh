@@ -46,10 +46,15 @@ signer_socket=$lab_dir/signer-engine.sock
 signer_control_socket=$lab_dir/signer-control.sock
 signer_metrics_socket=$lab_dir/signer-metrics.sock
 session_log=$lab_dir/sessions.jsonl
+control_socket=$lab_dir/control.sock
+control_dir=$lab_dir/control
+control_credentials=$control_dir/lab-credentials # the administrator's, as lines of env
+authority_dir=$lab_dir/authority # the throw-away root that signs intermediates
 client_roots=$lab_dir/client-roots.pem # all that a client must trust, Mintgate's root first
 mintgate_root=$lab_dir/signer/root.pem
 
-lab_processes=(engine signer nginx origin dnsmasq)
+mintgate_programs=(engine control signer) # in the order in which they stop
+lab_processes=("${mintgate_programs[@]}" nginx origin dnsmasq)
 vlan_processes=(vlan-client vlan-server)
 
 # in_ns NAMESPACE COMMAND...

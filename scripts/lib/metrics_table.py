@@ -10,14 +10,15 @@ for line in sys.stdin.read().splitlines():
         helps[match[1]] = match[2]
     elif match := re.match(r"# TYPE (\S+) (.*)", line):
         types[match[1]] = match[2]
-    elif match := re.match(r"(\S+?)\{(\w+)=\"([^\"]*)\"", line):
+    elif match := re.match(r"(\S+?)\{(.*)\}", line):
         base = re.sub(r"_bucket$", "", match[1])
         name = base if types.get(base) == "histogram" else match[1]
-        if match[2] != "le":
-            labels.setdefault((name, match[2]), []).append(match[3])
+        for label, value in re.findall(r"(\w+)=\"([^\"]*)\"", match[2]):
+            if label != "le":
+                labels.setdefault((name, label), []).append(value)
 print("| Metric | Type | Labels | Meaning |\n|---|---|---|---|")
 for name, text in helps.items():
     own = {key: ", ".join(dict.fromkeys(values)) for (owner, key), values in labels.items() if owner == name}
-    # An issuer's id is another in each installation.
-    shown = "; ".join(key if key == "issuer" else f"{key}: {values}" for key, values in own.items())
+    # Issuers are others in each installation.
+    shown = "; ".join(key if "issuer" in own else f"{key}: {values}" for key, values in own.items())
     print(f"| `{name}` | {types[name]} | {shown} | {text} |")

@@ -41,3 +41,17 @@ end_step()
         open_step=''
     fi
 }
+
+# quietly COMMAND...: its output is shown only if it fails.
+quietly()
+{
+    local log
+    log=$(mktemp)
+    if ! "$@" > "$log" 2>&1; then
+        end_step failed
+        tail -n 40 "$log" >&2
+        rm -f "$log"
+        exit 1
+    fi
+    rm -f "$log"
+}

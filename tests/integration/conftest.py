@@ -30,6 +30,13 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def without_control(lab):
+    """The lab's own control plane makes room for one that a test plays itself."""
+    with lab.without_control():
+        yield
+
+
+@pytest.fixture(scope="module")
 def appliance(tmp_path_factory):
     """A signer and a control plane of the module's own, without a lab."""
     made = Appliance(tmp_path_factory.mktemp("appliance"))

@@ -17,8 +17,6 @@ GOOD = "www.good.lab.test"
 def control(lab):
     with ControlPlane(lab) as made:
         yield made
-    pathlib.Path(lab.env["LAB_DIR"], "published").unlink(missing_ok=True)
-    lab.restart("engine")
 
 
 def served(lab, control):

@@ -29,8 +29,6 @@ def control(lab):
     with ControlPlane(lab) as made:
         yield made
         made.ask("PUT", "/zia/api/v1/intermediateCaCertificate/makeDefault/1")
-    pathlib.Path(lab.env["LAB_DIR"], "published").unlink(missing_ok=True)
-    lab.restart("engine")
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +132,7 @@ def test_json_is_json_and_says_what_the_tables_say(lab, ctl, control):
     status = json.loads(ctl("status", "--json"))
     assert status["default"]["id"] == 1
     assert [one["epoch"] for one in status["publication"]["engines"]] == [status["default"]["epoch"]]
-    assert set(status["metrics"]) == {"killSwitchSeconds", "sessions", "cacheHits", "cacheMisses"}
+    assert set(status["metrics"]) >= {"killSwitchSeconds", "sessions", "cacheHits", "cacheMisses"}
     assert f"serves epoch {status['default']['epoch']}\n" in ctl("status")
     pem = ctl("root")
     assert x509.load_pem_x509_certificate(pem.encode()) and json.loads(ctl("root", "--json"))["pem"] == pem

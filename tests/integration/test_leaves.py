@@ -213,6 +213,7 @@ def generation(lab):
     return lab.metric("mintgate_minting_issuer_generation")
 
 
+@pytest.mark.usefixtures("without_control")  # whose word would outweigh the signer's
 @pytest.mark.parametrize("key_type, algorithm", [("RSA_2K", SignatureAlgorithmOID.RSA_WITH_SHA256),
                                                  ("EC_P384", SignatureAlgorithmOID.ECDSA_WITH_SHA384)])
 def test_an_issuer_of_another_kind_takes_over_while_sessions_go_on(lab, tmp_path, key_type, algorithm):

@@ -10,6 +10,8 @@ from labkit import wait_until
 from publishkit import ABORT, COMMIT, Control, built_in
 from tlskit import s_client
 
+pytestmark = pytest.mark.usefixtures("without_control")
+
 EPOCH = "mintgate_dataplane_published_epoch"
 ENDS = "mintgate_dataplane_publications_total"
 

@@ -183,6 +183,7 @@ def test_a_client_that_leaves_while_its_leaf_is_made(lab):
     assert_nothing_leaked(lab, means)
 
 
+@pytest.mark.usefixtures("without_control")  # which had told the engine whom to serve
 def test_an_engine_that_starts_before_its_signer(lab):
     metrics = pathlib.Path(lab.env["METRICS_SOCKET"])
     signer = None

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The default intermediate is swapped: new connections have all of the new one, old ones notice nothing, no connection
-fails, and names in use need no new mint."""
+"""The default intermediate is swapped: new connections have all of the new one, old ones notice nothing, and names in use
+need no new mint. Under load: test_swap_load.py."""
 
 import pathlib
 import ssl
-import threading
 
 import pytest
 
 from keyskit import Authority, Keys, new_intermediate
-from labkit import wait_until
 from publishkit import Control, built_in
 from tlskit import client_context, configured, connect_tls, counting, request, s_client
+
+pytestmark = pytest.mark.usefixtures("without_control")
 
 NUM_WARM = 300
 WARM = "warm%d.fresh.lab.test"
@@ -146,34 +146,3 @@ def test_a_rule_may_name_its_issuer(lab, control, roots, intermediates):
         assert shown(lab, roots, "special.fresh.lab.test") == "Lab Two"
         assert shown(lab, roots, "gone.fresh.lab.test") == "Lab One"
         assert shown(lab, roots) == "Lab One"
-
-
-@pytest.mark.parametrize("resume", [False, True], ids=["full handshakes", "resumption"])
-def test_swaps_under_load_fail_no_connection(lab, control, roots, intermediates, resume):
-    """Names that are warm and names that are new, while the default goes back and forth."""
-    one, two = intermediates
-    swap(control, one, two)
-    warm_up(lab, roots)
-    reports = {}
-
-    def load(kind, *words):
-        options = ["--resume"] if resume and kind == "warm" else []
-        reports[kind] = lab.loadgen(*words, *options, "--rate", 120, "--max-seconds", 8, "--in-flight", 500,
-                                    "--poisson", cafile=roots)
-    threads = [
-        threading.Thread(target=load, args=("warm", "--name", WARM, "--range", f"1-{NUM_WARM}", "--random-names",
-                                            "--connections", 960)),
-        threading.Thread(target=load, args=("cold", "--name", f"cold{resume}%d.fresh.lab.test", "--range", "1-960")),
-    ]
-    for thread in threads:
-        thread.start()
-    num_swaps = 0
-    while any(thread.is_alive() for thread in threads):
-        swap(control, *((two, one) if num_swaps % 2 == 0 else (one, two)))
-        num_swaps += 1
-    for thread in threads:
-        thread.join()
-    assert num_swaps >= 10
-    for kind, report in reports.items():
-        assert report["failed"] == 0 and set(report["results"]) == {"ok"}, (kind, report["results"])
-    assert set(reports["warm"]["issuers"]) and len(reports["warm"]["issuers"]) == 2

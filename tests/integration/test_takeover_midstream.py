@@ -44,7 +44,7 @@ def open_before(lab):
     settle(lab)
     roots = client_context(lab.env["ORIGIN_ROOT_PEM"])
     older = [connect_tls(lab, "www.bypass.lab.test", roots) for _ in range(2)]
-    with configured(lab, "engine", dataplane={"flow_idle_timeout": "1s"}):
+    with configured(lab, "engine", keep_connections=True, dataplane={"flow_idle_timeout": "1s"}):
         yield older
     for connection in older:
         connection.close()

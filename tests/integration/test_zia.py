@@ -2,12 +2,13 @@
 """The eight steps of the vendor's description, by curl, through to a client that sees the new intermediate; and what
 must be refused on the way."""
 
+import hashlib
 import itertools
 import pathlib
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from controlplane import ControlPlane
 from keyskit import Authority
@@ -23,8 +24,6 @@ def control(lab):
     with ControlPlane(lab) as made:
         yield made
         made.ask("PUT", f"{API}/makeDefault/1")
-    pathlib.Path(lab.env["LAB_DIR"], "published").unlink(missing_ok=True)
-    lab.restart("engine")
 
 
 @pytest.fixture(scope="module")
@@ -70,18 +69,19 @@ class Certificates:
         return self.control.ask("POST", f"{API}/{where}/{number}", "-F",
                                 f"fileUpload=@{path};filename=certificate.pem;type=application/octet-stream")
 
-    def signed(self, number):
+    def signed(self, number, **unusual):
         """The certificate that the authority makes of its request."""
         code, pem = self.control.get(f"{API}/downloadCsr/{number}")
         assert code == 200
-        return self.authority.certify(x509.load_pem_x509_csr(pem.encode())).public_bytes(Encoding.PEM).decode()
+        certificate = self.authority.certify(x509.load_pem_x509_csr(pem.encode()), **unusual)
+        return certificate.public_bytes(Encoding.PEM).decode()
 
-    def ready(self, chain=True, **more):
-        """A certificate after step 7."""
+    def ready(self, chain=True, unusual=None, **more):
+        """A certificate after step 7, signed as keyskit.Authority.certify takes |unusual|."""
         number = self.create(**more)
         assert self.done("POST", f"/keyPair/{number}", "{}")["currentState"] == "KEYGEN_DONE"
         assert self.done("POST", f"/generateCsr/{number}", "{}")["certId"] == number
-        code, answer = self.upload("uploadCert", number, self.signed(number))
+        code, answer = self.upload("uploadCert", number, self.signed(number, **(unusual or {})))
         assert (code, answer["currentState"]) == (200, "INTCERT_UPLOAD_DONE"), answer
         if chain:
             code, answer = self.upload("uploadCertChain", number, self.authority.pem())
@@ -138,6 +138,15 @@ def test_keys_of_other_kinds(lab, api, roots, key_type):
     number = api.ready(keyType=key_type)
     api.make_default(number)
     assert shown(lab, roots)[1].issuer == api.authority.name
+
+
+def test_a_certificate_without_subject_key_identifier_is_given_a_computed_one(lab, api, roots):
+    api.make_default(api.ready(unusual={"has_key_identifier": False}))
+    leaf, intermediate = shown(lab, roots)[:2]
+    # RFC 7093 section 2 method 1: of the bits of the key
+    bits = intermediate.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    named = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    assert named == hashlib.sha256(bits).digest()[:20]
 
 
 def test_what_must_be_refused_is_and_changes_nothing(lab, api, control):

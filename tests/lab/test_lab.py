@@ -38,7 +38,8 @@ def own_lab(tmp_path):
 def test_env_names_what_the_issue_lists(lab):
     expected = {
         "CLIENT_NS", "SERVER_NS", "APPLIANCE_NS", "STACK_NS", "CLIENT_IP4", "CLIENT_IP6", "SERVER_IP4", "SERVER_IP6",
-        "ROOT_PEM", "CONFIG", "METRICS_SOCKET", "SESSION_LOG", "ENGINE_PID", "SIGNER_PID",
+        "ROOT_PEM", "CONFIG", "METRICS_SOCKET", "SESSION_LOG", "ENGINE_PID", "SIGNER_PID", "CONTROL_URL",
+        "CONTROL_SOCKET", "CONTROL_PID", "CONTROL_CA_PEM", "MINTGATE_ROOT_PEM",
     }
     assert expected <= lab.env.keys()
     assert pathlib.Path(lab.env["ROOT_PEM"]).exists()
@@ -77,6 +78,19 @@ def test_down_leaves_nothing(own_lab):
     assert processes_of(own_lab.directory) == []
     assert not pathlib.Path(f"/etc/netns/{own_lab.prefix}client").exists()
     assert own_lab.command("status", check=False).returncode == 1
+
+
+def test_a_lab_with_mintgate_leaves_nothing_running_and_comes_up_as_it_was(own_lab):
+    own_lab.command("up")
+    own_lab.command("status")
+    before, made = own_lab.env, own_lab.command("intermediate", "Outlives the lab").stdout.splitlines()[-1]
+    own_lab.command("down")
+    assert namespaces(own_lab.prefix) == [] and processes_of(own_lab.directory) == []
+    own_lab.command("up")
+    assert "CERT_READY" in own_lab.command("ctl", "intermediate", "show", made).stdout
+    # The port is another where somebody took it meanwhile.
+    assert {key for key, value in own_lab.env.items() if before[key] != value} <= {
+        "ENGINE_PID", "SIGNER_PID", "CONTROL_PID", "ORIGIN_PID", "CONTROL_URL"}
 
 
 def test_down_cleans_up_after_an_up_that_failed_half_way(own_lab, tmp_path):

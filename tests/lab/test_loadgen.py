@@ -132,6 +132,25 @@ def test_a_seed_gives_the_same_names_with_any_number_of_threads(lab, tmp_path):
     assert names("--seed", "8") != first
 
 
+def test_fresh_names_come_between_those_that_come_again(lab, tmp_path):
+    """Only the latter are resumed; each connection's record says when, whose leaf and whose issuer."""
+    path = tmp_path / "records"
+    report = lab.loadgen("--name", "n%d.good.lab.test", "--range", "0-1", "--fresh", "once%d.good.lab.test",
+                         "--fresh-percent", "40", "--connections", "100", "--in-flight", "1", "--resume",
+                         "--rate", "200", "--get", "/info", "--records", path)
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert report["results"] == {"ok": 100} == {"ok": len(records)}
+    fresh_names = [record["name"] for record in records if record["name"].startswith("once")]
+    assert 20 <= len(fresh_names) == len(set(fresh_names)) <= 60
+    assert not any(record["resumed"] for record in records if record["name"] in fresh_names)
+    assert report["resumed"] == 100 - len(fresh_names) - 2
+    assert len({record["leaf"] for record in records}) == len({record["issuer"] for record in records}) == 1
+    (issuer,) = report["issuers"]
+    assert records[0]["issuer"].startswith(issuer.split()[-1])
+    assert all(abs(record["intended_s"] - record["index"] / 200) < 0.001 for record in records)
+    assert report["started_at"] > 0
+
+
 def test_timeline_adds_up(lab):
     report = lab.loadgen("--name", "www.good.lab.test", "--rate", "100", "--connections", "150", "--timeline")
     assert sum(second["ok"] for second in report["timeline"]) == 150

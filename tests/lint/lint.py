@@ -20,11 +20,12 @@ ROOMS = {
     "wire": set(),
     "cache": set(),
     "metrics": set(),
+    "ossl": set(),
     # minting sees of the cache what a value is and the door to RCU
     "minting": {"wire", "cache"},
     "dataplane": {"config", "wire", "cache", "minting", "metrics"},
-    "hsm": {"config", "wire", "metrics"},
-    "control": {"config", "wire", "metrics"},
+    "hsm": {"config", "wire", "metrics", "ossl"},
+    "control": {"config", "wire", "metrics", "ossl"},
     "bench": {"config", "wire", "cache", "minting", "metrics", "hsm", "dataplane"},
 }
 # Libraries that belong to some rooms only: header prefix -> rooms.
@@ -36,7 +37,7 @@ LIBRARIES = {
     "crypto_mb/": {"hsm", "bench"},
     "libp11.h": {"hsm"},
     "sqlite3.h": {"control"},
-    "openssl/": {"minting", "dataplane", "hsm", "control", "bench"},
+    "openssl/": {"minting", "dataplane", "ossl", "hsm", "control", "bench"},
 }
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 CODE = (".c", ".h", ".py", ".build", ".sh")
@@ -164,6 +165,13 @@ def check_api_reference():
         yield "docs/api/reference.md is not what scripts/lib/api_reference.py makes: run scripts/docs"
 
 
+def check_crash_points():
+    """docs/crash_points.md is the table that the test runs."""
+    made = subprocess.run([sys.executable, TOP / "tests/crash_points.py", "--check"], capture_output=True, text=True)
+    if made.returncode != 0:
+        yield f"docs/crash_points.md is not what tests/crash_points.py prints: run scripts/docs\n{made.stdout}"
+
+
 def check_reference(build):
     program = build / "dataplane/mintgate"
     page = TOP / "docs/configuration.md"
@@ -201,6 +209,7 @@ def main():
         ("nothing marked unfinished", check_unfinished(files)),
         ("tests named in docs/scars.md exist", check_scars()),
         ("API reference is current", check_api_reference()),
+        ("the page of crash points is their table", check_crash_points()),
     ]
     if arguments.build:
         checks += [

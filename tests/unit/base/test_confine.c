@@ -241,25 +241,68 @@ static void let_a_thread_call_what_is_not(void)
     let_thread_call();
 }
 
+static bool was_killed_for_a_call(void (*child)(void))
+{
+    int status = run_child(child);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+}
+
 static void test_only_the_allowed_system_calls_can_be_made(void **state)
 {
     (void)state;
     assert_int_equal(run_child(call_what_is_allowed), 0);
     assert_int_equal(run_child(call_what_is_refused), 0);
-    int status = run_child(call_what_is_not);
-    assert_true(WIFSIGNALED(status));
-    assert_int_equal(WTERMSIG(status), SIGSYS);
+    assert_true(was_killed_for_a_call(call_what_is_not));
 }
 
 static void test_threads_that_exist_are_confined_too(void **state)
 {
     (void)state;
-    int status = run_child(let_a_thread_call_what_is_not);
-    assert_true(WIFSIGNALED(status));
-    assert_int_equal(WTERMSIG(status), SIGSYS);
+    assert_true(was_killed_for_a_call(let_a_thread_call_what_is_not));
+}
+
+static void *do_nothing(void *arg)
+{
+    return arg;
+}
+
+static void make_a_thread(void)
+{
+    static const struct mg_confine_calls threads = {.makes_threads = true};
+    struct mg_error error;
+    pthread_t made;
+    must(mg_confine_syscalls(&threads, &error) == MG_OK);
+    must(pthread_create(&made, NULL, do_nothing, NULL) == 0);
+}
+
+static void make_a_process(void)
+{
+    make_a_thread();
+    (void)fork();
+}
+
+static void make_a_thread_although_it_may_not(void)
+{
+    pthread_t made;
+    confine_syscalls();
+    (void)pthread_create(&made, NULL, do_nothing, NULL);
+}
+
+static void test_threads_can_be_made_where_that_was_asked_for_and_processes_cannot(void **state)
+{
+    (void)state;
+    assert_int_equal(run_child(make_a_thread), 0);
+    assert_true(was_killed_for_a_call(make_a_process));
+    assert_true(was_killed_for_a_call(make_a_thread_although_it_may_not));
 }
 
 #else
+
+static void test_threads_can_be_made_where_that_was_asked_for_and_processes_cannot(void **state)
+{
+    (void)state;
+    skip();
+}
 
 static void test_only_the_allowed_system_calls_can_be_made(void **state)
 {
@@ -284,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_a_process_with_secrets_leaves_no_dump),
         cmocka_unit_test(test_only_the_allowed_system_calls_can_be_made),
         cmocka_unit_test(test_threads_that_exist_are_confined_too),
+        cmocka_unit_test(test_threads_can_be_made_where_that_was_asked_for_and_processes_cannot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

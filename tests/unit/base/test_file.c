@@ -333,6 +333,29 @@ static void test_a_shredded_file_held_zeros_when_it_went(void **state)
     assert_int_equal(mg_file_shred(path, &error), MG_IO); /* not what somebody points it at */
 }
 
+static void test_what_a_crash_left_of_a_file_and_nothing_else_is_removed(void **state)
+{
+    (void)state;
+    static const char *const kept[] = {"file",         "file.new",     "file.new.",
+                                       "file.new.12x", "file2.new.12", "a.file.new.12"};
+    static const char *const removed[] = {"file.new.1", "file.new.4194304"};
+    for (size_t i = 0; i < MG_ARRAY_LEN(kept); i++) {
+        put_file(temp_path(kept[i]), mg_slice_of_text("x"), 0600);
+    }
+    for (size_t i = 0; i < MG_ARRAY_LEN(removed); i++) {
+        put_file(temp_path(removed[i]), mg_slice_of_text("x"), 0600);
+    }
+    mg_file_remove_unfinished(temp_path("file"));
+    for (size_t i = 0; i < MG_ARRAY_LEN(kept); i++) {
+        assert_int_equal(temp_file_size(temp_path(kept[i])), 1);
+    }
+    for (size_t i = 0; i < MG_ARRAY_LEN(removed); i++) {
+        assert_int_equal(temp_file_size(temp_path(removed[i])), -1);
+    }
+    mg_file_remove_unfinished(temp_path("no/file")); /* nothing to remove */
+    mg_file_remove_unfinished("");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -352,6 +375,7 @@ int main(void)
         TEST(test_renaming_replaces_and_says_what_is_missing),
         TEST(test_removing_is_done_also_when_nothing_is_there),
         TEST(test_a_shredded_file_held_zeros_when_it_went),
+        TEST(test_what_a_crash_left_of_a_file_and_nothing_else_is_removed),
         TEST(test_a_disk_that_is_full_leaves_the_old_content),
         TEST(test_a_path_without_a_directory_is_of_the_working_directory),
         TEST(test_a_directory_is_made_once_and_must_be_one),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/histogram.h"
 #include "base/metrics.h"
 
 static void assert_text(const struct mg_buffer *out, const char *expected)
@@ -43,9 +44,39 @@ static void test_a_family_and_its_samples(void **state)
     mg_buffer_free(&out);
 }
 
+static void test_histograms_count_by_bound(void **state)
+{
+    (void)state;
+    static const struct mg_histogram_shape shape = {.bounds = {1, 2, 4, 8, 16, 32, 64, 128}, .unit = 0.5};
+    struct mg_histogram one = {.sum = {0}}, other = {.sum = {0}};
+    static const uint64_t values[] = {0, 1, 2, 3, 128, 129, 1000};
+    for (size_t i = 0; i < MG_ARRAY_LEN(values); i++) {
+        mg_histogram_add(&one, &shape, values[i]);
+    }
+    mg_histogram_add(&other, &shape, 4);
+    const struct mg_histogram *both[] = {&one, &other};
+    struct mg_buffer out;
+    mg_buffer_init(&out, 8192);
+    mg_histogram_render(&out, "h", &shape, both, 2);
+    mg_buffer_append_u8(&out, 0);
+    assert_string_equal((const char *)out.data, "h_bucket{le=\"0.5\"} 2\n"
+                                                "h_bucket{le=\"1\"} 3\n"
+                                                "h_bucket{le=\"2\"} 5\n"
+                                                "h_bucket{le=\"4\"} 5\n"
+                                                "h_bucket{le=\"8\"} 5\n"
+                                                "h_bucket{le=\"16\"} 5\n"
+                                                "h_bucket{le=\"32\"} 5\n"
+                                                "h_bucket{le=\"64\"} 6\n"
+                                                "h_bucket{le=\"+Inf\"} 8\n"
+                                                "h_sum 633.5\n"
+                                                "h_count 8\n");
+    mg_buffer_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_histograms_count_by_bound),
         cmocka_unit_test(test_a_counter_counts_up_from_its_zero_state),
         cmocka_unit_test(test_a_family_and_its_samples),
     };

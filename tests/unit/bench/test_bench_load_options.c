@@ -48,10 +48,31 @@ static void test_numbered_names_run_from_first_to_last_and_around(void **state)
     char name[LOAD_MAX_NAME + 1];
     accepted(&options, "--name n%d.lab.test --range 7-9 --connect 127.0.0.1");
     assert_int_equal(options.connections, 3);
-    load_options_name(&options, 0, name);
+    load_options_name(&options, load_options_name_index(&options, 0), name);
     assert_string_equal(name, "n7.lab.test");
-    load_options_name(&options, 5, name);
+    load_options_name(&options, load_options_name_index(&options, 5), name);
     assert_string_equal(name, "n9.lab.test");
+}
+
+static void test_a_fresh_name_comes_up_once_and_the_others_as_before(void **state)
+{
+    (void)state;
+    struct load_options options;
+    char name[LOAD_MAX_NAME + 1], fresh[LOAD_MAX_NAME + 1];
+    unsigned num_fresh = 0;
+    accepted(&options, "--name n%d.lab.test --range 7-9 --fresh f%d.lab.test --fresh-percent 30 --connect 127.0.0.1");
+    for (unsigned i = 0; i < 1000; i++) {
+        uint64_t name_index = load_options_name_index(&options, i);
+        load_options_name(&options, name_index, name);
+        snprintf(fresh, sizeof(fresh), "f%u.lab.test", i);
+        bool is_fresh = strcmp(name, fresh) == 0;
+        num_fresh += is_fresh;
+        assert_true(is_fresh == (name_index >= load_options_num_names(&options)));
+        assert_true(is_fresh || name_index == i % 3);
+    }
+    assert_in_range(num_fresh, 200, 400);
+    accepted(&options, "--name n.lab.test --fresh f%d.lab.test --connect 127.0.0.1");
+    assert_int_equal(options.fresh_percent, 50);
 }
 
 static void test_a_plain_name_is_always_the_same(void **state)
@@ -61,7 +82,7 @@ static void test_a_plain_name_is_always_the_same(void **state)
     char name[LOAD_MAX_NAME + 1];
     accepted(&options, "--name www.lab.test --connect 127.0.0.1");
     assert_int_equal(options.connections, 1);
-    load_options_name(&options, 41, name);
+    load_options_name(&options, load_options_name_index(&options, 41), name);
     assert_string_equal(name, "www.lab.test");
 }
 
@@ -144,6 +165,9 @@ static void test_what_makes_no_sense_is_refused_with_the_option(void **state)
         {"--name a --connect 127.0.0.1 --source 127.0.0.9-3", "--source"},
         {"--name a --connect 127.0.0.1 --source 127.0.0.9-256", "--source"},
         {"--name a --connect 127.0.0.1 --source fd00::1", "--source"},
+        {"--name a --connect 127.0.0.1 --fresh f", "--fresh"},
+        {"--name a --connect 127.0.0.1 --fresh f%d --fresh-percent 101", "--fresh-percent"},
+        {"--name a --connect 127.0.0.1 --fresh-percent 10", "--fresh-percent"},
         {"--name a --connect 127.0.0.1 --rate 0", "--rate"},
         {"--name a --connect 127.0.0.1 --rate 5x", "--rate"},
         {"--name a --connect 127.0.0.1 --poisson", "--poisson"},
@@ -164,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbered_names_run_from_first_to_last_and_around),
+        cmocka_unit_test(test_a_fresh_name_comes_up_once_and_the_others_as_before),
         cmocka_unit_test(test_a_plain_name_is_always_the_same),
         cmocka_unit_test(test_the_longest_number_fits_into_the_longest_name),
         cmocka_unit_test(test_addresses_are_read_in_all_their_forms),

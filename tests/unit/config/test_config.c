@@ -175,16 +175,33 @@ static void test_values_at_their_edges(void **state)
     assert_false(config_value_ports("80-", &ports));
 }
 
-static void test_a_change_that_needs_a_restart_is_told(void **state)
+static void append_key(void *arg, const char *key)
+{
+    mg_buffer_append_format(arg, "%s ", key);
+}
+
+/* assert_restart compares what takes a restart with |keys|, each followed by a space. */
+static void assert_restart(const struct config *a, const struct config *b, const char *keys)
+{
+    struct mg_buffer told;
+    mg_buffer_init(&told, 4096);
+    config_each_needing_restart(a, b, append_key, &told);
+    mg_buffer_append_u8(&told, '\0');
+    assert_string_equal((const char *)told.data, keys);
+    mg_buffer_free(&told);
+}
+
+static void test_changes_that_need_a_restart_are_told(void **state)
 {
     (void)state;
     struct config *a = parse("dataplane: {workers: 2}\npolicy: {quic: forward}\n");
     struct config *b = parse("dataplane: {workers: 2}\npolicy: {quic: drop, rules: [{name: x, action: intercept}]}\n");
     struct config *c = parse("dataplane: {workers: 3}\n");
     struct config *d = parse("dataplane: {workers: 2, eal: [-l, '0']}\n");
-    assert_null(config_needs_restart(a, b));
-    assert_string_equal(config_needs_restart(a, c), "dataplane.workers");
-    assert_string_equal(config_needs_restart(a, d), "dataplane.eal");
+    assert_restart(a, b, "");
+    assert_restart(a, c, "dataplane.workers ");
+    assert_restart(a, d, "dataplane.eal ");
+    assert_restart(c, d, "dataplane.eal dataplane.workers ");
     config_free(a);
     config_free(b);
     config_free(c);
@@ -200,7 +217,7 @@ int main(void)
         cmocka_unit_test(test_a_rule_that_breaks_a_rule_is_named),
         cmocka_unit_test(test_an_alias_that_contains_itself_ends),
         cmocka_unit_test(test_values_at_their_edges),
-        cmocka_unit_test(test_a_change_that_needs_a_restart_is_told),
+        cmocka_unit_test(test_changes_that_need_a_restart_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

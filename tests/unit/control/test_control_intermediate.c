@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "control/doomed_key.h"
+#include "control/key_wish.h"
 #include "lifecycle_fixture.h"
 
 static struct store_tx *tx;
@@ -280,6 +281,23 @@ static void test_doomed_keys_wait_until_they_are_forgotten(void **state)
     assert_int_equal(doomed_key_next(tx, &next, &error), MG_NOT_FOUND);
 }
 
+static void test_a_wish_for_a_key_is_unwanted_once_its_intermediate_is_gone(void **state)
+{
+    (void)state;
+    struct key_wish next, of_the_builtin = {1, 10, WIRE_KEY_EC_P256}, of_nobody = {2, 20, WIRE_KEY_RSA_4096};
+    assert_int_equal(key_wish_next_unwanted(tx, &next, &error), MG_NOT_FOUND);
+    assert_int_equal(key_wish_add(tx, &of_the_builtin, &error), MG_OK);
+    assert_int_equal(key_wish_next_unwanted(tx, &next, &error), MG_NOT_FOUND);
+    assert_int_equal(key_wish_add(tx, &of_nobody, &error), MG_OK);
+    assert_int_equal(key_wish_add(tx, &of_nobody, &error), MG_OK); /* asked for again */
+    assert_int_equal(key_wish_next_unwanted(tx, &next, &error), MG_OK);
+    assert_int_equal(next.intermediate_id, 2);
+    assert_int_equal(next.created_us, 20);
+    assert_int_equal(next.key_type, WIRE_KEY_RSA_4096);
+    assert_int_equal(key_wish_forget(tx, 2, &error), MG_OK);
+    assert_int_equal(key_wish_next_unwanted(tx, &next, &error), MG_NOT_FOUND);
+}
+
 static void test_words_are_those_of_the_api(void **state)
 {
     (void)state;
@@ -309,6 +327,7 @@ int main(void)
         RECORD_TEST(test_lists_begin_with_the_builtin_and_can_be_of_the_ready),
         RECORD_TEST(test_a_record_changed_by_hand_is_refused),
         RECORD_TEST(test_doomed_keys_wait_until_they_are_forgotten),
+        RECORD_TEST(test_a_wish_for_a_key_is_unwanted_once_its_intermediate_is_gone),
         cmocka_unit_test(test_words_are_those_of_the_api),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 
 #include "ca_builder.h"
 #include "control/doomed_key.h"
+#include "control/key_wish.h"
 #include "lifecycle_fixture.h"
 
 #define NUM_AUDITED "SELECT count(*) FROM audit"
@@ -286,6 +287,19 @@ static void test_the_key_is_made_once(void **state)
     intermediate_free(&after);
 }
 
+static void test_a_wish_for_a_key_ends_with_the_step_that_has_it(void **state)
+{
+    (void)state;
+    int64_t id = fixture_create("corp", INTERMEDIATE_SOFTWARE, 0);
+    const struct key_wish wish = {.intermediate_id = id, .key_type = WIRE_KEY_RSA_2048};
+    struct store_tx *tx;
+    assert_int_equal(store_begin(lifecycle.store, STORE_WRITE, &tx, &error), MG_OK);
+    assert_int_equal(store_end(tx, key_wish_add(tx, &wish, &error), &error), MG_OK);
+    assert_int_equal(fixture_count("SELECT count(*) FROM key_wish"), 1);
+    fixture_bring(id, INTERMEDIATE_KEYGEN_DONE);
+    assert_int_equal(fixture_count("SELECT count(*) FROM key_wish"), 0);
+}
+
 static void test_reading_the_public_key_moves_the_state_but_not_for_auditors(void **state)
 {
     (void)state;
@@ -527,6 +541,7 @@ int main(void)
         LIFE_TEST(test_the_builtin_cannot_be_changed_or_deleted),
         LIFE_TEST(test_ids_that_are_none_are_not_found),
         LIFE_TEST(test_the_key_is_made_once),
+        LIFE_TEST(test_a_wish_for_a_key_ends_with_the_step_that_has_it),
         LIFE_TEST(test_reading_the_public_key_moves_the_state_but_not_for_auditors),
         LIFE_TEST(test_an_auditor_changes_nothing),
         LIFE_TEST(test_a_csr_without_wishes_has_defaults),

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "control/http/rate_limit.h"
+#include "rate_plans.h"
 
 #define START (UINT64_C(1000000) * MG_NS_PER_SECOND)
 
@@ -18,7 +18,7 @@ static struct rate_limits *limits;
 static int set_up(void **state)
 {
     (void)state;
-    return rate_limits_new(&limits, 100, NULL) == MG_OK ? 0 : -1;
+    return rate_limits_new(&limits, &rate_documented, NULL) == MG_OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -124,23 +124,41 @@ static void test_a_refused_request_costs_nothing(void **state)
     assert_counted("mintgate_control_rate_limited_total{weight=\"light\"} 0\n");
 }
 
-static void test_limits_scale_and_can_be_off(void **state)
+static void test_a_plan_can_be_changed_and_be_none(void **state)
 {
     (void)state;
     struct rate_verdict verdict;
-    rate_limits_set_percent(limits, 1000);
+    struct rate_plan plan = {.limits = {[RATE_MEDIUM] = {10, 400}}};
+    rate_limits_set_plan(limits, &plan);
     for (int i = 0; i < 10; i++) {
         assert_true(take("a", RATE_MEDIUM, 0, NULL));
     }
     assert_false(take("a", RATE_MEDIUM, 0, &verdict));
     assert_int_equal(verdict.limit, 10);
-    rate_limits_set_percent(limits, 10); /* never less than one */
-    assert_true(take("b", RATE_MEDIUM, 0, NULL));
-    assert_false(take("b", RATE_MEDIUM, 0, NULL));
-    rate_limits_set_percent(limits, 0);
     for (int i = 0; i < 10000; i++) {
         assert_true(take("a", RATE_HEAVY, 0, &verdict));
         assert_false(verdict.is_limited);
+    }
+    rate_limits_set_plan(limits, &rate_documented);
+    assert_true(take("b", RATE_HEAVY, 0, NULL));
+    assert_false(take("b", RATE_HEAVY, 0, NULL));
+}
+
+static void test_one_window_may_have_no_limit(void **state)
+{
+    (void)state;
+    struct rate_verdict verdict;
+    struct rate_plan plan = {.limits = {[RATE_LIGHT] = {0, 3}, [RATE_MEDIUM] = {2, 0}}};
+    rate_limits_set_plan(limits, &plan);
+    for (int i = 0; i < 3; i++) {
+        assert_true(take("a", RATE_LIGHT, 0, &verdict));
+        assert_true(verdict.is_limited && verdict.limit == 3 && verdict.window == 3600);
+    }
+    assert_false(take("a", RATE_LIGHT, 1, &verdict));
+    assert_int_equal(verdict.retry_after, 1199);
+    for (int i = 0; i < 1000; i++) {
+        assert_true(take("a", RATE_MEDIUM, i, &verdict));
+        assert_true(verdict.limit == 2 && verdict.window == 1);
     }
 }
 
@@ -170,7 +188,8 @@ int main(void)
         RATE_TEST(test_headers_tell_the_window_with_less_left),
         RATE_TEST(test_credentials_and_weights_are_counted_apart),
         RATE_TEST(test_a_refused_request_costs_nothing),
-        RATE_TEST(test_limits_scale_and_can_be_off),
+        RATE_TEST(test_a_plan_can_be_changed_and_be_none),
+        RATE_TEST(test_one_window_may_have_no_limit),
         RATE_TEST(test_of_too_many_credentials_the_one_longest_unused_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

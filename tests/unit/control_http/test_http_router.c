@@ -13,6 +13,7 @@
 #include "control/http/oauth.h"
 #include "control/http/zia_auth.h"
 #include "http_fixture.h"
+#include "rate_plans.h"
 
 static struct router *router;
 static struct rate_limits *limits;
@@ -126,7 +127,7 @@ static int set_up(void **state)
 {
     (void)state;
     seen[0] = '\0';
-    return rate_limits_new(&limits, 100, NULL) == MG_OK && router_new(&router, limits, NULL) == MG_OK &&
+    return rate_limits_new(&limits, &rate_documented, NULL) == MG_OK && router_new(&router, limits, NULL) == MG_OK &&
                    router_add(router, &first, NULL) == MG_OK && router_add(router, &second, NULL) == MG_OK
                ? 0
                : -1;
@@ -266,6 +267,28 @@ static void test_a_role_has_what_lower_roles_have(void **state)
     for (size_t i = 0; i < MG_ARRAY_LEN(cases); i++) {
         assert_int_equal(status_of(cases[i].method, cases[i].target, cases[i].token), cases[i].status);
     }
+}
+
+/* Counts, and keeps who it was and what they wanted. */
+static void watch(void *arg, const struct http_request *request)
+{
+    *(int *)arg += 1;
+    snprintf(seen, sizeof(seen), "%s %s %.*s", request->identity.name, http_method_name(request->method),
+             (int)request->path.len, (const char *)request->path.data);
+}
+
+static void test_what_a_role_does_not_allow_is_told_and_strangers_are_not(void **state)
+{
+    (void)state;
+    int num = 0;
+    router_set_watch(router, watch, &num);
+    assert_int_equal(status_of("DELETE", "/api/v1/things/5?x=1", "auditor"), 403);
+    assert_int_equal(num, 1);
+    assert_non_null(strstr(seen, "DELETE /api/v1/things/5"));
+    assert_null(strchr(seen, '?'));
+    assert_int_equal(status_of("DELETE", "/api/v1/things/5", ""), 401);
+    assert_int_equal(status_of("GET", "/api/v1/things", "auditor"), 204);
+    assert_int_equal(num, 1);
 }
 
 static void check_anonymous(void *arg, const struct http_family *family, const char *base,
@@ -428,6 +451,24 @@ static void test_rate_limits_are_per_credential_and_told(void **state)
     }
 }
 
+/* ---- changes held ---- */
+
+static void test_while_changes_are_held_reading_and_strangers_go_on(void **state)
+{
+    (void)state;
+    assert_int_equal(router_add(router, &open_family, NULL), MG_OK);
+    router_hold_changes(router, true);
+    assert_int_equal(status_of("GET", "/api/v1/things/1", "auditor"), 204);
+    assert_int_equal(status_of("GET", "/health", ""), 204);
+    assert_int_equal(status_of("DELETE", "/api/v1/things/1", "admin"), 503);
+    assert_true(answer_has("\"first\"") && header_has("Retry-After: 5\n"));
+    assert_int_equal(status_of("DELETE", "/api/v1/things/1", "operator"), 403); /* what holds anyway is told first */
+    assert_int_equal(status_of("DELETE", "/api/v1/things/1", ""), 401);
+    assert_int_equal(status_of_body("DELETE", "/api/v1/things/1", NULL, NULL), 503); /* on the Unix socket too */
+    router_hold_changes(router, false);
+    assert_int_equal(status_of("DELETE", "/api/v1/things/1", "admin"), 204); /* what was held cost nothing */
+}
+
 static void test_headers_hold_no_line_ends(void **state)
 {
     (void)state;
@@ -452,6 +493,7 @@ int main(void)
         ROUTER_TEST(test_405_tells_what_is_allowed),
         ROUTER_TEST(test_a_stranger_cannot_tell_what_exists),
         ROUTER_TEST(test_a_role_has_what_lower_roles_have),
+        ROUTER_TEST(test_what_a_role_does_not_allow_is_told_and_strangers_are_not),
         ROUTER_TEST(test_all_routes_but_the_listed_refuse_strangers),
         ROUTER_TEST(test_an_open_path_answers_strangers_and_says_405_to_them),
         ROUTER_TEST(test_the_order_of_families_does_not_matter_to_strangers),
@@ -459,6 +501,7 @@ int main(void)
         ROUTER_TEST(test_json_bodies),
         ROUTER_TEST(test_other_bodies),
         ROUTER_TEST(test_rate_limits_are_per_credential_and_told),
+        ROUTER_TEST(test_while_changes_are_held_reading_and_strangers_go_on),
         ROUTER_TEST(test_headers_hold_no_line_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

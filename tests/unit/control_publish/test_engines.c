@@ -214,6 +214,25 @@ static void test_an_engine_that_is_behind_is_brought_up_to_what_is_present(void 
     close(even);
 }
 
+static void test_what_is_present_is_served_once_every_engine_has_committed_it(void **state)
+{
+    (void)state;
+    assert_false(engines_serve_present(engines)); /* nobody is there to serve it */
+    int even = dial(1), behind = dial(0);
+    prepare(behind, 1);
+    (void)hear(behind, WIRE_PUBLISH_COMMIT, 1);
+    wait_for_engines(2);
+    assert_false(engines_serve_present(engines));
+    say_committed(behind, 1);
+    while (!engines_serve_present(engines)) {
+        usleep(1000);
+    }
+    set_present(2);
+    assert_false(engines_serve_present(engines));
+    close(even);
+    close(behind);
+}
+
 static void test_all_prepare_then_the_transaction_then_all_commit(void **state)
 {
     (void)state;
@@ -404,6 +423,52 @@ static void test_more_engines_than_there_is_room_for_are_turned_away(void **stat
     }
 }
 
+static void assert_counted(const char *line)
+{
+    struct mg_buffer text;
+    mg_buffer_init(&text, 8192);
+    engines_metrics(engines, &text);
+    mg_buffer_append_u8(&text, 0);
+    assert_non_null(strstr((const char *)text.data, line));
+    mg_buffer_free(&text);
+}
+
+static void test_engines_and_publications_are_counted(void **state)
+{
+    (void)state;
+    struct publishing done = {.num_commits = 0}, refused = {.num_commits = 0};
+    struct engines_count count;
+    int one = dial(1), two = dial(1);
+    wait_for_engines(2);
+    begin(&done, 2, false);
+    prepare(one, 2);
+    prepare(two, 2);
+    commit_as_told(one, 2);
+    commit_as_told(two, 2);
+    end(&done, MG_OK, 1);
+    begin(&refused, 3, false);
+    prepare(one, 3);
+    (void)hear(two, WIRE_PUBLISH_PREPARE, 3);
+    say_prepared(two, 3, "no such key");
+    end(&refused, MG_DENIED, 0);
+    assert_counted("mintgate_control_publications_total{end=\"committed\"} 1\n");
+    assert_counted("mintgate_control_publications_total{end=\"refused\"} 1\n");
+    assert_counted("mintgate_control_publications_total{end=\"failed\"} 0\n");
+    assert_counted("mintgate_control_publication_seconds_count 2\n");
+    engines_count(engines, &count);
+    assert_true(count.num_connected == 2 && count.num_behind == 0);
+    int behind = dial(1);
+    (void)hear(behind, WIRE_PUBLISH_PREPARE, 2);
+    say_prepared(behind, 2, "no such key");
+    wait_for_engines(3);
+    engines_count(engines, &count);
+    assert_true(count.num_connected == 3 && count.num_behind == 1);
+    assert_counted("mintgate_control_engines_behind 1\n");
+    close(one);
+    close(two);
+    close(behind);
+}
+
 static int make_directory(void **state)
 {
     (void)state;
@@ -426,6 +491,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_an_engine_that_is_behind_is_brought_up_to_what_is_present),
+        TEST(test_what_is_present_is_served_once_every_engine_has_committed_it),
         TEST(test_all_prepare_then_the_transaction_then_all_commit),
         TEST(test_without_engines_the_transaction_is_all),
         TEST(test_one_that_cannot_stops_it_for_all_and_is_named),
@@ -435,6 +501,7 @@ int main(void)
         TEST(test_an_engine_that_comes_meanwhile_takes_part),
         TEST(test_one_publication_at_a_time_whose_progress_can_be_seen),
         TEST(test_what_is_out_of_turn_or_garbage_ends_that_connection_alone),
+        TEST(test_engines_and_publications_are_counted),
         TEST(test_more_engines_than_there_is_room_for_are_turned_away),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

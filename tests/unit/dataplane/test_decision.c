@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cache/rcu.h"
+#include "certs.h"
 #include "dataplane/policy/decision.h"
 
 #define NOW INT64_C(1000)
@@ -13,7 +14,10 @@ static const uint8_t client[16] = {10, 0, 0, 1}, server[16] = {192, 0, 2, 1};
 static const struct policy_flow flow = {client, server, false, 443};
 
 static struct learned *learned;
+static struct issuers *issuers;
+static int64_t now_wall;
 static struct policy *policy; /* the last: a decision borrows the name of its rule */
+static const char *on_expiry;
 
 /* What a hello of a current client comes to, with the SNI |sni|. */
 static struct hello_info hello_with(const char *sni)
@@ -33,6 +37,7 @@ static struct decision decide(const char *settings, const struct hello_info *hel
     struct mg_error error = {""};
     policy_free(policy);
     snprintf(yaml, sizeof(yaml),
+             "control: {on_issuer_expiry: %s}\n"
              "policy:\n"
              "  %s\n"
              "  default: intercept\n"
@@ -40,15 +45,22 @@ static struct decision decide(const char *settings, const struct hello_info *hel
              "  rules:\n"
              "    - {name: banks, sni: bank.example, action: bypass}\n"
              "    - {name: bad, sni: bad.example, action: block, block_with: reset}\n"
-             "    - {name: shops, sni: '*.shop.example', action: intercept}\n",
-             settings);
+             "    - {name: shops, sni: '*.shop.example', action: intercept}\n"
+             "    - {name: corp, sni: '*.corp.example', action: intercept, issuer: Corp}\n",
+             on_expiry, settings);
     if (config_parse(&config, "test.yaml", yaml, strlen(yaml), &error) != MG_OK) {
         fail_msg("%s", error.text);
     }
     assert_int_equal(policy_new(&policy, config, 1, &error), MG_OK);
     config_free(config);
     struct decision decision;
-    decision_of(&decision, policy, learned, min_version, &flow, hello, NOW);
+    const struct decision_facts facts = {.policy = policy,
+                                         .learned = learned,
+                                         .issuers = issuers,
+                                         .min_version = min_version,
+                                         .now = NOW,
+                                         .now_wall = now_wall};
+    decision_of(&decision, &facts, &flow, hello);
     return decision;
 }
 
@@ -157,6 +169,64 @@ static void test_the_version_is_judged_before_ech_and_both_before_what_was_learn
                     COUNT_WAY_OUT_BELOW_MINIMUM, "below_minimum", "");
 }
 
+/* publish publishes a default that lives until |default_end| and "Corp" until |corp_end|. */
+static void publish(int64_t default_end, int64_t corp_end)
+{
+    struct certs_pki first, second;
+    certs_pki_init_at(&first, WIRE_KEY_EC_P256, WIRE_ISSUER_DEFAULT, default_end - 800 * CERTS_DAY);
+    certs_pki_init_at(&second, WIRE_KEY_EC_P256, WIRE_ISSUER_DEFAULT, corp_end - 800 * CERTS_DAY);
+    struct wire_publish message = {
+        .type = WIRE_PUBLISH_PREPARE,
+        .epoch = 1,
+        .issuers = {{.name = mg_slice_of_text("Default"), .issuer = first.wire},
+                    {.name = mg_slice_of_text("Corp"), .issuer = second.wire}},
+        .num_issuers = 2,
+    };
+    struct issuer_set *set;
+    struct mg_error error = {""};
+    if (issuers_prepare(issuers, &message, CERTS_NOW, &set, &error) != MG_OK) {
+        fail_msg("%s", error.text);
+    }
+    issuers_commit(issuers, set);
+    certs_pki_free(&first);
+    certs_pki_free(&second);
+}
+
+static void test_what_an_expired_issuer_would_sign_goes_as_configured(void **state)
+{
+    (void)state;
+    struct hello_info other = hello_with("a.example"), corp = hello_with("a.corp.example");
+    publish(CERTS_NOW + 100, CERTS_NOW + 50);
+    now_wall = CERTS_NOW;
+    assert_int_equal(decide("", &other, CONFIG_TLS_1_2).action, CONFIG_ACTION_INTERCEPT);
+    assert_int_equal(decide("", &corp, CONFIG_TLS_1_2).action, CONFIG_ACTION_INTERCEPT);
+    now_wall = CERTS_NOW + 60; /* "Corp" has expired, the default has not */
+    assert_int_equal(decide("", &other, CONFIG_TLS_1_2).action, CONFIG_ACTION_INTERCEPT);
+    assert_decision(decide("", &corp, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS, COUNT_WAY_OUT_ISSUER_EXPIRED,
+                    "issuer_expired", "");
+    now_wall = CERTS_NOW + 101;
+    on_expiry = "bypass";
+    assert_decision(decide("", &other, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS, COUNT_WAY_OUT_ISSUER_EXPIRED,
+                    "issuer_expired", "");
+    on_expiry = "block";
+    struct decision decision = decide("", &other, CONFIG_TLS_1_2);
+    assert_decision(decision, CONFIG_ACTION_BLOCK, COUNT_WAY_OUT_ISSUER_EXPIRED, "issuer_expired", "");
+    assert_int_equal(decision.block_with, CONFIG_BLOCK_ALERT);
+}
+
+static void test_expiry_concerns_only_what_a_rule_would_intercept(void **state)
+{
+    (void)state;
+    publish(CERTS_NOW + 100, CERTS_NOW + 100);
+    now_wall = CERTS_NOW + 101;
+    on_expiry = "block";
+    struct hello_info hello = hello_with("bank.example");
+    assert_int_equal(decide("", &hello, CONFIG_TLS_1_2).counter, COUNT_DECIDED_BYPASS);
+    on_expiry = "bypass";
+    hello = hello_with("bad.example");
+    assert_int_equal(decide("", &hello, CONFIG_TLS_1_2).counter, COUNT_DECIDED_BLOCK);
+}
+
 static void test_every_action_has_its_name(void **state)
 {
     (void)state;
@@ -168,6 +238,10 @@ static void test_every_action_has_its_name(void **state)
 static int start(void **state)
 {
     (void)state;
+    const struct issuer_options options = {NULL, NULL, NULL};
+    on_expiry = "successor";
+    now_wall = CERTS_NOW;
+    assert_int_equal(issuers_new(&issuers, &options), MG_OK);
     return learned_new(&learned, 100) == MG_OK ? 0 : -1;
 }
 
@@ -175,6 +249,7 @@ static int stop(void **state)
 {
     (void)state;
     learned_free(learned);
+    issuers_free(issuers);
     policy_free(policy);
     policy = NULL;
     return 0;
@@ -204,6 +279,8 @@ int main(void)
         TEST(test_a_server_that_was_learned_passes_for_its_name_alone),
         TEST(test_a_way_out_is_asked_only_about_what_a_rule_would_intercept),
         TEST(test_the_version_is_judged_before_ech_and_both_before_what_was_learned),
+        TEST(test_what_an_expired_issuer_would_sign_goes_as_configured),
+        TEST(test_expiry_concerns_only_what_a_rule_would_intercept),
         TEST(test_every_action_has_its_name),
     };
     return cmocka_run_group_tests(tests, start_rcu, stop_rcu);

@@ -190,7 +190,96 @@ static void test_what_cannot_be_used_is_named_and_changes_nothing(void **state)
     assert_non_null(strstr(why.text, "late: "));
     assert_true(generation() == before && issuers_epoch(issuers) == 1);
     message.issuers[1].issuer.key_type = WIRE_KEY_EC_P256;
-    assert_int_equal(issuers_prepare(issuers, &message, CERTS_NOW + 801 * CERTS_DAY, &set, &why), MG_INVALID);
+    assert_int_equal(issuers_prepare(issuers, &message, CERTS_NOW - 401 * CERTS_DAY, &set, &why), MG_INVALID);
+}
+
+#define SPENT (CERTS_NOW + 800 * CERTS_DAY) /* when |own| and |other| are */
+
+/* assert_chosen asserts who signs at |now| for what a rule names as |name|; NULL: nobody. */
+static void assert_chosen(const char *name, enum config_issuer_expiry on_expiry, int64_t now,
+                          const struct certs_pki *pki)
+{
+    struct issuer *issuer;
+    assert_int_equal(issuers_choose(issuers, name, on_expiry, now, &issuer),
+                     pki == NULL ? ISSUERS_SPENT : ISSUERS_CHOSEN);
+    if (pki == NULL) {
+        assert_null(issuer);
+    } else {
+        assert_memory_equal(issuer->key_id.bytes, pki->wire.key_id.bytes, sizeof(issuer->key_id.bytes));
+    }
+}
+
+static void test_a_rule_may_name_its_issuer_and_the_default_signs_the_rest(void **state)
+{
+    (void)state;
+    struct issuer *issuer;
+    assert_int_equal(issuers_choose(issuers, "", CONFIG_EXPIRY_BYPASS, CERTS_NOW, &issuer), ISSUERS_NONE);
+    publish(1, &own, &other);
+    assert_chosen("", CONFIG_EXPIRY_BYPASS, CERTS_NOW, &own);
+    assert_chosen("first", CONFIG_EXPIRY_BYPASS, CERTS_NOW, &own);
+    assert_chosen("second", CONFIG_EXPIRY_BYPASS, CERTS_NOW, &other);
+    assert_chosen("third", CONFIG_EXPIRY_BYPASS, CERTS_NOW, &own);
+}
+
+/* publish_late publishes |own|, |other| and "late", which lives a year longer, with these successors. */
+static struct certs_pki late;
+static void publish_late(uint8_t of_first, uint8_t of_second, uint8_t of_late, bool late_is_reserve)
+{
+    struct wire_publish message = publication(1);
+    certs_pki_init_at(&late, WIRE_KEY_EC_P256, WIRE_ISSUER_DEFAULT, CERTS_NOW + 365 * CERTS_DAY);
+    late.wire.key_id.bytes[0] = 4;
+    add(&message, "first", &own);
+    add(&message, "second", &other);
+    add(&message, "late", &late);
+    message.issuers[0].successor = of_first;
+    message.issuers[1].successor = of_second;
+    message.issuers[2].successor = of_late;
+    message.issuers[2].is_reserve = late_is_reserve;
+    issuers_commit(issuers, prepare(&message));
+}
+
+static void test_a_successor_signs_in_the_place_of_who_has_expired(void **state)
+{
+    (void)state;
+    publish_late(3, 0, 0, false);
+    assert_chosen("", CONFIG_EXPIRY_SUCCESSOR, SPENT - ISSUER_SPARE_SECONDS, &own);
+    assert_chosen("", CONFIG_EXPIRY_SUCCESSOR, SPENT, &late);
+    assert_chosen("first", CONFIG_EXPIRY_SUCCESSOR, SPENT, &late);
+    assert_chosen("second", CONFIG_EXPIRY_SUCCESSOR, SPENT, NULL); /* it has none: nor does the default sign for it */
+    assert_chosen("late", CONFIG_EXPIRY_SUCCESSOR, SPENT, &late);
+    assert_chosen("", CONFIG_EXPIRY_BYPASS, SPENT, NULL); /* the successor is not wanted */
+    assert_chosen("", CONFIG_EXPIRY_BLOCK, SPENT, NULL);
+    assert_chosen("", CONFIG_EXPIRY_SUCCESSOR, SPENT + 366 * CERTS_DAY, NULL);
+    certs_pki_free(&late);
+}
+
+static void test_successors_have_successors_and_may_go_in_a_circle(void **state)
+{
+    (void)state;
+    publish_late(2, 3, 1, false);
+    assert_chosen("", CONFIG_EXPIRY_SUCCESSOR, SPENT, &late);
+    assert_chosen("late", CONFIG_EXPIRY_SUCCESSOR, SPENT + 366 * CERTS_DAY, NULL);
+    certs_pki_free(&late);
+}
+
+static void test_a_reserve_signs_for_nobody_before(void **state)
+{
+    (void)state;
+    publish_late(3, 0, 0, true);
+    assert_chosen("late", CONFIG_EXPIRY_SUCCESSOR, CERTS_NOW, &own);
+    assert_chosen("late", CONFIG_EXPIRY_SUCCESSOR, SPENT, &late); /* in the default's place */
+    certs_pki_free(&late);
+}
+
+static void test_who_has_expired_before_is_known_and_not_used(void **state)
+{
+    (void)state;
+    struct wire_publish message = publication(1);
+    struct issuer_set *set;
+    add(&message, "first", &own);
+    assert_int_equal(issuers_prepare(issuers, &message, SPENT + CERTS_DAY, &set, &why), MG_OK);
+    issuers_commit(issuers, set);
+    assert_chosen("", CONFIG_EXPIRY_SUCCESSOR, SPENT + CERTS_DAY, NULL);
 }
 
 static void test_what_is_prepared_and_dropped_was_never_there(void **state)
@@ -216,6 +305,9 @@ static void test_a_set_knows_its_generations(void **state)
     const struct issuer_set *set = issuers_get0_set(issuers);
     assert_true(issuer_set_uses(set, generation()) && issuer_set_uses(set, untrusted_generation));
     assert_false(issuer_set_uses(set, 0) || issuer_set_uses(set, 1000));
+    assert_string_equal(issuers_name_of(issuers, generation()), "first");
+    assert_string_equal(issuers_name_of(issuers, untrusted_generation), "forward-untrust");
+    assert_string_equal(issuers_name_of(issuers, 1000), "");
     publish(2, &other, NULL);
     assert_true(issuer_set_uses(issuers_get0_set(issuers), untrusted_generation));
 }
@@ -232,6 +324,11 @@ int main(void)
         TEST(test_what_stays_the_same_keeps_its_generation),
         TEST(test_another_chain_is_another_issuer),
         TEST(test_what_cannot_be_used_is_named_and_changes_nothing),
+        TEST(test_a_rule_may_name_its_issuer_and_the_default_signs_the_rest),
+        TEST(test_a_successor_signs_in_the_place_of_who_has_expired),
+        TEST(test_successors_have_successors_and_may_go_in_a_circle),
+        TEST(test_a_reserve_signs_for_nobody_before),
+        TEST(test_who_has_expired_before_is_known_and_not_used),
         TEST(test_what_is_prepared_and_dropped_was_never_there),
         TEST(test_a_set_knows_its_generations),
     };

@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include "hsm/histogram.h"
 #include "hsm/request_queue.h"
 
 static struct issuer issuers[3];
@@ -141,35 +140,6 @@ static void test_every_turn_fits_a_batch(void **state)
     }
 }
 
-static void test_histograms_count_by_bound(void **state)
-{
-    (void)state;
-    static const struct histogram_shape shape = {.bounds = {1, 2, 4, 8, 16, 32, 64, 128}, .unit = 0.5};
-    struct histogram one = {.sum = {0}}, other = {.sum = {0}};
-    static const uint64_t values[] = {0, 1, 2, 3, 128, 129, 1000};
-    for (size_t i = 0; i < MG_ARRAY_LEN(values); i++) {
-        histogram_add(&one, &shape, values[i]);
-    }
-    histogram_add(&other, &shape, 4);
-    const struct histogram *both[] = {&one, &other};
-    struct mg_buffer out;
-    mg_buffer_init(&out, 8192);
-    histogram_render(&out, "h", &shape, both, 2);
-    mg_buffer_append_u8(&out, 0);
-    assert_string_equal((const char *)out.data, "h_bucket{le=\"0.5\"} 2\n"
-                                                "h_bucket{le=\"1\"} 3\n"
-                                                "h_bucket{le=\"2\"} 5\n"
-                                                "h_bucket{le=\"4\"} 5\n"
-                                                "h_bucket{le=\"8\"} 5\n"
-                                                "h_bucket{le=\"16\"} 5\n"
-                                                "h_bucket{le=\"32\"} 5\n"
-                                                "h_bucket{le=\"64\"} 6\n"
-                                                "h_bucket{le=\"+Inf\"} 8\n"
-                                                "h_sum 633.5\n"
-                                                "h_count 8\n");
-    mg_buffer_free(&out);
-}
-
 int main(void)
 {
     make_issuers();
@@ -179,7 +149,6 @@ int main(void)
         cmocka_unit_test(test_issuers_take_turns),
         cmocka_unit_test(test_a_turn_ends_where_the_issuer_changes),
         cmocka_unit_test(test_every_turn_fits_a_batch),
-        cmocka_unit_test(test_histograms_count_by_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

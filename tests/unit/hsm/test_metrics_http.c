@@ -29,11 +29,21 @@ static void render_too_much(void *arg, struct mg_buffer *out)
     out->failed = true;
 }
 
+/* echo says what the argument "x" is, and refuses a request that has none. */
+static bool echo(void *arg, const struct metrics_http_request *request, struct mg_buffer *out)
+{
+    const char *x = metrics_http_argument(request, "x");
+    (void)arg;
+    mg_buffer_append_text(out, x == NULL ? "x is missing\n" : x);
+    return x != NULL;
+}
+
 static int value = 7;
 static const struct metrics_http_route routes[] = {
-    {"/metrics", METRICS_HTTP_PROMETHEUS, render_text, &value},
-    {"/status", "application/json", render_text, &value},
-    {"/too-much", "text/plain", render_too_much, NULL},
+    {.path = "/metrics", .content_type = METRICS_HTTP_PROMETHEUS, .render = render_text, .arg = &value},
+    {.path = "/status", .content_type = "application/json", .render = render_text, .arg = &value},
+    {.path = "/too-much", .content_type = "text/plain", .render = render_too_much},
+    {.path = "/echo", .content_type = "application/json", .answer = echo, .is_local = true},
 };
 
 static struct metrics_http *start(const char *tcp_address)
@@ -92,6 +102,24 @@ static void test_a_page_is_rendered_anew_for_each_request(void **state)
     assert_non_null(strstr(ask(connect_unix(), GET("/metrics?query=1")), "\r\n\r\nvalue 8\n"));
     response = ask(connect_unix(), GET("/status"));
     assert_non_null(strstr(response, "Content-Type: application/json\r\n"));
+    metrics_http_stop(server);
+}
+
+static void test_a_page_with_arguments_answers_or_says_what_is_wrong(void **state)
+{
+    (void)state;
+    struct metrics_http *server = start(NULL);
+    const char *response = ask(connect_unix(), GET("/echo?y=1&x=a%20b"));
+    assert_int_equal(strncmp(response, "HTTP/1.1 200 ", 13), 0);
+    assert_non_null(strstr(response, "Content-Type: application/json\r\n"));
+    assert_non_null(strstr(response, "\r\n\r\na b"));
+    static const char *const wrong[] = {GET("/echo"), GET("/echo?"), GET("/echo?x")};
+    for (size_t i = 0; i < MG_ARRAY_LEN(wrong); i++) {
+        response = ask(connect_unix(), wrong[i]);
+        assert_int_equal(strncmp(response, "HTTP/1.1 400 ", 13), 0);
+        assert_non_null(strstr(response, "Content-Type: text/plain\r\n"));
+        assert_non_null(strstr(response, "\r\n\r\nx is missing\n"));
+    }
     metrics_http_stop(server);
 }
 
@@ -166,6 +194,15 @@ static int free_port(void)
     return ntohs(address.sin_port);
 }
 
+static int connect_tcp(int port)
+{
+    struct sockaddr_in peer = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&peer, sizeof(peer)), 0);
+    return fd;
+}
+
 static void test_tcp_is_served_too_where_it_is_configured(void **state)
 {
     (void)state;
@@ -173,12 +210,11 @@ static void test_tcp_is_served_too_where_it_is_configured(void **state)
     int port = free_port();
     snprintf(address, sizeof(address), "127.0.0.1:%d", port);
     struct metrics_http *server = start(address);
-    struct sockaddr_in peer = {
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&peer, sizeof(peer)), 0);
-    assert_non_null(strstr(ask(fd, GET("/metrics")), "\r\n\r\nvalue "));
+    assert_non_null(strstr(ask(connect_tcp(port), GET("/metrics")), "\r\n\r\nvalue "));
     assert_non_null(strstr(ask(connect_unix(), GET("/metrics")), "\r\n\r\nvalue "));
+    /* But for what is local. */
+    assert_int_equal(strncmp(ask(connect_tcp(port), GET("/echo?x=1")), "HTTP/1.1 404 ", 13), 0);
+    assert_int_equal(strncmp(ask(connect_unix(), GET("/echo?x=1")), "HTTP/1.1 200 ", 13), 0);
     metrics_http_stop(server);
 }
 
@@ -218,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         HTTP_TEST(test_a_page_is_rendered_anew_for_each_request),
+        HTTP_TEST(test_a_page_with_arguments_answers_or_says_what_is_wrong),
         HTTP_TEST(test_head_has_no_body),
         HTTP_TEST(test_other_paths_and_methods_are_refused),
         HTTP_TEST(test_the_socket_is_for_user_and_group_and_goes_with_the_server),

@@ -196,14 +196,24 @@ static void test_scar_authority_key_id_is_the_stored_one(void **state)
     fixture_free(&fixture);
 }
 
-/* RFC 5280 section 4.2.1.2: a CA's certificate has one, and its leaves must name it. */
-static void test_an_issuer_without_key_id_is_refused(void **state)
+/* RFC 7093 section 2 method 1, as the signer and the control plane compute it too. */
+static void test_leaves_of_an_issuer_without_key_id_name_the_computed_one(void **state)
 {
     (void)state;
     struct fixture fixture;
     fixture_init(&fixture);
     fixture.spec.subject_key_id = mg_slice_of(NULL, 0);
-    assert_refused(&fixture, "no subjectKeyIdentifier");
+    struct issuer *issuer;
+    assert_int_equal(make(&fixture, &issuer, NULL), MG_OK);
+    struct cert cert;
+    CBS der;
+    CRYPTO_BUFFER_init_CBS(issuer->certificate, &der);
+    assert_int_equal(cert_parse(&cert, der, NULL), MG_OK);
+    uint8_t extension[9 + CERT_KEY_ID_LEN] = "\x55\x1d\x23\x04\x18\x30\x16\x80\x14";
+    cert_compute_key_id(extension + 9, cert.public_key);
+    assert_true(contains(issuer->extensions, mg_slice_of(extension, sizeof(extension))));
+    issuer_unref(issuer);
+    fixture_free(&fixture);
 }
 
 static void test_who_may_not_issue_is_refused(void **state)
@@ -233,22 +243,50 @@ static void test_who_may_not_issue_is_refused(void **state)
     assert_refused(&fixture, "subject is empty");
 }
 
-static void test_an_issuer_outside_its_validity_is_refused(void **state)
+static void test_an_issuer_before_its_validity_is_refused(void **state)
 {
     (void)state;
     struct fixture fixture;
     fixture_init(&fixture);
-    fixture.spec.not_before = CERTS_NOW - 10;
-    fixture.spec.not_after = CERTS_NOW - 1;
-    assert_refused(&fixture, "certificate 0 of the chain expired at 2026-05-28T20:26:39");
-    fixture_init(&fixture);
     fixture.spec.not_before = CERTS_NOW + 1;
     fixture.spec.not_after = CERTS_NOW + 10;
-    assert_refused(&fixture, "not valid before 2026-05-28T20:26:41");
+    assert_refused(&fixture, "certificate 0 of the chain is not valid before 2026-05-28T20:26:41");
     fixture_init(&fixture);
-    fixture.root_spec.not_before = CERTS_NOW - 10;
-    fixture.root_spec.not_after = CERTS_NOW - 1;
-    assert_refused(&fixture, "certificate 1 of the chain expired");
+    fixture.root_spec.not_before = CERTS_NOW + 1;
+    assert_refused(&fixture, "certificate 1 of the chain is not valid before");
+}
+
+/* assert_last_use makes the issuer of |fixture| and frees it. */
+static void assert_last_use(struct fixture *fixture, int64_t last_use)
+{
+    struct issuer *issuer;
+    assert_int_equal(make(fixture, &issuer, NULL), MG_OK);
+    assert_true(issuer->last_use == last_use);
+    assert_false(issuer_is_spent(issuer, last_use));
+    assert_true(issuer_is_spent(issuer, last_use + 1));
+    issuer_unref(issuer);
+    fixture_free(fixture);
+}
+
+static void test_an_issuer_is_spent_a_little_before_its_chain_expires(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture.spec.not_before = CERTS_NOW - CERTS_DAY;
+    fixture.spec.not_after = CERTS_NOW + CERTS_DAY;
+    assert_last_use(&fixture, CERTS_NOW + CERTS_DAY - ISSUER_SPARE_SECONDS);
+    fixture_init(&fixture);
+    fixture.spec.not_before = CERTS_NOW - 40;
+    fixture.spec.not_after = CERTS_NOW + 60;
+    assert_last_use(&fixture, CERTS_NOW + 55); /* a twentieth of a short life */
+    fixture_init(&fixture);
+    fixture.root_spec.not_after = CERTS_NOW + 1000;
+    assert_last_use(&fixture, CERTS_NOW + 1000 - ISSUER_SPARE_SECONDS);
+    fixture_init(&fixture);
+    fixture.spec.not_before = CERTS_NOW - 1000;
+    fixture.spec.not_after = CERTS_NOW - 1;
+    assert_last_use(&fixture, CERTS_NOW - 1 - ISSUER_SPARE_SECONDS); /* an issuer all the same */
 }
 
 static void test_an_issuer_at_its_limits_is_accepted(void **state)
@@ -343,9 +381,10 @@ int main(void)
         cmocka_unit_test(test_scar_signature_algorithm_follows_the_issuers_key),
         cmocka_unit_test(test_signatures_are_told_apart),
         cmocka_unit_test(test_scar_authority_key_id_is_the_stored_one),
-        cmocka_unit_test(test_an_issuer_without_key_id_is_refused),
+        cmocka_unit_test(test_leaves_of_an_issuer_without_key_id_name_the_computed_one),
         cmocka_unit_test(test_who_may_not_issue_is_refused),
-        cmocka_unit_test(test_an_issuer_outside_its_validity_is_refused),
+        cmocka_unit_test(test_an_issuer_before_its_validity_is_refused),
+        cmocka_unit_test(test_an_issuer_is_spent_a_little_before_its_chain_expires),
         cmocka_unit_test(test_an_issuer_at_its_limits_is_accepted),
         cmocka_unit_test(test_a_key_of_another_type_is_refused),
         cmocka_unit_test(test_a_chain_that_does_not_link_is_refused),

@@ -95,9 +95,14 @@ static void test_every_message_says_what_was_meant(void **state)
         assert_int_equal(decoded.ready, short_ones[i].ready);
         assert_true(mg_slice_equal(decoded.reason, short_ones[i].reason));
     }
-    const struct wire_publish message = prepare();
+    struct wire_publish message = prepare();
+    message.issuers[0].successor = 2;
+    message.issuers[1].is_reserve = true;
     round_trip(&message);
     assert_int_equal(decoded.premint_ms, 10000);
+    assert_int_equal(decoded.issuers[0].successor, 2);
+    assert_int_equal(decoded.issuers[1].successor, 0);
+    assert_true(!decoded.issuers[0].is_reserve && decoded.issuers[1].is_reserve);
     assert_int_equal(decoded.num_issuers, 2);
     assert_slice(decoded.issuers[0].name, "corp");
     assert_slice(decoded.issuers[1].name, "lab");
@@ -151,6 +156,15 @@ static void test_what_makes_no_sense_is_refused(void **state)
     message = prepare();
     message.issuers[1].issuer.role = WIRE_ISSUER_UNTRUST;
     assert_refused(&message, "role 2");
+    for (size_t i = 0; i < 2; i++) {
+        const uint8_t successors[] = {3, 1};
+        message = prepare();
+        message.issuers[0].successor = successors[i]; /* not there, and itself */
+        assert_refused(&message, "cannot be number");
+    }
+    message = prepare();
+    message.issuers[0].is_reserve = true;
+    assert_refused(&message, "reserve");
     message = prepare();
     message.epoch = 0;
     assert_refused(&message, "at least 1");

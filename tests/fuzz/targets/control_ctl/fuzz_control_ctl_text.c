@@ -7,6 +7,7 @@
 
 #include "control/ctl/certificate.h"
 #include "control/ctl/samples.h"
+#include "control/ctl/server_text.h"
 #include "control/ctl/table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -30,6 +31,17 @@ static void check_table(const char *text)
     mg_buffer_free(&out);
 }
 
+/* check_server: what is split is within bounds, and ends. */
+static void check_server(const char *text)
+{
+    struct server_text server;
+    if (server_text_split(&server, text, NULL) == MG_OK &&
+        (server.address[0] == '\0' || strlen(server.address) > SERVER_TEXT_MAX ||
+         (server.port != NULL && (server.port < text || server.port > text + strlen(text))))) {
+        abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int64_t value = 0;
@@ -44,6 +56,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (samples_find(text, "hits", &value) && value < 0) {
         abort();
     }
+    if (samples_sum(text, "hits", &value) && value < 0) {
+        abort();
+    }
+    check_server(text);
     check_table(text);
     json_t *list = json_loads(text, 0, NULL);
     (void)certificate_match(list, "1");

@@ -705,6 +705,39 @@ static void test_a_signer_that_does_not_answer_is_waited_for_so_long(void **stat
     temp_dir_remove(NULL);
 }
 
+static void assert_counted(const char *line)
+{
+    struct mg_buffer text;
+    mg_buffer_init(&text, 8192);
+    signer_client_metrics(client, &text);
+    mg_buffer_append_u8(&text, 0);
+    assert_non_null(strstr((const char *)text.data, line));
+    mg_buffer_free(&text);
+}
+
+static void test_whether_the_signer_answers_can_be_asked(void **state)
+{
+    (void)state;
+    struct mg_error error = {""};
+    struct wire_key_id id = {{1}};
+    assert_false(signer_client_is_reachable(client)); /* nobody has asked yet */
+    assert_int_equal(signer_client_probe(client, 20000, &error), MG_OK);
+    assert_true(signer_client_is_reachable(client));
+    assert_string_equal(error.text, "");
+    assert_int_equal(signer_client_remove(client, &id, &error), MG_NOT_FOUND); /* which is an answer */
+    assert_true(signer_client_is_reachable(client));
+    assert_counted("mintgate_control_signer_reachable 1\n");
+    signer_assert_stopped_well();
+    assert_int_equal(signer_client_probe(client, 20000, &error), MG_IO);
+    assert_false(signer_client_is_reachable(client));
+    assert_counted("mintgate_control_signer_reachable 0\n");
+    assert_counted("mintgate_control_signer_calls_total{end=\"ok\"} 1\n");
+    assert_counted("mintgate_control_signer_calls_total{end=\"refused\"} 1\n");
+    assert_counted("mintgate_control_signer_calls_total{end=\"unanswered\"} 1\n");
+    signer_start();
+    assert_int_equal(signer_client_probe(client, 20000, &error), MG_OK);
+}
+
 /* A signer that answers nonsense, in a thread of this test. */
 static void *answer_nonsense(void *arg)
 {
@@ -765,6 +798,7 @@ int main(void)
         LIFE_TEST(test_a_peer_that_does_not_read_is_closed),
         LIFE_TEST(test_connections_are_bounded),
         LIFE_TEST(test_a_signer_that_is_away_is_called_so),
+        LIFE_TEST(test_whether_the_signer_answers_can_be_asked),
         cmocka_unit_test(test_a_signer_that_does_not_answer_is_waited_for_so_long),
         cmocka_unit_test(test_answers_that_are_none_are_told),
     };

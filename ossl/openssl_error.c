@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "hsm/openssl_error.h"
+#include "ossl/openssl_error.h"
 
 #include <openssl/err.h>
 #include <stdarg.h>

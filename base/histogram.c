@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "hsm/histogram.h"
+#include "base/histogram.h"
 
 #include <stdio.h>
 
-void histogram_add(struct histogram *histogram, const struct histogram_shape *shape, uint64_t value)
+void mg_histogram_add(struct mg_histogram *histogram, const struct mg_histogram_shape *shape, uint64_t value)
 {
     size_t place = 0;
-    while (place < HISTOGRAM_NUM_BOUNDS && value > shape->bounds[place]) {
+    while (place < MG_HISTOGRAM_NUM_BOUNDS && value > shape->bounds[place]) {
         place++;
     }
     mg_counter_add(&histogram->counts[place], 1);
     mg_counter_add(&histogram->sum, value);
 }
 
-static uint64_t count_at(const struct histogram *const *histograms, size_t num_histograms, size_t place)
+static uint64_t count_at(const struct mg_histogram *const *histograms, size_t num_histograms, size_t place)
 {
     uint64_t count = 0;
     for (size_t i = 0; i < num_histograms; i++) {
@@ -22,18 +22,18 @@ static uint64_t count_at(const struct histogram *const *histograms, size_t num_h
     return count;
 }
 
-void histogram_render(struct mg_buffer *out, const char *name, const struct histogram_shape *shape,
-                      const struct histogram *const *histograms, size_t num_histograms)
+void mg_histogram_render(struct mg_buffer *out, const char *name, const struct mg_histogram_shape *shape,
+                         const struct mg_histogram *const *histograms, size_t num_histograms)
 {
     char sample[128], label[64];
     uint64_t count = 0, sum = 0;
     snprintf(sample, sizeof(sample), "%s_bucket", name);
-    for (size_t place = 0; place < HISTOGRAM_NUM_BOUNDS; place++) {
+    for (size_t place = 0; place < MG_HISTOGRAM_NUM_BOUNDS; place++) {
         count += count_at(histograms, num_histograms, place);
         snprintf(label, sizeof(label), "le=\"%.9g\"", (double)shape->bounds[place] * shape->unit);
         mg_metrics_sample(out, sample, label, count);
     }
-    count += count_at(histograms, num_histograms, HISTOGRAM_NUM_BOUNDS);
+    count += count_at(histograms, num_histograms, MG_HISTOGRAM_NUM_BOUNDS);
     mg_metrics_sample(out, sample, "le=\"+Inf\"", count);
     for (size_t i = 0; i < num_histograms; i++) {
         sum += mg_counter_get(&histograms[i]->sum);

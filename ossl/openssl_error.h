@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenSSL's error queue, turned into our one error dialect. */
-#ifndef MINTGATE_HSM_OPENSSL_ERROR_H
-#define MINTGATE_HSM_OPENSSL_ERROR_H
+/* OpenSSL's error queue, turned into our one error dialect: for the programs that link OpenSSL's libcrypto. */
+#ifndef MINTGATE_OSSL_OPENSSL_ERROR_H
+#define MINTGATE_OSSL_OPENSSL_ERROR_H
 
 #include "base/status.h"
 

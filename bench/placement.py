@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a lab's processes run while they are measured: Mintgate on one processor, all others on another, so that a load
+generator's own work is not the engine's latency; and which of them come before what else the machine does, as far as
+the kernel can be told."""
+
+import contextlib
+import os
+import pathlib
+
+AUTOGROUP_NICE = "-15"  # sched(7): with autogroups, nice counts between the processes of one session alone
+
+
+def _pin(cpu, pid):
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), {cpu})
+
+
+def precede(*pids):
+    """The sessions of these processes come first."""
+    for pid in pids:
+        with contextlib.suppress(OSError):  # a kernel without autogroups
+            pathlib.Path(f"/proc/{pid}/autogroup").write_text(AUTOGROUP_NICE)
+
+
+def place(lab, control):
+    """The engine and the signer of |lab| on the last processor; its origin, the process |control|, this program and its
+    children on the first. Engine, signer and origin come first."""
+    processors = sorted(os.sched_getaffinity(0))
+    inside, origin = [lab.engine_pid(), lab.signer_pid()], int(lab.env["ORIGIN_PID"])
+    for pid in inside:
+        _pin(processors[-1], pid)
+    for pid in (origin, control.process.pid, os.getpid()):
+        _pin(processors[0], pid)
+    precede(*inside, origin)
