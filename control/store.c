@@ -208,6 +208,11 @@ enum mg_status store_end(struct store_tx *tx, enum mg_status status, struct mg_e
     return status;
 }
 
+sqlite3 *store_connection(const struct store_tx *tx)
+{
+    return tx->db;
+}
+
 /* Opening. */
 
 /* check_file makes the file, or sees that nobody else may read or write it. */

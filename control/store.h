@@ -25,6 +25,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 
+struct sqlite3;
 struct sqlite3_stmt;
 struct store;
 struct store_tx;
@@ -65,6 +66,10 @@ MG_MUST_USE enum mg_status store_begin(struct store *store, enum store_access ac
  * |status| if that is not MG_OK (and leaves |error| as it is), else whether the commit took place. |tx| is gone in any
  * case. */
 MG_MUST_USE enum mg_status store_end(struct store_tx *tx, enum mg_status status, struct mg_error *error);
+
+/* store_connection returns the connection of |tx|, until store_end, for a module with statements of its own
+ * (control/http/credentials.h). It neither begins nor ends transactions, and its failures are given to store_end. */
+struct sqlite3 *store_connection(const struct store_tx *tx);
 
 /*
  * One SQL statement: prepared, its parameters bound in the order of their question marks, its rows taken one by one and

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "control/ctl/login.h"
 
 /* The signer may make an RSA key in a token meanwhile. */
 #define TIMEOUT_SECONDS 120
@@ -23,6 +24,7 @@ static const struct {
     {"EDIT_LOCK_NOT_AVAILABLE", "Another change of the default is under way: try again in a few seconds."},
     {"ENGINE_NOT_READY", "'mintgatectl status' shows the engines; --force goes on without them."},
     {"SERVICE_UNAVAILABLE", "See 'systemctl status' of signer and engine, then try again."},
+    {"FORBIDDEN", "Only administrators may."},
     {"SCOPE_LIMITED", "Run mintgatectl as root, or as a user with that role."},
     {"SESSION_NOT_VALID", "Run mintgatectl as root, or as a user that control knows."},
 };
@@ -60,7 +62,7 @@ static enum mg_status refuse(const struct client_answer *answer, struct mg_error
 static enum mg_status call(struct ctl *ctl, struct client_request *request, struct client_answer *out,
                            struct mg_error *error)
 {
-    enum mg_status status = ctl_socket(ctl, &request->socket, error);
+    enum mg_status status = login_reach(ctl, request, error);
     if (status == MG_OK) {
         status = client_call(request, out, error);
     }
@@ -94,10 +96,40 @@ enum mg_status api_ask(struct ctl *ctl, const char *method, const char *path, co
     if (body != NULL && text == NULL) {
         return mg_error_set(error, MG_MEMORY, "out of memory");
     }
-    struct client_request request = {.method = method, .path = path, .body = text, .timeout_seconds = TIMEOUT_SECONDS};
-    enum mg_status status = call_json(ctl, &request, out, error);
+    enum mg_status status = api_ask_text(ctl, method, path, text, out, error);
     free(text);
     return status;
+}
+
+enum mg_status api_ask_text(struct ctl *ctl, const char *method, const char *path, const char *body, json_t **out,
+                            struct mg_error *error)
+{
+    struct client_request request = {.method = method, .path = path, .body = body, .timeout_seconds = TIMEOUT_SECONDS};
+    return call_json(ctl, &request, out, error);
+}
+
+static bool is_alphanumeric(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+enum mg_status api_path(char out[API_MAX_PATH], const char *base, const char *name, const char *rest,
+                        struct mg_error *error)
+{
+    struct mg_buffer path;
+    mg_buffer_wrap(&path, out, API_MAX_PATH);
+    mg_buffer_append_text(&path, base);
+    mg_buffer_append_u8(&path, '/');
+    for (const char *at = name; *at != '\0'; at++) {
+        if (is_alphanumeric(*at)) {
+            mg_buffer_append_u8(&path, (uint8_t)*at);
+        } else {
+            mg_buffer_append_format(&path, "%%%02X", (uint8_t)*at);
+        }
+    }
+    mg_buffer_append_text(&path, rest);
+    mg_buffer_append_u8(&path, '\0');
+    return mg_buffer_ok(&path) ? MG_OK : mg_error_set(error, MG_INVALID, "%s: is too long for a name", name);
 }
 
 enum mg_status api_ask_watched(struct ctl *ctl, const char *method, const char *path, void (*while_waiting)(void *arg),

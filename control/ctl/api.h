@@ -16,6 +16,15 @@
 MG_MUST_USE enum mg_status api_ask(struct ctl *ctl, const char *method, const char *path, const json_t *body,
                                    json_t **out, struct mg_error *error);
 
+/* api_ask_text is api_ask with the body as text: for one with a secret in it, which the caller wipes. */
+MG_MUST_USE enum mg_status api_ask_text(struct ctl *ctl, const char *method, const char *path, const char *body,
+                                        json_t **out, struct mg_error *error);
+
+/* api_path writes |base|, then |name| as one segment with all but letters and digits escaped (RFC 3986 section 2.1),
+ * then |rest|. MG_INVALID: |name| is too long to be one. */
+MG_MUST_USE enum mg_status api_path(char out[API_MAX_PATH], const char *base, const char *name, const char *rest,
+                                    struct mg_error *error);
+
 /* api_ask_watched is api_ask without a body, with |while_waiting| called twice a second (NULL: never), for what may
  * take minutes. */
 MG_MUST_USE enum mg_status api_ask_watched(struct ctl *ctl, const char *method, const char *path,

@@ -4,6 +4,8 @@
 #include <curl/curl.h>
 #include <string.h>
 
+#include "base/secret.h"
+
 /* More than a page of the audit record with the longest details. */
 #define MAX_ANSWER (16U << 20)
 #define CONNECT_SECONDS 5L
@@ -36,14 +38,35 @@ static bool add_body(CURL *curl, const char *body, struct curl_slist **out)
            curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body) == CURLE_OK;
 }
 
-static bool set_up(CURL *curl, const struct client_request *request, struct mg_buffer *body)
+static bool set_up_tls(CURL *curl, const struct client_request *request)
+{
+    char cookie[128];
+    bool has_session = request->session != NULL && request->session[0] != '\0';
+    int len = snprintf(cookie, sizeof(cookie), "JSESSIONID=%s", has_session ? request->session : "");
+    bool ok = len > 0 && (size_t)len < sizeof(cookie) &&
+              curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
+              (request->ca_file == NULL || curl_easy_setopt(curl, CURLOPT_CAINFO, request->ca_file) == CURLE_OK) &&
+              (!has_session || curl_easy_setopt(curl, CURLOPT_COOKIE, cookie) == CURLE_OK);
+    mg_secret_wipe(cookie, sizeof(cookie));
+    return ok;
+}
+
+/* set_up_peer says who is asked. */
+static bool set_up_peer(CURL *curl, const struct client_request *request)
 {
     char url[1024];
-    int len = snprintf(url, sizeof(url), "http://localhost%s", request->path);
-    /* The method is set last: a form or a body would change it. */
+    bool is_local = request->url == NULL;
+    int len = snprintf(url, sizeof(url), "%s%s", is_local ? "http://localhost" : request->url, request->path);
     return len > 0 && (size_t)len < sizeof(url) && curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, request->socket) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
+           (is_local ? curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, request->socket) == CURLE_OK
+                     : set_up_tls(curl, request));
+}
+
+static bool set_up(CURL *curl, const struct client_request *request, struct mg_buffer *body)
+{
+    /* The method is set last: a form or a body would change it. */
+    return set_up_peer(curl, request) && curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)request->timeout_seconds) == CURLE_OK &&
@@ -89,6 +112,7 @@ static CURLcode perform_watched(CURL *curl, const struct client_request *request
 static enum mg_status fail(CURL *curl, const struct client_request *request, CURLcode code, struct mg_error *error)
 {
     long system_error = 0;
+    const char *peer = request->url == NULL ? request->socket : request->url;
     switch (code) {
     case CURLE_OUT_OF_MEMORY:
         return mg_error_set(error, MG_MEMORY, "out of memory");
@@ -96,11 +120,18 @@ static enum mg_status fail(CURL *curl, const struct client_request *request, CUR
         return mg_error_set(error, MG_LIMIT, "%s: the answer is longer than %u bytes", request->path, MAX_ANSWER);
     case CURLE_COULDNT_CONNECT:
         curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &system_error);
-        return mg_error_set(error, MG_AGAIN, "nobody answers at %s%s%s", request->socket, system_error == 0 ? "" : ": ",
+        return mg_error_set(error, MG_AGAIN, "nobody answers at %s%s%s", peer, system_error == 0 ? "" : ": ",
                             system_error == 0 ? "" : strerror((int)system_error));
+    case CURLE_URL_MALFORMAT:
+        return mg_error_set(error, MG_INVALID, "%s is no URL", peer);
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+        return mg_error_set(error, MG_DENIED,
+                            "%s: its certificate is not trusted (%s)\nGive control's own by --ca FILE.", peer,
+                            curl_easy_strerror(code));
     default:
-        return mg_error_set(error, MG_AGAIN, "%s: no answer: %s; what was asked for may have been done",
-                            request->socket, curl_easy_strerror(code));
+        return mg_error_set(error, MG_AGAIN, "%s: no answer: %s; what was asked for may have been done", peer,
+                            curl_easy_strerror(code));
     }
 }
 

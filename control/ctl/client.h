@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP/1.1 (RFC 9112) over a Unix socket: one request, one answer. Not thread-safe: mintgatectl has one thread. */
+/* HTTP/1.1 (RFC 9112) over a Unix socket or over TLS: one request, one answer. Not thread-safe: mintgatectl has one
+ * thread. */
 #ifndef MINTGATE_CONTROL_CTL_CLIENT_H
 #define MINTGATE_CONTROL_CTL_CLIENT_H
 
@@ -13,7 +14,10 @@ struct client_upload {
 };
 
 struct client_request {
-    const char *socket; /* path */
+    const char *socket;  /* path; NULL: |url| */
+    const char *url;     /* https://HOST:PORT; NULL: |socket| */
+    const char *ca_file; /* what the server's certificate is checked with (PEM); NULL: what the system trusts */
+    const char *session; /* the cookie's value, with |url|; NULL or "": none */
     const char *method;
     const char *path;            /* with its query, if any */
     const char *body;            /* JSON; NULL: none */
@@ -29,7 +33,8 @@ struct client_answer {
 };
 
 /* client_call asks and waits. MG_OK for every answer, whatever its code; then client_answer_free. MG_AGAIN: nobody
- * answers at the socket, or the answer broke off; MG_LIMIT: it is too long; MG_MEMORY. */
+ * answers at the socket, or the answer broke off; MG_DENIED: the server's certificate is not trusted; MG_LIMIT: the
+ * answer is too long; MG_MEMORY. */
 MG_MUST_USE enum mg_status client_call(const struct client_request *request, struct client_answer *out,
                                        struct mg_error *error);
 void client_answer_free(struct client_answer *answer);

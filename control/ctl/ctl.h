@@ -36,12 +36,17 @@ enum ctl_option {
     CTL_MAX,
     CTL_FOR,
     CTL_REASON,
+    CTL_ROLE,
+    CTL_PUBLIC_KEY,
+    CTL_PASSPHRASE,
     CTL_NUM_OPTIONS
 };
 
 struct ctl {
     const char *config_path;
     const char *socket;                   /* as given, or NULL: the configuration's */
+    const char *url, *ca_file, *user;     /* as given, or NULL: control is asked on the socket (login.h) */
+    char session[65];                     /* at |url|, once logged in; else "" */
     struct config *config;                /* owned; NULL until ctl_config */
     bool json;                            /* print the server's JSON instead of what people read */
     const char *options[CTL_NUM_OPTIONS]; /* NULL: not given; "" for one without a value */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control/ctl/commands.h"
+#include "control/ctl/login.h"
 #include "control/ctl/table.h"
 
 #define DEFAULT_CONFIG "/etc/mintgate/mintgate.yaml"
@@ -50,6 +51,34 @@ static const struct command {
     {"root", NULL, "", "print the certificate that clients must trust", 0, 0, 0, root_show},
     {"status", NULL, "", "what signs, until when, and what each engine serves", 0, 0, 0, status_show},
     {"audit", NULL, "[--max N]", "who did what, the newest first", 0, 0, OPT(MAX), audit_show},
+    {"whoami", NULL, "", "as whom control knows you", 0, 0, 0, whoami_show},
+    {"user", "list", "", "who may log in", 0, 0, 0, user_list},
+    {"user", "show", "NAME", "one of them", 1, 1, 0, user_show},
+    {"user", "create", "NAME --role admin|operator|auditor", "a new one; asks for the password", 1, 1, OPT(ROLE),
+     user_create},
+    {"user", "set-role", "NAME admin|operator|auditor", "what they may do", 2, 2, 0, user_set_role},
+    {"user", "set-password", "NAME", "asks for it; sessions of the old one end", 1, 1, 0, user_set_password},
+    {"user", "enable", "NAME", "let them in again", 1, 1, 0, user_enable},
+    {"user", "disable", "NAME", "keep them out, from now on", 1, 1, 0, user_disable},
+    {"user", "delete", "NAME", "remove them", 1, 1, 0, user_delete},
+    {"api-key", "list", "", "API keys of the ZIA family's legacy login", 0, 0, 0, api_key_list},
+    {"api-key", "create", "NAME", "make one and print it, this once", 1, 1, 0, api_key_create},
+    {"api-key", "rotate", "NAME", "replace it and print the new one, this once", 1, 1, 0, api_key_rotate},
+    {"api-key", "delete", "NAME", "revoke it", 1, 1, 0, api_key_delete},
+    {"client", "list", "", "OAuth2 clients", 0, 0, 0, client_list},
+    {"client", "create", "ID --role admin|operator|auditor [--public-key FILE]",
+     "a new one, for assertions signed with that key, else with a secret, printed this once", 1, 1,
+     OPT(ROLE) | OPT(PUBLIC_KEY), client_create},
+    {"client", "rotate", "ID [--public-key FILE]", "replace its secret or key likewise", 1, 1, OPT(PUBLIC_KEY),
+     client_rotate},
+    {"client", "enable", "ID", "let it in again", 1, 1, 0, client_enable},
+    {"client", "disable", "ID", "keep it out, from now on", 1, 1, 0, client_disable},
+    {"client", "delete", "ID", "revoke it", 1, 1, 0, client_delete},
+    {"backup", NULL, "FILE [--passphrase]",
+     "database and sealed keys, and with a passphrase, which is asked for, the key-encryption key under it", 1, 1,
+     OPT(PASSPHRASE), backup_create},
+    {"restore", NULL, "FILE", "take a backup back onto a fresh machine, whose programs stand still", 1, 1, 0,
+     restore_state},
     {"bypass", "on", "--for DURATION [--reason TEXT]", "inspect nothing for a while (30m, 2h); needs no other program",
      0, 0, OPT(FOR) | OPT(REASON), bypass_on},
     {"bypass", "off", "", "inspect again", 0, 0, 0, bypass_off},
@@ -57,7 +86,16 @@ static const struct command {
 };
 
 /* Options of all commands, behind those of enum ctl_option. */
-enum { COMMON_CONFIG = CTL_NUM_OPTIONS, COMMON_SOCKET, COMMON_JSON, COMMON_VERSION, COMMON_HELP };
+enum {
+    COMMON_CONFIG = CTL_NUM_OPTIONS,
+    COMMON_SOCKET,
+    COMMON_URL,
+    COMMON_CA,
+    COMMON_LOGIN,
+    COMMON_JSON,
+    COMMON_VERSION,
+    COMMON_HELP
+};
 
 static const struct option known[] = {
     {"type", required_argument, NULL, CTL_TYPE},
@@ -79,8 +117,14 @@ static const struct option known[] = {
     {"max", required_argument, NULL, CTL_MAX},
     {"for", required_argument, NULL, CTL_FOR},
     {"reason", required_argument, NULL, CTL_REASON},
+    {"role", required_argument, NULL, CTL_ROLE},
+    {"public-key", required_argument, NULL, CTL_PUBLIC_KEY},
+    {"passphrase", no_argument, NULL, CTL_PASSPHRASE},
     {"config", required_argument, NULL, COMMON_CONFIG},
     {"socket", required_argument, NULL, COMMON_SOCKET},
+    {"url", required_argument, NULL, COMMON_URL},
+    {"ca", required_argument, NULL, COMMON_CA},
+    {"login", required_argument, NULL, COMMON_LOGIN},
     {"json", no_argument, NULL, COMMON_JSON},
     {"version", no_argument, NULL, COMMON_VERSION},
     {"help", no_argument, NULL, COMMON_HELP},
@@ -95,7 +139,7 @@ static bool is_word(const char *word, const char *given)
 /* print_help prints the commands of |noun|, or all for NULL. */
 static void print_help(const char *noun)
 {
-    puts("usage: mintgatectl [--config FILE | --socket PATH] [--json] COMMAND\n");
+    puts("usage: mintgatectl [--config FILE | --socket PATH | --url URL --login NAME] [--json] COMMAND\n");
     for (size_t i = 0; i < MG_ARRAY_LEN(commands); i++) {
         const struct command *command = &commands[i];
         if (noun == NULL || strcmp(command->noun, noun) == 0) {
@@ -109,6 +153,9 @@ static void print_help(const char *noun)
          "\n"
          "  --config FILE  configuration, which says where control listens (default " DEFAULT_CONFIG ")\n"
          "  --socket PATH  where control listens\n"
+         "  --url URL      where control listens, from another machine: https://HOST:PORT\n"
+         "  --ca FILE      what control's certificate is checked with (default: what this system trusts)\n"
+         "  --login NAME   as whom; the password is asked for, or is the first line of standard input\n"
          "  --json         print the server's JSON\n"
          "  --version      print the version and exit\n"
          "  --help         print this and exit; behind a noun, its commands alone\n"
@@ -151,6 +198,15 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct line *l
             break;
         case COMMON_SOCKET:
             ctl->socket = optarg;
+            break;
+        case COMMON_URL:
+            ctl->url = optarg;
+            break;
+        case COMMON_CA:
+            ctl->ca_file = optarg;
+            break;
+        case COMMON_LOGIN:
+            ctl->user = optarg;
             break;
         case COMMON_JSON:
             ctl->json = true;
@@ -262,6 +318,7 @@ int main(int argc, char **argv)
         return EXIT_DONE;
     }
     enum mg_status status = run(&ctl, argv + optind, argc - optind, line.given, &error);
+    login_end(&ctl);
     config_free(ctl.config);
     curl_global_cleanup();
     return finish(status, &error);

@@ -138,6 +138,9 @@ static enum mg_status judge(struct authenticator *authenticator, const struct gu
         /* A name that nobody has may be a password typed into the wrong field. */
         mg_log_warning("a login of %s from %s failed", is_known ? guess->subject : "somebody unknown",
                        caller->is_local ? "the Unix socket" : caller->address);
+        if (authenticator->config.hooks.denied != NULL) {
+            authenticator->config.hooks.denied(authenticator->config.hooks.arg, caller, is_known ? guess->subject : "");
+        }
     }
     return status;
 }
@@ -222,13 +225,24 @@ static enum mg_status check_password(struct authenticator *authenticator, const 
     return judge(authenticator, guess, fits ? MG_OK : denied(error), user->name[0] != '\0');
 }
 
-/* use_up ends the first credential: of two logins at once only one gets through. */
-static enum mg_status use_up(struct authenticator *authenticator, const struct credentials_user *user,
-                             struct mg_error *error)
+static enum mg_status take_password_away(struct authenticator *authenticator, const struct http_caller *caller,
+                                         const char *user, struct mg_error *error)
 {
+    const struct authenticator_hooks *hooks = &authenticator->config.hooks;
+    if (hooks->use_up != NULL) {
+        return hooks->use_up(hooks->arg, caller, user, error);
+    }
     pthread_mutex_lock(&authenticator->db_lock);
-    enum mg_status status = credentials_use_up(authenticator->config.db, user->name, error);
+    enum mg_status status = credentials_use_up(authenticator->config.db, user, error);
     pthread_mutex_unlock(&authenticator->db_lock);
+    return status;
+}
+
+/* use_up ends the first credential: of two logins at once only one gets through. */
+static enum mg_status use_up(struct authenticator *authenticator, const struct http_caller *caller,
+                             const struct credentials_user *user, struct mg_error *error)
+{
+    enum mg_status status = take_password_away(authenticator, caller, user->name, error);
     if (status != MG_OK) {
         return status == MG_NOT_FOUND ? denied(error) : mg_error_set(error, MG_AGAIN, "the database cannot be asked");
     }
@@ -251,7 +265,7 @@ static enum mg_status login_in_slot(struct authenticator *authenticator, const s
         status = check_password(authenticator, login, &guess, &user, error);
     }
     if (status == MG_OK && user.is_one_time) {
-        status = use_up(authenticator, &user, error);
+        status = use_up(authenticator, caller, &user, error);
     }
     if (status != MG_OK) {
         return status;

@@ -23,10 +23,22 @@
 /* Assertions whose id was seen, until they expire; when full, further ones are MG_AGAIN. */
 #define AUTHENTICATOR_MAX_ASSERTIONS 4096
 
+/* What others do about logins. Each may be NULL, and is called without a lock of the authenticator's. */
+struct authenticator_hooks {
+    void *arg;
+    /* use_up takes a one-time password away (credentials_use_up) and writes the audit record of that, in one
+     * transaction. NULL: it is taken away on |db|, without a record. */
+    enum mg_status (*use_up)(void *arg, const struct http_caller *caller, const char *user, struct mg_error *error);
+    /* denied is told of each login and token request whose credentials were wrong; |who| is "user:NAME" or "client:ID"
+     * of one that exists, else "": a name that nobody has may be a password typed into the wrong field. */
+    void (*denied)(void *arg, const struct http_caller *caller, const char *who);
+};
+
 struct authenticator_config {
     /* A connection of its own to the database that holds the tables of credentials.h: the authenticator's lock alone
-     * guards it. With a busy timeout, since a first login writes. Borrowed. */
+     * guards it. With a busy timeout. Borrowed. */
     sqlite3 *db;
+    struct authenticator_hooks hooks;
     const char *first_credential_file; /* removed when its credential is used up; NULL: there is none. Borrowed. */
     const char *const *audiences;      /* of assertions, ended by NULL; borrowed */
 };

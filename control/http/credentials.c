@@ -15,7 +15,6 @@
 #include "control/http/openssl_fail.h"
 #include "control/http/sql.h"
 
-#define FIRST_USER "admin"
 #define MAX_PUBLIC_KEY 16384
 #define HASH_LEN 32
 #define MIN_RSA_BITS 2048
@@ -233,6 +232,25 @@ enum mg_status credentials_user_each(sqlite3 *db, void (*visit)(void *arg, const
     return status == MG_NOT_FOUND ? MG_OK : status;
 }
 
+enum mg_status credentials_count_admins(sqlite3 *db, int64_t *num_enabled, int64_t *num_with_password,
+                                        struct mg_error *error)
+{
+    sqlite3_stmt *row;
+    enum mg_status status = sql_begin(
+        db, &row, error, "SELECT count(*), count(password) FROM credential_users WHERE role = ? AND disabled = 0", "i",
+        (int64_t)HTTP_ROLE_ADMIN);
+    if (status != MG_OK) {
+        return status;
+    }
+    status = sql_step(db, row, error);
+    if (status == MG_OK) {
+        *num_enabled = sqlite3_column_int64(row, 0);
+        *num_with_password = sqlite3_column_int64(row, 1);
+    }
+    sqlite3_finalize(row);
+    return status;
+}
+
 /* ---- the first credential ---- */
 
 #define FIRST_PASSWORD_BYTES 16
@@ -255,11 +273,11 @@ static enum mg_status has_users(sqlite3 *db, bool *out, struct mg_error *error)
 static enum mg_status make_first_user(sqlite3 *db, const char *path, const char *password, struct mg_error *error)
 {
     char text[128];
-    int len = snprintf(text, sizeof(text), "user: %s\npassword: %s\n", FIRST_USER, password);
+    int len = snprintf(text, sizeof(text), "user: %s\npassword: %s\n", CREDENTIALS_FIRST_USER, password);
     enum mg_status status = mg_file_write_atomic(path, mg_slice_of(text, (size_t)len), 0600, error);
     mg_secret_wipe(text, sizeof(text));
     if (status == MG_OK) {
-        status = insert_user(db, FIRST_USER, HTTP_ROLE_ADMIN, mg_slice_of_text(password), true, error);
+        status = insert_user(db, CREDENTIALS_FIRST_USER, HTTP_ROLE_ADMIN, mg_slice_of_text(password), true, error);
     }
     return status;
 }

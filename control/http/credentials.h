@@ -42,6 +42,9 @@ MG_MUST_USE enum mg_status credentials_user_set_role(sqlite3 *db, const char *na
                                                      struct mg_error *error);
 MG_MUST_USE enum mg_status credentials_user_set_disabled(sqlite3 *db, const char *name, bool is_disabled,
                                                          struct mg_error *error);
+/* credentials_count_admins counts the users with the role admin that are enabled, and those of them with a password. */
+MG_MUST_USE enum mg_status credentials_count_admins(sqlite3 *db, int64_t *num_enabled, int64_t *num_with_password,
+                                                    struct mg_error *error);
 MG_MUST_USE enum mg_status credentials_user_delete(sqlite3 *db, const char *name, struct mg_error *error);
 
 /* credentials_user_get reads a user, and where |record| is not NULL the record of its password (password.h), "" if it
@@ -51,6 +54,8 @@ MG_MUST_USE enum mg_status credentials_user_get(sqlite3 *db, const char *name, s
 MG_MUST_USE enum mg_status credentials_user_each(sqlite3 *db,
                                                  void (*visit)(void *arg, const struct credentials_user *user),
                                                  void *arg, struct mg_error *error);
+
+#define CREDENTIALS_FIRST_USER "admin"
 
 /* The credential of the first start (design.md section 7): where there is no user, credentials_first_start makes the
  * administrator "admin" with a random password that one login uses up, and writes both to the file |path| (0600).

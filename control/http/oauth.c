@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "base/log.h"
 #include "base/secret.h"
+#include "control/http/login_answer.h"
 
 #define JWT_BEARER "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -23,27 +23,6 @@ void oauth_render_error(const struct http_problem *problem, struct http_response
     http_response_json(response, problem->status,
                        json_pack("{s:s,s:s}", "error", code != NULL ? code : "invalid_request", "error_description",
                                  problem->message));
-}
-
-static void answer_failure(const struct http_request *request, struct http_response *response, enum mg_status status,
-                           const struct authenticator_grant *grant, const struct mg_error *error)
-{
-    struct http_problem problem;
-    switch (status) {
-    case MG_DENIED:
-        problem = http_problem_of(HTTP_PROBLEM_BAD_CREDENTIALS);
-        break;
-    case MG_LIMIT:
-        problem = http_problem_of(HTTP_PROBLEM_SLOWED);
-        problem.retry_after = grant->retry_after;
-        break;
-    default:
-        mg_log_error("a token request failed: %s", error->text);
-        problem = http_problem_of(HTTP_PROBLEM_UNAVAILABLE);
-        problem.retry_after = 1;
-        break;
-    }
-    http_problem_render(&problem, router_renderer(request->family), response);
 }
 
 static void answer_token(struct http_response *response, const struct authenticator_grant *grant)
@@ -93,7 +72,7 @@ static void grant_token(struct authenticator *authenticator, const struct proof 
     if (status == MG_OK) {
         answer_token(response, &grant);
     } else {
-        answer_failure(request, response, status, &grant, &error);
+        login_fail(request, response, status, &grant, &error);
     }
     mg_secret_wipe(&grant, sizeof(grant));
 }

@@ -14,6 +14,8 @@ struct router {
     struct rate_limits *rate_limits;
     struct http_family families[ROUTER_MAX_FAMILIES];
     size_t num_families;
+    router_watch watch; /* NULL: nobody watches */
+    void *watch_arg;
 };
 
 /* The shape of an answer where no family is concerned. */
@@ -165,6 +167,12 @@ enum mg_status router_new(struct router **out, struct rate_limits *rate_limits, 
     router->rate_limits = rate_limits;
     *out = router;
     return MG_OK;
+}
+
+void router_set_watch(struct router *router, router_watch watch, void *arg)
+{
+    router->watch = watch;
+    router->watch_arg = arg;
 }
 
 void router_free(struct router *router)
@@ -399,6 +407,9 @@ static bool admit(const struct router *router, struct http_request *request, str
         return false;
     }
     if (request->identity.role < match.route->role) {
+        if (router->watch != NULL) {
+            router->watch(router->watch_arg, request);
+        }
         router_fail(request, response, HTTP_PROBLEM_FORBIDDEN);
         return false;
     }

@@ -61,6 +61,9 @@ struct http_family {
 
 struct router;
 
+/* Told of each request of somebody known whose role does not suffice. Any thread of the server's. */
+typedef void (*router_watch)(void *arg, const struct http_request *request);
+
 /* router_new makes a router without families. |rate_limits| is borrowed; NULL: none. */
 MG_MUST_USE enum mg_status router_new(struct router **out, struct rate_limits *rate_limits, struct mg_error *error);
 void router_free(struct router *router);
@@ -68,6 +71,9 @@ void router_free(struct router *router);
 /* router_add adds a family. MG_INVALID: a row breaks a rule above, or another one of the same base has its method and
  * pattern; MG_DENIED: a row is anonymous and anonymous.c does not list it; MG_LIMIT. */
 MG_MUST_USE enum mg_status router_add(struct router *router, const struct http_family *family, struct mg_error *error);
+
+/* router_set_watch has |watch| told of refusals; before the server starts. */
+void router_set_watch(struct router *router, router_watch watch, void *arg);
 
 /* router_each calls |visit| for each route under each base path, for tests and descriptions. */
 void router_each(const struct router *router,

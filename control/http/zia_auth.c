@@ -5,13 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/secret.h"
 #include "control/http/json_body.h"
+#include "control/http/login_answer.h"
 #include "control/http/oauth.h"
 #include "control/http/scan.h"
 
-#define COOKIE "JSESSIONID"
 #define MAX_LOGIN_BODY 4096
 
 const char *const zia_bases[] = {"/api/v1", "/zia/api/v1", NULL};
@@ -60,7 +59,7 @@ enum mg_status zia_authenticate(void *arg, const struct http_request *request, s
     if (http_request_bearer(request, &text)) {
         return authenticator_identify(arg, &request->caller, TICKET_TOKEN, text, out, NULL);
     }
-    if (http_request_cookie(request, COOKIE, &text)) {
+    if (http_request_cookie(request, LOGIN_COOKIE, &text)) {
         return authenticator_identify(arg, &request->caller, TICKET_SESSION, text, out, NULL);
     }
     return MG_DENIED;
@@ -104,32 +103,6 @@ static bool read_timestamp(const json_t *body, int64_t *out)
     return true;
 }
 
-static void answer_login(struct http_request *request, struct http_response *response, enum mg_status status,
-                         const struct authenticator_grant *grant, const struct mg_error *error)
-{
-    struct http_problem problem = http_problem_of(HTTP_PROBLEM_UNAVAILABLE);
-    problem.retry_after = 1;
-    switch (status) {
-    case MG_OK:
-        answer_session(response, grant->ticket);
-        /* Clients look for "JSESSIONID=...;": something has to follow the value. */
-        http_response_header(response, "Set-Cookie", COOKIE "=%s; Path=/; Secure; HttpOnly; SameSite=Strict",
-                             grant->ticket);
-        return;
-    case MG_DENIED:
-        problem = http_problem_of(HTTP_PROBLEM_BAD_CREDENTIALS);
-        break;
-    case MG_LIMIT:
-        problem = http_problem_of(HTTP_PROBLEM_SLOWED);
-        problem.retry_after = grant->retry_after;
-        break;
-    default:
-        mg_log_error("a login failed: %s", error->text);
-        break;
-    }
-    http_problem_render(&problem, router_renderer(request->family), response);
-}
-
 static void handle_login(void *arg, struct http_request *request, struct http_response *response)
 {
     struct login_body body = {.user = NULL};
@@ -148,7 +121,12 @@ static void handle_login(void *arg, struct http_request *request, struct http_re
     login.password = mg_slice_of_text(body.password);
     login.obfuscated_key = mg_slice_of_text(body.api_key);
     status = authenticator_login(arg, &request->caller, &login, &grant, &error);
-    answer_login(request, response, status, &grant, &error);
+    if (status == MG_OK) {
+        answer_session(response, grant.ticket);
+        login_set_cookie(response, grant.ticket);
+    } else {
+        login_fail(request, response, status, &grant, &error);
+    }
     mg_secret_wipe(&grant, sizeof(grant));
 }
 
@@ -161,16 +139,13 @@ static void handle_get_session(void *arg, struct http_request *request, struct h
 
 static void handle_logout(void *arg, struct http_request *request, struct http_response *response)
 {
-    struct mg_slice text;
-    if (http_request_bearer(request, &text)) {
-        authenticator_end(arg, TICKET_TOKEN, text);
+    struct mg_slice token;
+    login_end(arg, request);
+    if (http_request_bearer(request, &token)) {
         http_response_json(response, 200, json_object());
-        return;
+    } else {
+        http_response_empty(response, 204);
     }
-    if (http_request_cookie(request, COOKIE, &text)) {
-        authenticator_end(arg, TICKET_SESSION, text);
-    }
-    http_response_empty(response, 204);
 }
 
 /* The session's routes have no weight: the vendor's Python client asks for its session before every other request, and

@@ -10,14 +10,18 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "control/admin/administration.h"
+#include "control/admin/administration_api.h"
+#include "control/admin/database_copy.h"
 #include "control/audit.h"
 #include "control/http/authenticator.h"
-#include "control/http/credentials.h"
 #include "control/http/rate_limit.h"
 #include "control/http/server.h"
 #include "control/http/zia_auth.h"
 #include "control/program/common_api.h"
 #include "control/program/mintgate_api.h"
+#include "control/program/problems.h"
+#include "control/program/refused.h"
 #include "control/service/service.h"
 #include "control/zia/zia.h"
 
@@ -29,13 +33,16 @@ struct program {
     const struct config *config;
     char first_credential[PATH_MAX];
     struct store *store;
-    sqlite3 *credentials; /* the authenticator's own connection */
+    sqlite3 *credentials; /* the authenticator's own connection, to read */
+    struct refusals *refusals;
+    struct refused refused;
     struct authenticator *authenticator;
     struct lifecycle lifecycle;
     struct signer_client *signer;
     struct engines *engines;
     struct service *service;
     struct mintgate_api mintgate_api;
+    struct administration_api administration_api;
     struct zia zia;
     struct rate_limits *rate_limits;
     struct router *router;
@@ -62,19 +69,30 @@ static enum mg_status make_directory(struct program *program, struct mg_error *e
 
 static enum mg_status open_store(struct program *program, struct mg_error *error)
 {
-    const struct store_migrations credentials = {
-        .module = "credentials", .steps = credentials_migrations, .num_steps = CREDENTIALS_NUM_MIGRATIONS};
-    const struct store_migrations *const modules[] = {&audit_migrations, &intermediate_migrations, &credentials};
+    const struct store_migrations *const modules[] = {&audit_migrations, &intermediate_migrations,
+                                                      &administration_migrations};
     const char *path = program->config->control.database;
     enum mg_status status = store_open(&program->store, path, modules, MG_ARRAY_LEN(modules), error);
     if (status != MG_OK) {
         return status;
     }
     if (sqlite3_open_v2(path, &program->credentials, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK ||
-        sqlite3_busy_timeout(program->credentials, BUSY_MS) != SQLITE_OK) {
+        sqlite3_busy_timeout(program->credentials, BUSY_MS) != SQLITE_OK ||
+        sqlite3_exec(program->credentials, "PRAGMA query_only = ON", NULL, NULL, NULL) != SQLITE_OK) {
         return mg_error_set(error, MG_IO, "%s: %s", path, sqlite3_errmsg(program->credentials));
     }
-    status = credentials_first_start(program->credentials, program->first_credential, error);
+    database_copy_sweep(path);
+    return refusals_new(&program->refusals, program->store, error);
+}
+
+static enum mg_status make_first_administrator(struct program *program, struct mg_error *error)
+{
+    const struct administration_call call = {
+        .store = program->store,
+        .actor = {.name = "mintgate-control", .role = CONTROL_ADMIN, .source = "internal"},
+        .now_us = mg_clock_wall_us(),
+    };
+    enum mg_status status = administration_first_start(&call, program->first_credential, error);
     if (status == MG_OK) {
         mg_log_info("the first administrator's credential is in %s: one login uses it up", program->first_credential);
     }
@@ -85,7 +103,12 @@ static enum mg_status make_authenticator(struct program *program, struct mg_erro
 {
     static const char *const audiences[] = {"https://api.zscaler.com", NULL};
     const struct authenticator_config config = {
-        .db = program->credentials, .first_credential_file = program->first_credential, .audiences = audiences};
+        .db = program->credentials,
+        .hooks = {.arg = &program->refused, .use_up = refused_use_up, .denied = refused_login},
+        .first_credential_file = program->first_credential,
+        .audiences = audiences,
+    };
+    program->refused = (struct refused){.store = program->store, .refusals = program->refusals};
     return authenticator_new(&program->authenticator, &config, error);
 }
 
@@ -141,6 +164,18 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
         };
         status = mintgate_api_add(program->router, &program->mintgate_api, error);
     }
+    if (status == MG_OK) {
+        program->administration_api = (struct administration_api){
+            .store = program->store,
+            .database = program->config->control.database,
+            .authenticator = program->authenticator,
+            .render = problem_render,
+        };
+        status = administration_api_add(program->router, &program->administration_api, error);
+    }
+    if (status == MG_OK) {
+        router_set_watch(program->router, refused_request, &program->refused);
+    }
     return status;
 }
 
@@ -175,6 +210,9 @@ enum mg_status program_open(struct program **out, const struct config *config, s
     enum mg_status status = make_directory(program, error);
     if (status == MG_OK) {
         status = open_store(program, error);
+    }
+    if (status == MG_OK) {
+        status = make_first_administrator(program, error);
     }
     if (status == MG_OK) {
         status = make_authenticator(program, error);
@@ -232,6 +270,7 @@ void program_free(struct program *program)
     engines_free(program->engines);
     signer_client_free(program->signer);
     authenticator_free(program->authenticator);
+    refusals_free(program->refusals);
     (void)sqlite3_close(program->credentials);
     store_close(program->store);
     free(program);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/secret.h"
+#include "control/admin/routes.h"
+
+static json_t *client_json(const struct credentials_client *client)
+{
+    return json_pack("{s:s, s:s, s:b, s:b}", "id", client->id, "role", http_role_name(client->role), "enabled",
+                     !client->is_disabled, "hasKey", client->has_key);
+}
+
+static void add_client(void *arg, const struct credentials_client *client)
+{
+    (void)json_array_append_new(arg, client_json(client));
+}
+
+void handle_list_clients(void *arg, struct http_request *request, struct http_response *response)
+{
+    const struct administration_api *api = arg;
+    struct store_tx *tx;
+    struct mg_error error;
+    json_t *list = json_array();
+    enum mg_status status = store_begin(api->store, STORE_READ, &tx, &error);
+    if (status == MG_OK) {
+        status = store_end(tx, credentials_client_each(store_connection(tx), add_client, list, &error), &error);
+    }
+    routes_answer(request, response, status, list, &error);
+}
+
+/* answer_client answers with the client |id| as it is now and with |secret|, where it has one, which is wiped; or with
+ * the failure |status| of what was done to it. */
+static void answer_client(const struct administration_api *api, const struct http_request *request,
+                          struct http_response *response, enum mg_status status, const char *id,
+                          char secret[CLIENT_SECRET_LEN], struct mg_error *error)
+{
+    struct store_tx *tx;
+    struct credentials_client client;
+    json_t *json = NULL;
+    if (status == MG_OK) {
+        status = store_begin(api->store, STORE_READ, &tx, error);
+    }
+    if (status == MG_OK) {
+        status = store_end(tx, credentials_client_get(store_connection(tx), id, &client, error), error);
+    }
+    if (status == MG_OK) {
+        json = client_json(&client);
+    }
+    if (secret[0] != '\0') {
+        (void)json_object_set_new(json, "secret", json_string(secret));
+    }
+    routes_answer(request, response, status, json, error);
+    mg_secret_wipe(secret, CLIENT_SECRET_LEN);
+}
+
+struct client_body {
+    const char *id, *role, *public_key;
+    struct http_json_flag enabled;
+};
+
+#define KEY_FIELD                                                                                                      \
+    {                                                                                                                  \
+        "publicKey", HTTP_FIELD_TEXT, false, offsetof(struct client_body, public_key), 1, ROUTES_MAX_BODY              \
+    }
+
+static struct mg_slice key_of(const struct client_body *body)
+{
+    return body->public_key == NULL ? mg_slice_of(NULL, 0) : mg_slice_of_text(body->public_key);
+}
+
+void handle_create_client(void *arg, struct http_request *request, struct http_response *response)
+{
+    static const struct http_field fields[] = {
+        {"id", HTTP_FIELD_TEXT, true, offsetof(struct client_body, id), 1, 255},
+        {"role", HTTP_FIELD_TEXT, true, offsetof(struct client_body, role), 1, 255},
+        KEY_FIELD,
+    };
+    struct administration_call call = routes_call(arg, request);
+    struct client_body body = {.id = NULL};
+    enum http_role role = HTTP_ROLE_ANONYMOUS;
+    char secret[CLIENT_SECRET_LEN] = "";
+    struct mg_error error;
+    enum mg_status status = http_json_fields(request->json, fields, MG_ARRAY_LEN(fields), &body, &error);
+    if (status == MG_OK) {
+        status = http_role_parse(body.role, &role, &error);
+    }
+    if (status == MG_OK) {
+        status = administration_client_create(&call, body.id, role, key_of(&body), secret, &error);
+    }
+    answer_client(arg, request, response, status, body.id, secret, &error);
+}
+
+void handle_rotate_client(void *arg, struct http_request *request, struct http_response *response)
+{
+    static const struct http_field fields[] = {KEY_FIELD};
+    struct administration_call call = routes_call(arg, request);
+    struct client_body body = {.id = NULL};
+    char id[HTTP_MAX_NAME], secret[CLIENT_SECRET_LEN] = "";
+    struct mg_error error;
+    enum mg_status status = http_request_word(request, 0, id, sizeof(id), &error);
+    if (status == MG_OK) {
+        status = http_json_fields(request->json, fields, MG_ARRAY_LEN(fields), &body, &error);
+    }
+    if (status == MG_OK) {
+        status = administration_client_rotate(&call, id, key_of(&body), secret, &error);
+    }
+    answer_client(arg, request, response, status, id, secret, &error);
+}
+
+void handle_change_client(void *arg, struct http_request *request, struct http_response *response)
+{
+    static const struct http_field fields[] = {
+        {"enabled", HTTP_FIELD_FLAG, true, offsetof(struct client_body, enabled), 0, 0}};
+    struct administration_call call = routes_call(arg, request);
+    struct client_body body = {.id = NULL};
+    char id[HTTP_MAX_NAME], no_secret[CLIENT_SECRET_LEN] = "";
+    struct mg_error error;
+    enum mg_status status = http_request_word(request, 0, id, sizeof(id), &error);
+    if (status == MG_OK) {
+        status = http_json_fields(request->json, fields, MG_ARRAY_LEN(fields), &body, &error);
+    }
+    if (status == MG_OK) {
+        status = administration_client_set_disabled(&call, id, !body.enabled.value, &error);
+    }
+    answer_client(arg, request, response, status, id, no_secret, &error);
+}
+
+void handle_delete_client(void *arg, struct http_request *request, struct http_response *response)
+{
+    struct administration_call call = routes_call(arg, request);
+    char id[HTTP_MAX_NAME];
+    struct mg_error error;
+    enum mg_status status = http_request_word(request, 0, id, sizeof(id), &error);
+    if (status == MG_OK) {
+        status = administration_client_delete(&call, id, &error);
+    }
+    routes_answer_deleted(request, response, status, &error);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/ctl/credential.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "control/ctl/table.h"
+
+#define MAX_TEXT (4U << 20)
+
+static const char *cell_of(const json_t *object, const char *member)
+{
+    const json_t *value = json_object_get(object, member);
+    if (json_is_boolean(value)) {
+        return json_is_true(value) ? "yes" : "no";
+    }
+    return ctl_text(object, member);
+}
+
+static enum mg_status print_table(const json_t *list, const struct credential_columns *columns, struct mg_error *error)
+{
+    size_t num = json_is_array(list) ? json_array_size(list) : 1, at = 0;
+    const char **cells = calloc((num + 1) * columns->num, sizeof(*cells));
+    struct mg_buffer text;
+    if (cells == NULL) {
+        return mg_error_set(error, MG_MEMORY, "out of memory");
+    }
+    for (size_t j = 0; j < columns->num; j++) {
+        cells[at++] = columns->titles[j];
+    }
+    for (size_t i = 0; i < num; i++) {
+        const json_t *object = json_is_array(list) ? json_array_get(list, i) : list;
+        for (size_t j = 0; j < columns->num; j++) {
+            cells[at++] = cell_of(object, columns->members[j]);
+        }
+    }
+    mg_buffer_init(&text, MAX_TEXT);
+    table_write(&text, cells, num + 1, columns->num);
+    free(cells);
+    return ctl_print(&text, error);
+}
+
+enum mg_status credential_print(const struct ctl *ctl, const json_t *list, const struct credential_columns *columns,
+                                struct mg_error *error)
+{
+    return ctl->json ? ctl_print_json(list, error) : print_table(list, columns, error);
+}
+
+enum mg_status credential_list(struct ctl *ctl, const char *path, const struct credential_columns *columns,
+                               struct mg_error *error)
+{
+    json_t *list;
+    enum mg_status status = api_ask(ctl, "GET", path, NULL, &list, error);
+    if (status == MG_OK) {
+        status = credential_print(ctl, list, columns, error);
+        json_decref(list);
+    }
+    return status;
+}
+
+enum mg_status credential_delete(struct ctl *ctl, const char *base, struct mg_error *error)
+{
+    char path[API_MAX_PATH];
+    json_t *nothing;
+    enum mg_status status = api_path(path, base, ctl->args[0], "", error);
+    if (status == MG_OK) {
+        status = api_ask(ctl, "DELETE", path, NULL, &nothing, error);
+    }
+    if (status == MG_OK) {
+        json_decref(nothing);
+    }
+    return status;
+}
