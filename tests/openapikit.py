@@ -93,13 +93,15 @@ class Operation(typing.NamedTuple):
     def matches(self, path):
         """How literal the pattern is that takes |path|; None if it does not."""
         wanted, given = self.path.split("/"), path.split("/")
-        if len(wanted) != len(given):
+        if len(wanted) != len(given) or not all(map(self._takes, wanted, given)):
             return None
-        for want, have in zip(wanted, given):
-            is_id = re.fullmatch(r"[0-9]+", have) and int(have) <= MAX_ID
-            if not (want == have or want.endswith("Name}") and have or want.startswith("{") and is_id):
-                return None
         return [not want.startswith("{") for want in wanted]
+
+    def _takes(self, want, have):
+        if not want.startswith("{"):
+            return want == have
+        (kind,) = [one["schema"]["type"] for one in self.parameters if one["name"] == want[1:-1]]
+        return have != "" if kind == "string" else re.fullmatch(r"[0-9]+", have) and int(have) <= MAX_ID
 
     def body(self):
         """Media type, schema and example of the body that is read; (None, None, None) if there is none."""

@@ -287,14 +287,17 @@ def number_for(operation, certificates):
     return certificates.get(NEEDS.get(name))
 
 
+def path_parameters(operation):
+    return [one for one in operation.parameters if one["in"] == "path"]
+
+
 def fill(operation, certificates, **values):
     """The operation's path with its parameters filled in: by |values|, or by what exists."""
     path = operation.path
-    for parameter in operation.parameters:
-        if parameter["in"] == "path":
-            name = parameter["name"]
-            known = number_for(operation, certificates) or parameter.get("example", UNKNOWN)
-            path = path.replace(f"{{{name}}}", str(values.get(name, known)))
+    for parameter in path_parameters(operation):
+        name = parameter["name"]
+        known = number_for(operation, certificates) or parameter.get("example", UNKNOWN)
+        path = path.replace(f"{{{name}}}", str(values.get(name, known)))
     return path
 
 

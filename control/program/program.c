@@ -190,7 +190,8 @@ static void list_route(void *arg, const struct http_family *family, const char *
 
 enum mg_status program_list_routes(FILE *out, struct mg_error *error)
 {
-    struct program program = {.config = NULL}; /* the tables of routes are the same without anything behind them */
+    static const struct config no_config;
+    struct program program = {.config = &no_config}; /* the tables are the same without anything behind them */
     enum mg_status status = make_router(&program, error);
     if (status == MG_OK) {
         router_each(program.router, list_route, out);

@@ -113,7 +113,6 @@ def test_what_readers_may_beside_get_is_this():
     shapes = {(one.method, openapikit.shape(one.path).split("/v1", 1)[-1]) for one in routes()
               if one.method != "GET" and one.role == "auditor"}
     assert shapes == READERS_OWN
-    assert all(one.role == "auditor" for one in routes("GET"))
 
 
 @pytest.mark.parametrize("role", ["auditor", "operator"])

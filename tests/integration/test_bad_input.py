@@ -16,19 +16,21 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 import openapikit
 from keyskit import Authority
-from restkit import CERTIFICATES, STATES, UNKNOWN, Life, fill, form, good_body, good_request, number_for
+from restkit import (CERTIFICATES, STATES, UNKNOWN, Life, fill, form, good_body, good_request, number_for,
+                     path_parameters)
 
 OPERATIONS = openapikit.one_base()
 LIMITS = {route.shape: route.limit for route in openapikit.routes()}
 
 
-def operations_with(media):
-    return [one for one in OPERATIONS if one.body()[0] == media]
+def each(operations):
+    """Parametrizes a test by operations."""
+    return pytest.mark.parametrize("operation", operations, ids=[one.tree["operationId"] for one in operations])
 
 
 def with_body(media):
-    """Parametrizes a test by the operations that read such a body."""
-    return pytest.mark.parametrize("operation", operations_with(media), ids=lambda one: one.tree["operationId"])
+    """The operations that read such a body."""
+    return each([one for one in OPERATIONS if one.body()[0] == media])
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +87,7 @@ def bad_bodies(operation, good):
 @with_body("application/json")
 def test_members_of_a_wrong_type_or_length_or_word_or_missing(operation, certificates, refused):
     good = good_body(operation, certificates)
-    known = number_for(operation, certificates) or operation.raw_parameters == []
+    known = number_for(operation, certificates) or all("example" in one for one in path_parameters(operation))
     for body in bad_bodies(operation, good):
         statuses = {400} if known else {400, 404}
         if len(json.dumps(body)) > LIMITS[operation.shape]:
@@ -138,8 +140,7 @@ def test_json_of_another_media_type(operation, certificates, refused):
         refused({415}, operation.method, fill(operation, certificates), body, media)
 
 
-@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.body()[0]],
-                         ids=lambda one: one.tree["operationId"])
+@each([one for one in OPERATIONS if one.body()[0]])
 def test_a_body_that_is_too_long(operation, certificates, refused):
     media = operation.body()[0].replace("form-data", "form-data; boundary=x")
     path = fill(operation, certificates)
@@ -147,8 +148,7 @@ def test_a_body_that_is_too_long(operation, certificates, refused):
         refused({413}, operation.method, path, b"{" + b" " * (size - 1), media)
 
 
-@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.body()[0]],
-                         ids=lambda one: one.tree["operationId"])
+@each([one for one in OPERATIONS if one.body()[0]])
 def test_a_client_that_goes_away_in_the_middle(operation, appliance, certificates):
     before = appliance.state()
     body, media = (*good_request(operation, certificates), "application/json")[:2]
@@ -200,14 +200,22 @@ def test_uploads_that_are_broken(operation, certificates, refused):
 
 # ---- paths, methods, queries ----
 
-@pytest.mark.parametrize("operation", [one for one in OPERATIONS if "{id}" in one.path],
-                         ids=lambda one: one.tree["operationId"])
+@each([one for one in OPERATIONS if "{id}" in one.path])
 def test_ids_that_are_none_or_nobodys(operation, certificates, refused):
     request = good_request(operation, certificates)
     for bad in ("x", "-1", "1.5", "0x10", "%31", "1%00", "+1", str(2**63), "9" * 400, "", "2;x", "*", "..", "%2e%2e"):
         refused({404, 405}, operation.method, fill(operation, certificates, id=bad), *request)
     for unknown in (0, UNKNOWN, 2**63 - 1):
         refused({404}, operation.method, fill(operation, certificates, id=unknown), *request)
+
+
+@each([one for one in OPERATIONS if "string" in [parameter["schema"]["type"] for parameter in path_parameters(one)]])
+def test_names_that_are_none_or_nobodys(operation, certificates, refused):
+    request = good_request(operation, certificates)
+    for bad in ("nobody", "x" * 64, "%6eobody", "a%20b", "x" * 65, "x" * 300, "%zz", "%00",
+                "a%00", "%2f", "..", "%2e%2e", "%ff", "*"):
+        path = fill(operation, certificates, **{one["name"]: bad for one in path_parameters(operation)})
+        refused({404} if bad in ("nobody", "x" * 64, "%6eobody") else {400, 404}, operation.method, path, *request)
 
 
 def test_paths_that_lead_nowhere(refused):
@@ -220,11 +228,11 @@ def test_paths_that_lead_nowhere(refused):
             refused({404}, method, path)
 
 
-PATHS = {operation.shape[1]: operation for operation in OPERATIONS}.values()
+PATHS = list({operation.shape[1]: operation for operation in OPERATIONS}.values())
 ALL_METHODS = {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "get"}
 
 
-@pytest.mark.parametrize("operation", PATHS, ids=lambda one: one.path)
+@each(PATHS)
 def test_methods_that_are_not_served(operation, certificates, refused):
     path = fill(operation, certificates)
     served = {method for method in ALL_METHODS if openapikit.find(method, path)[0]}
@@ -233,7 +241,7 @@ def test_methods_that_are_not_served(operation, certificates, refused):
         assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == served
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.tree["operationId"])
+@each(OPERATIONS)
 def test_queries_that_are_broken(operation, certificates, refused):
     path, request = fill(operation, certificates), good_request(operation, certificates)
     queries = ["a=%zz", "a=%", "a=%00", "a=1&a=2", "&".join(f"a{i}=1" for i in range(33))]
