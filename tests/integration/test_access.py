@@ -17,7 +17,8 @@ ROLES = {"auditor": AUDITOR, "operator": OPERATOR, "admin": ADMIN}
 USER, PASSWORD, API_KEY = "somebody", "a long enough password", "0123456789abcdefghij"
 SESSION = "/api/v1/authenticatedSession"
 # What is no GET, and yet for those who only read: the own session, and what the vendor's documents read by POST.
-READERS_OWN = {("DELETE", "/authenticatedSession"), ("POST", "/intermediateCaCertificate/downloadAttestation/{}")}
+READERS_OWN = {("DELETE", "/authenticatedSession"), ("DELETE", "/session"),
+               ("POST", "/intermediateCaCertificate/downloadAttestation/{}")}
 
 
 @pytest.fixture(scope="module")
