@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "base/utf8.h"
 #include "control/http/scan.h"
 
 /* Beyond it page * page_size could leave 64 bits. */
@@ -38,6 +39,14 @@ static bool take_decoded(struct mg_slice *in, bool plus_is_space, uint8_t *out)
     return true;
 }
 
+static bool is_utf8(struct mg_slice text)
+{
+    uint32_t character;
+    while (mg_utf8_take(&text, &character)) {
+    }
+    return text.len == 0;
+}
+
 bool http_percent_decode(struct mg_slice encoded, bool plus_is_space, char *out, size_t size)
 {
     size_t len = 0;
@@ -52,7 +61,7 @@ bool http_percent_decode(struct mg_slice encoded, bool plus_is_space, char *out,
         return false;
     }
     out[len] = '\0';
-    return true;
+    return is_utf8(mg_slice_of(out, len));
 }
 
 /* store decodes |encoded| into the storage and moves |*used| behind it; NULL if it is wrong. */
@@ -76,7 +85,7 @@ static enum mg_status add(struct http_params *params, struct mg_slice member, si
     item->name = store(params, name, used);
     item->value = item->name == NULL ? NULL : store(params, member, used);
     if (item->value == NULL) {
-        return mg_error_set(error, MG_INVALID, "a parameter has a wrong %%-escape or a NUL");
+        return mg_error_set(error, MG_INVALID, "a parameter has a wrong %%-escape, a NUL, or is no UTF-8");
     }
     if (http_params_get0(params, item->name) != NULL) {
         return mg_error_set(error, MG_INVALID, "a parameter is given twice");

@@ -25,7 +25,7 @@ struct http_params {
 };
 
 /* http_params_decode fills |out|, which must be in its zero state and stays so on failure: MG_INVALID for a wrong
- * escape, a NUL or a repeated name, MG_LIMIT for more than HTTP_MAX_PARAMS, MG_MEMORY. */
+ * escape, a NUL, what is no UTF-8, or a repeated name, MG_LIMIT for more than HTTP_MAX_PARAMS, MG_MEMORY. */
 MG_MUST_USE enum mg_status http_params_decode(struct http_params *out, struct mg_slice encoded, struct mg_error *error);
 
 /* http_params_free wipes the texts, since forms carry secrets, and brings |params| back to its zero state. */
@@ -39,7 +39,8 @@ MG_MUST_USE enum mg_status http_params_number(const struct http_params *params, 
                                               uint64_t max, uint64_t fallback, uint64_t *out, struct mg_error *error);
 
 /* http_percent_decode writes |encoded| with its %XX decoded to |out| of |size| bytes, NUL behind.
- * |plus_is_space| as in forms; paths have it off. False: wrong escape, NUL, or too long. */
+ * |plus_is_space| as in forms; paths have it off. False: wrong escape, NUL, no UTF-8 (which no answer could quote), or
+ * too long. */
 MG_MUST_USE bool http_percent_decode(struct mg_slice encoded, bool plus_is_space, char *out, size_t size);
 
 /* Which part of a list a client wants: pages count from 1. */

@@ -72,7 +72,7 @@ enum mg_status http_request_word(const struct http_request *request, size_t inde
                                  struct mg_error *error)
 {
     if (!http_percent_decode(request->path_values[index], false, out, size)) {
-        return mg_error_set(error, MG_INVALID, "path: a segment has a wrong %%-escape or is too long");
+        return mg_error_set(error, MG_INVALID, "path: a segment has a wrong %%-escape, is no UTF-8, or is too long");
     }
     return MG_OK;
 }

@@ -171,7 +171,7 @@ def test_forms_that_are_broken(operation, certificates, refused):
     media = operation.body()[0]
     good = good_request(operation, certificates)[0]
     too_many = "&".join(f"a{i}=1" for i in range(33))
-    for body in ("", good + "&client_id=other", good + "&x=%zz", good + "&x=%00", too_many,
+    for body in ("", good + "&client_id=other", good + "&x=%zz", good + "&x=%00", good + "&x=%ff", too_many,
                  good.replace("client_credentials", "password"), "grant_type=client_credentials",
                  "client_id=a&client_secret=b", "grant_type=client_credentials&client_id=a"):
         refused({400}, operation.method, operation.path, body, media)
@@ -200,7 +200,7 @@ def test_uploads_that_are_broken(operation, certificates, refused):
 
 # ---- paths, methods, queries ----
 
-@each([one for one in OPERATIONS if "{id}" in one.path])
+@each([one for one in OPERATIONS if "integer" in [parameter["schema"]["type"] for parameter in path_parameters(one)]])
 def test_ids_that_are_none_or_nobodys(operation, certificates, refused):
     request = good_request(operation, certificates)
     for bad in ("x", "-1", "1.5", "0x10", "%31", "1%00", "+1", str(2**63), "9" * 400, "", "2;x", "*", "..", "%2e%2e"):
@@ -244,7 +244,7 @@ def test_methods_that_are_not_served(operation, certificates, refused):
 @each(OPERATIONS)
 def test_queries_that_are_broken(operation, certificates, refused):
     path, request = fill(operation, certificates), good_request(operation, certificates)
-    queries = ["a=%zz", "a=%", "a=%00", "a=1&a=2", "&".join(f"a{i}=1" for i in range(33))]
+    queries = ["a=%zz", "a=%", "a=%00", "a=%ff", "%c0%80=1", "a=1&a=2", "&".join(f"a{i}=1" for i in range(33))]
     for parameter in operation.parameters:
         if parameter["in"] == "query" and (parameter["schema"]["type"] == "integer" or "enum" in parameter["schema"]):
             values = ["x", "-1", "1.5", "", " ", "1x", str(2**64), "TRUE"]
@@ -399,6 +399,14 @@ def test_certificates_that_are_not_accepted(life, certificates, refused):
         assert answer.json["message"], name
         if pem and b"\0" not in pem and pem.isascii():
             refused({400}, "POST", f"{CERTIFICATES}/uploadCert", {"id": number, "fileUpload": pem.decode()})
+
+
+def test_file_names_that_are_not_accepted(life, certificates, refused):
+    number = certificates["CSRGEN_DONE"]
+    good = life.certificate(number)
+    for name in (b"\xff.pem", b"a\x01b", b"a\x7f", "\u0085".encode(), b"\xed\xa0\x80", b"x" * 256):
+        body, media = form([("fileUpload", "a.pem", good)])
+        refused({400}, "POST", f"{CERTIFICATES}/uploadCert/{number}", body.replace(b"a.pem", name), media)
 
 
 def test_chains_that_are_not_accepted(life, certificates, refused):

@@ -55,10 +55,11 @@ static void test_escapes_and_plus_are_decoded(void **state)
     assert_param("eq", "a=b");
 }
 
-static void test_wrong_escapes_and_nul_are_refused(void **state)
+static void test_wrong_escapes_nul_and_what_is_no_utf8_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"a=%", "a=%4", "a=%zz", "a=%4g", "%=1", "a=x%00y", "%00=1"};
+    static const char *const bad[] = {"a=%",   "a=%4",  "a=%zz",    "a=%4g",       "%=1",     "a=x%00y",
+                                      "%00=1", "a=%ff", "%c0%80=1", "a=%ed%a0%80", "a=%e2%82"};
     for (size_t i = 0; i < MG_ARRAY_LEN(bad); i++) {
         assert_int_equal(decode(bad[i]), MG_INVALID);
         assert_int_equal(params.num_items, 0);
@@ -157,7 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PARAMS_TEST(test_a_stray_ampersand_is_no_parameter),
         PARAMS_TEST(test_escapes_and_plus_are_decoded),
-        PARAMS_TEST(test_wrong_escapes_and_nul_are_refused),
+        PARAMS_TEST(test_wrong_escapes_nul_and_what_is_no_utf8_are_refused),
         PARAMS_TEST(test_a_name_given_twice_is_refused),
         PARAMS_TEST(test_too_many_parameters_are_refused),
         PARAMS_TEST(test_numbers_are_digits_within_bounds),
