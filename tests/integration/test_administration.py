@@ -158,7 +158,7 @@ def test_the_last_administrator_stays(ctl, control):
 
 
 def test_the_first_credential_over_tls_once_and_then_a_password(ctl, remote, control):
-    make_user(ctl, "safe", "admin")  # or the first login would leave nobody who can log in
+    make_user(ctl, "safe", "admin")  # stays, for the tests below
     remote("admin", control.first, "user", "set-password", "admin", typed=[SECOND])
     assert not (control.directory / "control/first-credential").exists()
     assert "refused" in remote("admin", control.first, "whoami", code=REFUSED)

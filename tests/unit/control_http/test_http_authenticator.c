@@ -190,6 +190,46 @@ static void test_the_first_credential_is_used_up_by_its_login(void **state)
     assert_int_equal(login("admin", password, 0), MG_DENIED);
 }
 
+/* What the hooks were told, one a line. */
+static char told[256];
+
+static void tell(const char *what, const char *who)
+{
+    size_t len = strlen(told);
+    snprintf(told + len, sizeof(told) - len, "%s %s\n", what, who);
+}
+
+static void hear_denied(void *arg, const struct http_caller *caller, const char *who)
+{
+    assert_ptr_equal(arg, told);
+    assert_string_equal(caller->address, "192.0.2.1");
+    tell("denied", who);
+}
+
+static enum mg_status hear_use_up(void *arg, const struct http_caller *caller, const char *user, struct mg_error *error)
+{
+    assert_ptr_equal(arg, told);
+    assert_string_equal(caller->address, "192.0.2.1");
+    tell("used up", user);
+    return credentials_use_up(db, user, error);
+}
+
+static void test_hooks_hear_of_failures_and_of_the_first_credential(void **state)
+{
+    (void)state;
+    struct authenticator_config config = {.db = db, .hooks = {told, hear_use_up, hear_denied}, .audiences = audiences};
+    authenticator_free(authenticator);
+    assert_int_equal(authenticator_new(&authenticator, &config, NULL), MG_OK);
+    told[0] = '\0';
+    assert_int_equal(login("alice", "wrong wrong wrong", 0), MG_DENIED);
+    assert_int_equal(login("a password", "wrong wrong wrong", 0), MG_DENIED);
+    assert_int_equal(login("alice", PASSWORD, 0), MG_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE credential_users SET one_time = 1", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(login("alice", PASSWORD, 0), MG_OK);
+    assert_int_equal(login("alice", PASSWORD, 0), MG_DENIED);
+    assert_string_equal(told, "denied user:alice\ndenied \nused up alice\ndenied user:alice\n");
+}
+
 static enum mg_status login_by_key(const char *key, int64_t timestamp_ms, const char *password)
 {
     struct http_caller caller = caller_at(0);
@@ -342,6 +382,7 @@ int main(void)
         LOGIN_TEST(test_guessing_is_slowed_for_known_and_unknown_users_alike),
         LOGIN_TEST(test_a_crowd_of_guesses_does_not_slip_in_before_the_first_failure),
         LOGIN_TEST(test_the_first_credential_is_used_up_by_its_login),
+        LOGIN_TEST(test_hooks_hear_of_failures_and_of_the_first_credential),
         LOGIN_TEST(test_a_legacy_login_needs_key_password_and_the_time),
         LOGIN_TEST(test_a_clients_secret_gives_a_token),
         LOGIN_TEST(test_failures_in_a_clients_name_hold_up_only_their_address),

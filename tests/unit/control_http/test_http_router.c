@@ -268,6 +268,28 @@ static void test_a_role_has_what_lower_roles_have(void **state)
     }
 }
 
+/* Counts, and keeps who it was and what they wanted. */
+static void watch(void *arg, const struct http_request *request)
+{
+    *(int *)arg += 1;
+    snprintf(seen, sizeof(seen), "%s %s %.*s", request->identity.name, http_method_name(request->method),
+             (int)request->path.len, (const char *)request->path.data);
+}
+
+static void test_what_a_role_does_not_allow_is_told_and_strangers_are_not(void **state)
+{
+    (void)state;
+    int num = 0;
+    router_set_watch(router, watch, &num);
+    assert_int_equal(status_of("DELETE", "/api/v1/things/5?x=1", "auditor"), 403);
+    assert_int_equal(num, 1);
+    assert_non_null(strstr(seen, "DELETE /api/v1/things/5"));
+    assert_null(strchr(seen, '?'));
+    assert_int_equal(status_of("DELETE", "/api/v1/things/5", ""), 401);
+    assert_int_equal(status_of("GET", "/api/v1/things", "auditor"), 204);
+    assert_int_equal(num, 1);
+}
+
 static void check_anonymous(void *arg, const struct http_family *family, const char *base,
                             const struct http_route *route)
 {
@@ -452,6 +474,7 @@ int main(void)
         ROUTER_TEST(test_405_tells_what_is_allowed),
         ROUTER_TEST(test_a_stranger_cannot_tell_what_exists),
         ROUTER_TEST(test_a_role_has_what_lower_roles_have),
+        ROUTER_TEST(test_what_a_role_does_not_allow_is_told_and_strangers_are_not),
         ROUTER_TEST(test_all_routes_but_the_listed_refuse_strangers),
         ROUTER_TEST(test_an_open_path_answers_strangers_and_says_405_to_them),
         ROUTER_TEST(test_the_order_of_families_does_not_matter_to_strangers),
