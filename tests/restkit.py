@@ -93,7 +93,8 @@ class Appliance:
                        "metrics_socket": str(directory / "signer-metrics.sock"),
                        "key_encryption_key": str(directory / "signer.kek")},
             "control": {"database": str(self.database), "socket": str(directory / "control.sock"),
-                        "engine_socket": str(directory / "engine.sock"), "listen": f"127.0.0.1:{self.port}",
+                        "engine_socket": str(directory / "engine.sock"),
+                        "metrics_socket": str(directory / "control-metrics.sock"), "listen": f"127.0.0.1:{self.port}",
                         "certificate": str(directory / "control/server.pem"),
                         "key": str(directory / "control/server.key"), **control},
         }
