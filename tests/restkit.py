@@ -2,10 +2,8 @@
 """A signer and a control plane of a test's own, without an engine, asked over the Unix socket and over TLS. Every
 answer is held against the description of the APIs."""
 
-import hashlib
 import http.client
 import json
-import os
 import secrets
 import signal
 import socket
@@ -22,9 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 import openapikit
 from labkit import BUILD, wait_until
 
-ADMIN, OPERATOR, AUDITOR = 3, 2, 1
 TIMEOUT = 60
-HASH = {"n": 1 << 15, "r": 8, "p": 1}  # control/http/password.c
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -97,7 +93,8 @@ class Appliance:
                        "metrics_socket": str(directory / "signer-metrics.sock"),
                        "key_encryption_key": str(directory / "signer.kek")},
             "control": {"database": str(self.database), "socket": str(directory / "control.sock"),
-                        "engine_socket": str(directory / "engine.sock"), "listen": f"127.0.0.1:{self.port}",
+                        "engine_socket": str(directory / "engine.sock"),
+                        "metrics_socket": str(directory / "control-metrics.sock"), "listen": f"127.0.0.1:{self.port}",
                         "certificate": str(directory / "control/server.pem"),
                         "key": str(directory / "control/server.key"), **control},
         }
@@ -144,29 +141,24 @@ class Appliance:
     def stranger(self, **headers):
         return Client(self.connect_tls, headers)
 
-    def _store(self, sql, *values):
-        with sqlite3.connect(self.database, timeout=TIMEOUT) as database:
-            database.execute(sql, values)
-        database.close()
+    def _manage(self, method, path, body):
+        answer = self.admin.ask(method, f"/mintgate/v1/{path}", body)
+        assert answer.status == 200, answer
+        return answer.json
 
     def add_user(self, name, role, password):
-        salt = os.urandom(16)
-        digest = hashlib.scrypt(password.encode(), salt=salt, maxmem=64 << 20, dklen=32, **HASH)
-        self._store("INSERT INTO credential_users (name, role, password, stamp) VALUES (?, ?, ?, 1)", name, role,
-                     f"scrypt$15$8$1${salt.hex()}${digest.hex()}")
+        self._manage("POST", "users", {"name": name, "role": role, "password": password})
 
     def disable_user(self, name):
-        self._store("UPDATE credential_users SET disabled = 1, stamp = stamp + 1 WHERE name = ?", name)
+        self._manage("PUT", f"users/{name}", {"enabled": False})
 
     def add_api_key(self, name, key):
-        self._store("INSERT INTO credential_api_keys (name, seed) VALUES (?, ?)", name, key)
+        self._manage("POST", "api-keys", {"name": name, "key": key})
 
     def add_client(self, role):
         """An OAuth2 client: its id and secret. A client of its own has rate limits of its own."""
-        name, secret = f"client-{secrets.token_hex(4)}", secrets.token_hex(32)
-        self._store("INSERT INTO credential_clients (id, role, secret_sha256, stamp) VALUES (?, ?, ?, 1)", name, role,
-                     hashlib.sha256(secret.encode()).digest())
-        return name, secret
+        name = f"client-{secrets.token_hex(4)}"
+        return name, self._manage("POST", "clients", {"id": name, "role": role})["secret"]
 
     def token(self, role):
         """A bearer token of a new client."""
