@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two hundred clients of the control plane's API beside the traffic: does the dataplane notice?
 
-Connections come at random times at a quarter of the measured capacity (open loop, latency counts from when a connection should
-have started). In turn the API's clients, over TLS and each with a connection of its own, are held and let go: a round
-is one of each. The ratio of a round is what counts, beside the ratio of a held half to the held half before, which is
-what the machine does by itself. Once with the documented rate limits, once without any.
+Connections come at random times at a quarter of the measured capacity (open loop, latency counts from when a
+connection should have started). In turn the API's clients, over TLS and each with a connection of its own, are held
+and let go: a round is one of each. The ratio of a round is what counts, beside the ratio of a held half to the held
+half before, which is what the machine does by itself. Once with the documented rate limits, once without any.
 
-The engine and the signer have one processor, all others another (placement.py). There the load's client and server, which
-stand for other machines, come before the control plane and the API's clients, or the load would measure those.
+The engine and the signer have one processor, all others another (placement.py). There the load's client and server,
+which stand for other machines, come before the control plane and the API's clients, or the load would measure those.
 --spread leaves them where the kernel puts them.
 
 usage: api_clients.py [--clients N] [--rounds N] [--seconds N] [--json FILE] [--spread]
@@ -156,7 +156,8 @@ def main():
             lab.command("down")
     good = [show(kind, run) for kind, run in runs.items()]
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({"capacity": most, "rate": rate, "runs": runs}, indent=1) + "\n")
+        text = json.dumps({"capacity": most, "rate": rate, "runs": runs}, indent=1)
+        pathlib.Path(options.json).write_text(text + "\n")
     sys.exit(0 if all(good) else 1)
 
 

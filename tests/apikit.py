@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many clients of the control plane's API at one time, over TLS: what each may expect is written down here, and whatever
-else comes is a complaint."""
+"""Many clients of the control plane's API at one time, over TLS: what each may expect is written down here, and
+whatever else comes is a complaint."""
 
 import contextlib
 import itertools
@@ -100,8 +100,8 @@ def make_default():
 
 
 def come_and_go():
-    """Of one client alone, since there is a quota: a draft is made and deleted, again and again. It is told the draft's id,
-    and whether the deletion was let through."""
+    """Of one client alone, since there is a quota: a draft is made and deleted, again and again. It is told what was
+    made, and whether the deletion was let through."""
     for number in itertools.count(1):
         body = {"name": f"comes and goes {number}", "type": "CUSTOM_SW", "keyType": "EC_P256"}
         made = yield Operation(MEDIUM, "POST", API, json.dumps(body))

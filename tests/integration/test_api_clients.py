@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two hundred clients of the API at one time while connections are intercepted: they are answered what is documented, and
-nothing of them stays. bench/api_clients.py measures what the dataplane notices."""
+"""Two hundred clients of the API at one time while connections are intercepted: they are answered what is documented,
+and nothing of them stays. bench/api_clients.py measures what the dataplane notices."""
 
 import collections
 import pathlib

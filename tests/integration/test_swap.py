@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The default intermediate is swapped: new connections have all of the new one, old ones notice nothing, and names in use
-need no new mint. Under load: test_swap_load.py."""
+"""The default intermediate is swapped: new connections have all of the new one, old ones notice nothing, and names in
+use need no new mint. Under load: test_swap_load.py."""
 
 import pathlib
 import ssl
