@@ -18,8 +18,8 @@ CONNECTED = "mintgate_dataplane_control_connected"
 
 class ControlPlane:
     """One of the tests' own: begins with an empty database, and keeps it over its own restarts. The lab's control plane
-    stops meanwhile, and finds its database as it was. |config|: another file than the lab's. Over TLS it is asked at |url|,
-    with the certificate |ca|."""
+    stops meanwhile, and finds its database as it was. |config|: another file than the lab's. Over TLS it is asked at
+    |url|, with the certificate |ca|."""
 
     def __init__(self, lab, config=None):
         self.lab = lab
