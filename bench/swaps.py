@@ -5,11 +5,12 @@
 First the capacity, closed loop. Then connections come at random times at half of that (open loop, latency counts from
 when a connection should have started, nothing is tried again), a fifth of them for names that nobody has asked for
 before, while makeDefault is called again and again by the control plane's API: once with full handshakes alone, once
-with sessions resumed. Every connection is recorded; what was promised (docs/benchmarks.md) is computed from the records.
+with sessions resumed. Every connection is recorded; what was promised (docs/benchmarks.md) is computed from the
+records.
 
 The second around a swap is the one whose middle is makeDefault's return; between swaps is what is neither in such a
-second nor within a call. Caches and flow table are smaller than what comes by and used whole before the tenth swap, since a table
-that fills is not what is asked for: memory is that of the whole process.
+second nor within a call. Caches and flow table are smaller than what comes by and used whole before the tenth swap,
+since a table that fills is not what is asked for: memory is that of the whole process.
 
 The engine and the signer have one processor, all others another (placement.py); --spread leaves them where the kernel
 puts them.
