@@ -27,7 +27,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
 
-from apikit import Crowd, can_be_had, limits_can_be_off, listening  # noqa: E402
+from apikit import Crowd, listening  # noqa: E402
 from labkit import MintgateLab  # noqa: E402
 from placement import place, precede  # noqa: E402
 from swapkit import Load, failed, percentile  # noqa: E402
@@ -95,8 +95,6 @@ def figures(options, report, handshakes, times, exchanges):
 
 def measure(lab, options, rate, limits):
     with listening(lab, limits) as control:
-        if not can_be_had(control):
-            sys.exit("this build does not manage OAuth2 clients by API")
         if not options.spread:
             place(lab, control)
             be_nice(control.process.pid)
@@ -150,8 +148,8 @@ def main():
             most = capacity(lab)
             rate = LOAD_SHARE * most
             print(f"capacity: {most:.0f} connections a second; load: {rate:.0f}; {options.clients} clients")
-            kinds = {"with limits": True, **({"without limits": False} if limits_can_be_off(lab) else {})}
-            runs = {kind: measure(lab, options, rate, limits) for kind, limits in kinds.items()}
+            runs = {kind: measure(lab, options, rate, limits)
+                    for kind, limits in (("with limits", True), ("without limits", False))}
         finally:
             lab.command("down")
     good = [show(kind, run) for kind, run in runs.items()]

@@ -79,7 +79,7 @@ class Bench:
 
     def __exit__(self, *unused):
         if self.control:
-            self.control.stop()
+            self.control.close()
         self.lab.command("down")
 
     def prepare(self):

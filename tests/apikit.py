@@ -6,19 +6,16 @@ import contextlib
 import itertools
 import json
 import os
-import pathlib
 import random
 import re
-import socket
 import ssl
-import subprocess
 import threading
 import time
 import typing
+import urllib.parse
 from http.client import HTTPException, HTTPSConnection
 
 from controlplane import ControlPlane
-from labkit import BUILD
 from swapkit import API, UnixConnection, ask, done
 from tlskit import edited
 
@@ -29,34 +26,15 @@ LIGHT, MEDIUM, HEAVY = "light", "medium", "heavy"
 PER_WINDOW = {LIGHT: (2, 1), MEDIUM: (1, 1), HEAVY: (1, 60)}  # requests, seconds: contracts.md section 1.7
 
 
-# ---- a control plane that listens ----
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def limits_can_be_off(lab):
-    """Whether this build knows `rate_limits.enabled`."""
-    path = pathlib.Path(lab.env["LAB_DIR"], "limits-off.yaml")
-    path.write_text(edited(lab.config, rate_limits={"enabled": False}))
-    command = [BUILD / "control/program/mintgate-control", "--config", path, "--check"]
-    return subprocess.run(command, capture_output=True).returncode == 0
-
+# ---- the control plane ----
 
 @contextlib.contextmanager
 def listening(lab, limits):
-    """The control plane on TCP too, with the documented limits or without any."""
+    """A control plane with the documented limits or without any."""
     before = lab.config
-    port = free_port()
-    sections = {"control": {"listen": f"127.0.0.1:{port}"}}
-    if not limits:
-        sections["rate_limits"] = {"enabled": False}
-    lab.config = edited(before, **sections)
+    lab.config = edited(before, rate_limits={"enabled": limits})
     try:
         with ControlPlane(lab) as control:
-            control.port = port
             yield control
     finally:
         lab.config = before
@@ -153,7 +131,7 @@ class _Client(threading.Thread):
 
     def work(self):
         crowd = self.crowd
-        connection = HTTPSConnection("127.0.0.1", crowd.control.port, timeout=60, context=crowd.context)
+        connection = HTTPSConnection(crowd.address, timeout=60, context=crowd.context)
         with contextlib.closing(connection):
             form = f"grant_type=client_credentials&client_id={self.credential}&client_secret={self.secret}"
             token = done(connection, "POST", "/oauth2/v1/token", form,
@@ -181,7 +159,8 @@ class Crowd:
 
     def __init__(self, control, count, limits):
         self.control, self.limits = control, limits
-        self.context = ssl.create_default_context(cafile=control.directory / "control/server.pem")
+        self.address = urllib.parse.urlsplit(control.url).netloc
+        self.context = ssl.create_default_context(cafile=control.ca)
         self.context.check_hostname = False
         self._busy, self._ended = threading.Event(), threading.Event()
         self._in = threading.Semaphore(0)
@@ -245,8 +224,3 @@ class Crowd:
 
     def exchanges(self):
         return [one for client in self.clients for one in client.exchanges]
-
-
-def can_be_had(control):
-    """Whether this build manages OAuth2 clients by API."""
-    return control.get(f"{MG}/clients")[0] == 200

@@ -26,7 +26,7 @@ from controlplane import EPOCH, ControlPlane
 from crash_points import CONTROL, DONE, EACH, EITHER, NOTHING, ROWS, SIGNER, Write
 from crashkit import Programs, Traffic
 from keyskit import LIST, Authority, Keys, Refused
-from labkit import BUILD, wait_until
+from labkit import BUILD, run, wait_until
 from publishkit import HELLO, MAX_PACKET, PREPARE, PREPARED
 from tlskit import certificates, client_context, connect_tls, edited, request, s_client
 
@@ -465,6 +465,7 @@ class FirstStart(typing.NamedTuple):
     program: str
     config: pathlib.Path
     ready: pathlib.Path  # a socket that it listens at in the end
+    is_ready: typing.Callable[[pathlib.Path], bool]
 
 
 def first_signer(lab, directory):
@@ -473,16 +474,17 @@ def first_signer(lab, directory):
         "engine_socket": str(directory / "engine.sock"), "control_socket": str(directory / "control.sock"),
         "metrics_socket": str(directory / "metrics.sock"), "state_dir": str(directory / "state"),
         "key_encryption_key": str(directory / "kek")}))
-    return FirstStart("hsm/mintgate-signer", config, directory / "control.sock")
+    return FirstStart("hsm/mintgate-signer", config, directory / "control.sock", is_listening)
 
 
 def first_control(lab, directory):
     config = directory / "mintgate.yaml"
     config.write_text(edited(lab.config, control={
         "database": str(directory / "state/control.db"), "socket": str(directory / "api.sock"),
-        "engine_socket": str(directory / "engine.sock"), "certificate": str(directory / "state/server.pem"),
-        "key": str(directory / "state/server.key"), "listen": "127.0.0.1:0"}))
-    return FirstStart("control/program/mintgate-control", config, directory / "api.sock")
+        "engine_socket": str(directory / "engine.sock"), "metrics_socket": str(directory / "metrics.sock"),
+        "certificate": str(directory / "state/server.pem"), "key": str(directory / "state/server.key"),
+        "listen": "127.0.0.1:0"}))
+    return FirstStart("control/program/mintgate-control", config, directory / "api.sock", has_joined)
 
 
 def is_listening(path):
@@ -494,13 +496,18 @@ def is_listening(path):
         return True
 
 
+def has_joined(path):
+    """It serves before it has the signer, but not this."""
+    return run("curl", "-sf", "--unix-socket", path, "http://localhost/health", check=False).returncode == 0
+
+
 def run_until_ready(start, *before):
     """Whether it came to be ready; then it is stopped."""
     words = [*before, BUILD / start.program, "--config", start.config]
     with open(start.config.with_name("log"), "ab") as log:
         process = subprocess.Popen([str(word) for word in words], stderr=log)
     try:
-        wait_until(lambda: is_listening(start.ready) or process.poll() is not None, 60, start.program)
+        wait_until(lambda: start.is_ready(start.ready) or process.poll() is not None, 60, start.program)
         return process.poll() is None
     finally:
         process.terminate()

@@ -69,7 +69,7 @@ class Intermediates:
         self.ctl("intermediate", "keygen", name)
         request = x509.load_pem_x509_csr(self.ctl("intermediate", "csr", name).encode())
         signed = self.directory / "signed.pem"
-        signed.write_bytes(self.authority.certify(request, lifetime).public_bytes(Encoding.PEM))
+        signed.write_bytes(self.authority.certify(request, lifetime=lifetime).public_bytes(Encoding.PEM))
         self.ctl("intermediate", "upload-cert", name, signed)
         self.ctl("intermediate", "finalize", name)
         return json.loads(self.ctl("intermediate", "show", name, "--json"))["id"]

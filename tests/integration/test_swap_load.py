@@ -29,8 +29,6 @@ def api(lab):
         yield connection
         ask(connection, "PUT", f"{API}/makeDefault/1", "{}")
         connection.close()
-    pathlib.Path(lab.env["LAB_DIR"], "published").unlink(missing_ok=True)
-    lab.restart("engine")
 
 
 @pytest.fixture(scope="module")
