@@ -27,14 +27,16 @@ static const struct mg_program program = {
 /* What parse printed on standard output and on standard error. */
 static char printed[2][512];
 
-/* parse gives |words|, ended by NULL, to the program, and keeps what it prints. */
+/* parse gives |words|, ended by NULL, to the program, and keeps what it prints. What is taken is good until the next. */
 static int parse(const char *const *words)
 {
     static FILE *streams[2];
+    static char kept[16][64];
     char *argv[16] = {(char[]){"tried"}};
     int argc = 1, saved[2], pipes[2][2];
     for (; words[argc - 1] != NULL; argc++) {
-        argv[argc] = strdup(words[argc - 1]);
+        snprintf(kept[argc], sizeof(kept[argc]), "%s", words[argc - 1]);
+        argv[argc] = kept[argc];
     }
     streams[0] = stdout;
     streams[1] = stderr;

@@ -47,15 +47,21 @@ static void test_a_wrapped_key_opens_with_its_passphrase_and_manifest_alone(void
     assert_memory_equal(out, key, sizeof(out));
 }
 
+/* sealed_text returns where |text| stands in what was sealed. */
+static char *sealed_text(const char *text)
+{
+    char *at = memmem(wrapped.data, wrapped.len, text, strlen(text));
+    assert_non_null(at);
+    return at;
+}
+
 static void test_every_part_of_what_is_sealed_counts(void **state)
 {
     uint8_t out[KEY_WRAP_KEY_LEN];
     (void)state;
-    mg_buffer_append_u8(&wrapped, '\0');
-    wrapped.len -= 1;
     static const char *const parts[] = {"\"salt\":\"", "\"nonce\":\"", "\"sealed\":\""};
     for (size_t i = 0; i < MG_ARRAY_LEN(parts); i++) {
-        char *at = strstr((char *)wrapped.data, parts[i]) + strlen(parts[i]);
+        char *at = sealed_text(parts[i]) + strlen(parts[i]);
         char was = *at;
         *at = was == '0' ? '1' : '0';
         assert_int_equal(unwrap(PASSPHRASE, "manifest", out), MG_DENIED);
@@ -69,7 +75,7 @@ static void test_another_cost_or_no_json_is_refused_before_anything_is_computed(
 {
     uint8_t out[KEY_WRAP_KEY_LEN];
     (void)state;
-    char *cost = strstr((char *)wrapped.data, "scrypt-17");
+    char *cost = sealed_text("scrypt-17");
     cost[8] = '8';
     assert_int_equal(unwrap(PASSPHRASE, "manifest", out), MG_INVALID);
     assert_int_equal(key_unwrap(mg_slice_of_text(""), mg_slice_of_text(PASSPHRASE), mg_slice_of_text(""), out, &error),
