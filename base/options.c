@@ -43,7 +43,7 @@ int mg_options_parse(const struct mg_program *program, int argc, char **argv)
     struct option known[MG_MAX_OPTIONS + 3];
     fill(program, known);
     opterr = 0; /* what is wrong is said here */
-    optind = 1;
+    optind = 0; /* glibc: forgets what it parsed before */
     for (int value; (value = getopt_long(argc, argv, "+:", known, NULL)) != -1;) {
         if (value == VALUE_OF(HELP)) {
             fputs(program->usage, stdout);

@@ -27,7 +27,8 @@ static const struct mg_program program = {
 /* What parse printed on standard output and on standard error. */
 static char printed[2][512];
 
-/* parse gives |words|, ended by NULL, to the program, and keeps what it prints. What is taken is good until the next. */
+/* parse gives |words|, ended by NULL, to the program, and keeps what it prints. What is taken is good until the next.
+ */
 static int parse(const char *const *words)
 {
     static FILE *streams[2];
