@@ -22,13 +22,35 @@ void routes_answer(const struct http_request *request, struct http_response *res
     }
 }
 
-void routes_answer_deleted(const struct http_request *request, struct http_response *response, enum mg_status status,
-                           const struct mg_error *error)
+void routes_list(const struct administration_api *api, const struct http_request *request,
+                 struct http_response *response,
+                 enum mg_status (*each)(struct sqlite3 *db, json_t *list, struct mg_error *error))
 {
+    struct store_tx *tx;
+    struct mg_error error;
+    json_t *list = json_array();
+    enum mg_status status = store_begin(api->store, STORE_READ, &tx, &error);
+    if (status == MG_OK) {
+        status = store_end(tx, each(store_connection(tx), list, &error), &error);
+    }
+    routes_answer(request, response, status, list, &error);
+}
+
+void routes_delete(const struct administration_api *api, struct http_request *request, struct http_response *response,
+                   enum mg_status (*remove)(const struct administration_call *call, const char *name,
+                                            struct mg_error *error))
+{
+    struct administration_call call = routes_call(api, request);
+    char name[HTTP_MAX_NAME];
+    struct mg_error error;
+    enum mg_status status = http_request_word(request, 0, name, sizeof(name), &error);
+    if (status == MG_OK) {
+        status = remove(&call, name, &error);
+    }
     if (status == MG_OK) {
         http_response_empty(response, 204);
     } else {
-        http_fail_status(request, response, status, error);
+        http_fail_status(request, response, status, &error);
     }
 }
 

@@ -13,17 +13,14 @@ static void add_client(void *arg, const struct credentials_client *client)
     (void)json_array_append_new(arg, client_json(client));
 }
 
+static enum mg_status list_clients(struct sqlite3 *db, json_t *list, struct mg_error *error)
+{
+    return credentials_client_each(db, add_client, list, error);
+}
+
 void handle_list_clients(void *arg, struct http_request *request, struct http_response *response)
 {
-    const struct administration_api *api = arg;
-    struct store_tx *tx;
-    struct mg_error error;
-    json_t *list = json_array();
-    enum mg_status status = store_begin(api->store, STORE_READ, &tx, &error);
-    if (status == MG_OK) {
-        status = store_end(tx, credentials_client_each(store_connection(tx), add_client, list, &error), &error);
-    }
-    routes_answer(request, response, status, list, &error);
+    routes_list(arg, request, response, list_clients);
 }
 
 /* answer_client answers with the client |id| as it is now and with |secret|, where it has one, which is wiped; or with
@@ -125,12 +122,5 @@ void handle_change_client(void *arg, struct http_request *request, struct http_r
 
 void handle_delete_client(void *arg, struct http_request *request, struct http_response *response)
 {
-    struct administration_call call = routes_call(arg, request);
-    char id[HTTP_MAX_NAME];
-    struct mg_error error;
-    enum mg_status status = http_request_word(request, 0, id, sizeof(id), &error);
-    if (status == MG_OK) {
-        status = administration_client_delete(&call, id, &error);
-    }
-    routes_answer_deleted(request, response, status, &error);
+    routes_delete(arg, request, response, administration_client_delete);
 }

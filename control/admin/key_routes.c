@@ -7,17 +7,14 @@ static void add_key(void *arg, const char *name)
     (void)json_array_append_new(arg, json_pack("{s:s}", "name", name));
 }
 
+static enum mg_status list_keys(struct sqlite3 *db, json_t *list, struct mg_error *error)
+{
+    return credentials_api_key_each(db, add_key, list, error);
+}
+
 void handle_list_keys(void *arg, struct http_request *request, struct http_response *response)
 {
-    const struct administration_api *api = arg;
-    struct store_tx *tx;
-    struct mg_error error;
-    json_t *list = json_array();
-    enum mg_status status = store_begin(api->store, STORE_READ, &tx, &error);
-    if (status == MG_OK) {
-        status = store_end(tx, credentials_api_key_each(store_connection(tx), add_key, list, &error), &error);
-    }
-    routes_answer(request, response, status, list, &error);
+    routes_list(arg, request, response, list_keys);
 }
 
 /* answer_key tells the key, and wipes it. */
@@ -72,12 +69,5 @@ void handle_rotate_key(void *arg, struct http_request *request, struct http_resp
 
 void handle_delete_key(void *arg, struct http_request *request, struct http_response *response)
 {
-    struct administration_call call = routes_call(arg, request);
-    char name[HTTP_MAX_NAME];
-    struct mg_error error;
-    enum mg_status status = http_request_word(request, 0, name, sizeof(name), &error);
-    if (status == MG_OK) {
-        status = administration_api_key_delete(&call, name, &error);
-    }
-    routes_answer_deleted(request, response, status, &error);
+    routes_delete(arg, request, response, administration_api_key_delete);
 }

@@ -16,9 +16,15 @@ struct administration_call routes_call(const struct administration_api *api, con
 void routes_answer(const struct http_request *request, struct http_response *response, enum mg_status status,
                    json_t *json, const struct mg_error *error);
 
-/* routes_answer_deleted answers 204 or with the failure |status|. */
-void routes_answer_deleted(const struct http_request *request, struct http_response *response, enum mg_status status,
-                           const struct mg_error *error);
+/* routes_list answers with the array that |each| fills, which calls one of credentials.h's functions for all rows. */
+void routes_list(const struct administration_api *api, const struct http_request *request,
+                 struct http_response *response,
+                 enum mg_status (*each)(struct sqlite3 *db, json_t *list, struct mg_error *error));
+
+/* routes_delete has |remove| delete what the request's path names, and answers 204. */
+void routes_delete(const struct administration_api *api, struct http_request *request, struct http_response *response,
+                   enum mg_status (*remove)(const struct administration_call *call, const char *name,
+                                            struct mg_error *error));
 
 /* session_routes.c */
 void handle_login(void *arg, struct http_request *request, struct http_response *response);

@@ -12,17 +12,14 @@ static void add_user(void *arg, const struct credentials_user *user)
     (void)json_array_append_new(arg, user_json(user));
 }
 
+static enum mg_status list_users(struct sqlite3 *db, json_t *list, struct mg_error *error)
+{
+    return credentials_user_each(db, add_user, list, error);
+}
+
 void handle_list_users(void *arg, struct http_request *request, struct http_response *response)
 {
-    const struct administration_api *api = arg;
-    struct store_tx *tx;
-    struct mg_error error;
-    json_t *list = json_array();
-    enum mg_status status = store_begin(api->store, STORE_READ, &tx, &error);
-    if (status == MG_OK) {
-        status = store_end(tx, credentials_user_each(store_connection(tx), add_user, list, &error), &error);
-    }
-    routes_answer(request, response, status, list, &error);
+    routes_list(arg, request, response, list_users);
 }
 
 /* answer_user answers with the user |name| as it is now, or with the failure |status| of what was done to it. */
@@ -125,12 +122,5 @@ void handle_change_user(void *arg, struct http_request *request, struct http_res
 
 void handle_delete_user(void *arg, struct http_request *request, struct http_response *response)
 {
-    struct administration_call call = routes_call(arg, request);
-    char name[HTTP_MAX_NAME];
-    struct mg_error error;
-    enum mg_status status = http_request_word(request, 0, name, sizeof(name), &error);
-    if (status == MG_OK) {
-        status = administration_user_delete(&call, name, &error);
-    }
-    routes_answer_deleted(request, response, status, &error);
+    routes_delete(arg, request, response, administration_user_delete);
 }

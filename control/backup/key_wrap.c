@@ -3,25 +3,20 @@
 
 #include <jansson.h>
 #include <limits.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <openssl/rand.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/secret.h"
 #include "control/backup/hex.h"
+#include "ossl/scrypt.h"
 
 /* The cost is named in what is written; another one is refused, so that no file makes us spend more. */
 #define COST_NAME "scrypt-17-8-1"
 #define COST_N (UINT64_C(1) << 17)
-#define COST_R UINT32_C(8)
-#define COST_P UINT32_C(1)
-#define MAX_MEMORY (UINT64_C(256) << 20)
 #define SALT_LEN 16
 #define NONCE_LEN 12
 #define TAG_LEN 16
@@ -50,23 +45,7 @@ enum mg_status key_wrap_check(const uint8_t key[KEY_WRAP_KEY_LEN], uint8_t out[K
 
 static bool derive(struct mg_slice passphrase, const uint8_t salt[SALT_LEN], uint8_t out[KEY_WRAP_KEY_LEN])
 {
-    uint64_t n = COST_N, memory = MAX_MEMORY;
-    uint32_t r = COST_R, p = COST_P;
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PASSWORD, (void *)(uintptr_t)passphrase.data, passphrase.len),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)salt, SALT_LEN),
-        OSSL_PARAM_construct_uint64(OSSL_KDF_PARAM_SCRYPT_N, &n),
-        OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_SCRYPT_R, &r),
-        OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_SCRYPT_P, &p),
-        OSSL_PARAM_construct_uint64(OSSL_KDF_PARAM_SCRYPT_MAXMEM, &memory),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "SCRYPT", NULL);
-    EVP_KDF_CTX *context = kdf == NULL ? NULL : EVP_KDF_CTX_new(kdf);
-    bool ok = context != NULL && EVP_KDF_derive(context, out, KEY_WRAP_KEY_LEN, params) == 1;
-    EVP_KDF_CTX_free(context);
-    EVP_KDF_free(kdf);
-    return ok;
+    return scrypt_derive(passphrase, mg_slice_of(salt, SALT_LEN), COST_N, out, KEY_WRAP_KEY_LEN);
 }
 
 static bool encrypt(EVP_CIPHER_CTX *context, const uint8_t by[KEY_WRAP_KEY_LEN], const uint8_t key[KEY_WRAP_KEY_LEN],

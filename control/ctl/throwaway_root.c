@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "control/x509/x509_builder.h"
+#include "ossl/x509_builder.h"
 
 #define ORGANISATION "Mintgate lab"
 #define COMMON_NAME "Throw-away lab root"

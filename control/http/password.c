@@ -1,46 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/http/password.h"
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/secret.h"
 #include "ossl/openssl_error.h"
+#include "ossl/scrypt.h"
 
 /* 32 MiB each: what a small appliance can spend on two logins at a time. In the record, so that it can grow. */
 #define COST_TEXT "scrypt$15$8$1$"
 #define COST_N (UINT64_C(1) << 15)
-#define COST_R UINT32_C(8)
-#define COST_P UINT32_C(1)
-#define MAX_MEMORY (UINT64_C(64) << 20)
 #define SALT_LEN 16
 #define HASH_LEN 32
 
 static bool derive(struct mg_slice password, const uint8_t salt[SALT_LEN], uint8_t out[HASH_LEN])
 {
-    uint64_t n = COST_N, memory = MAX_MEMORY;
-    uint32_t r = COST_R, p = COST_P;
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PASSWORD, (void *)(uintptr_t)password.data, password.len),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)salt, SALT_LEN),
-        OSSL_PARAM_construct_uint64(OSSL_KDF_PARAM_SCRYPT_N, &n),
-        OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_SCRYPT_R, &r),
-        OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_SCRYPT_P, &p),
-        OSSL_PARAM_construct_uint64(OSSL_KDF_PARAM_SCRYPT_MAXMEM, &memory),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "SCRYPT", NULL);
-    EVP_KDF_CTX *context = kdf == NULL ? NULL : EVP_KDF_CTX_new(kdf);
-    bool ok = context != NULL && EVP_KDF_derive(context, out, HASH_LEN, params) == 1;
-    EVP_KDF_CTX_free(context);
-    EVP_KDF_free(kdf);
-    return ok;
+    return scrypt_derive(password, mg_slice_of(salt, SALT_LEN), COST_N, out, HASH_LEN);
 }
 
 static void format(const uint8_t salt[SALT_LEN], const uint8_t hash[HASH_LEN], char out[PASSWORD_RECORD_LEN])

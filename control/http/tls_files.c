@@ -13,8 +13,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "control/x509/x509_builder.h"
 #include "ossl/openssl_error.h"
+#include "ossl/x509_builder.h"
 
 /* Nobody renews a certificate that clients were told to trust by hand; an administrator who wants a shorter one has a
  * CA for it. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "control/x509/x509_builder.h"
+#include "ossl/x509_builder.h"
 
 #include <openssl/rand.h>
 

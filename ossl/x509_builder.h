@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parts of a certificate that is being made with OpenSSL. Each returns false when OpenSSL does. Any thread, one at a
  * time for a certificate. */
-#ifndef MINTGATE_CONTROL_X509_BUILDER_H
-#define MINTGATE_CONTROL_X509_BUILDER_H
+#ifndef MINTGATE_OSSL_X509_BUILDER_H
+#define MINTGATE_OSSL_X509_BUILDER_H
 
 #include <openssl/x509v3.h>
 #include <stdbool.h>
