@@ -16,6 +16,7 @@ usage: api_clients.py [--clients N] [--rounds N] [--seconds N] [--json FILE] [--
 
 import argparse
 import collections
+import contextlib
 import itertools
 import json
 import os
@@ -29,7 +30,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
 
 from apikit import Crowd, listening  # noqa: E402
 from labkit import MintgateLab  # noqa: E402
-from placement import place, precede  # noqa: E402
+from placement import placed, precede  # noqa: E402
 from swapkit import Load, failed, percentile  # noqa: E402
 from tlskit import settle  # noqa: E402
 
@@ -94,9 +95,10 @@ def figures(options, report, handshakes, times, exchanges):
 
 
 def measure(lab, options, rate, limits):
-    with listening(lab, limits) as control:
+    with contextlib.ExitStack() as stack:
+        control = stack.enter_context(listening(lab, limits))
         if not options.spread:
-            place(lab, control)
+            stack.enter_context(placed(lab, control))
             be_nice(control.process.pid)
         more = ["--poisson", "--rate", f"{rate:.1f}", "--connections", 10**9, "--in-flight", 5000]
         with Crowd(control, options.clients, limits) as crowd, \

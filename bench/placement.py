@@ -11,9 +11,9 @@ PROCESSORS = sorted(os.sched_getaffinity(0))  # before this program is pinned it
 AUTOGROUP_NICE = "-15"  # sched(7): with autogroups, nice counts between the processes of one session alone
 
 
-def _pin(cpu, pid):
+def _pin(pid, *processors):
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(task.name), {cpu})
+        os.sched_setaffinity(int(task.name), processors)
 
 
 def precede(*pids):
@@ -23,12 +23,18 @@ def precede(*pids):
             pathlib.Path(f"/proc/{pid}/autogroup").write_text(AUTOGROUP_NICE)
 
 
-def place(lab, control):
+@contextlib.contextmanager
+def placed(lab, control):
     """The engine and the signer of |lab| on the last processor; its origin, the process |control|, this program and its
-    children on the first. Engine, signer and origin come first."""
+    children on the first. Engine, signer and origin come first. In the end this program may run anywhere again, and so
+    may what it starts."""
     inside, origin = [lab.engine_pid(), lab.signer_pid()], int(lab.env["ORIGIN_PID"])
     for pid in inside:
-        _pin(PROCESSORS[-1], pid)
+        _pin(pid, PROCESSORS[-1])
     for pid in (origin, control.process.pid, os.getpid()):
-        _pin(PROCESSORS[0], pid)
+        _pin(pid, PROCESSORS[0])
     precede(*inside, origin)
+    try:
+        yield
+    finally:
+        _pin(os.getpid(), *PROCESSORS)

@@ -19,6 +19,7 @@ usage: swaps.py [--swaps N] [--period SECONDS] [--json FILE] [--spread]
 """
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -33,7 +34,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
 from controlplane import ControlPlane  # noqa: E402
 from keyskit import Authority  # noqa: E402
 from labkit import MintgateLab  # noqa: E402
-from placement import place, precede  # noqa: E402
+from placement import placed, precede  # noqa: E402
 from swapkit import (Load, UnixConnection, failed, hit_ratio, make_default, new_intermediate,  # noqa: E402
                      of_another_issuer, percentile, usage)
 from tlskit import edited, settle  # noqa: E402
@@ -66,7 +67,7 @@ class Bench:
         self.directory = pathlib.Path(directory)
         self.roots = str(self.directory / "roots.pem")
         self.numbers = itertools.count(1)
-        self.control = None
+        self.around = contextlib.ExitStack()
 
     def __enter__(self):
         self.lab = MintgateLab("mgswaps-", self.directory / "lab")
@@ -78,21 +79,20 @@ class Bench:
         return self
 
     def __exit__(self, *unused):
-        if self.control:
-            self.control.close()
+        self.around.close()
         self.lab.command("down")
 
     def prepare(self):
         self.lab.command("up")
         self.lab.config = edited(self.lab.config, cache=CACHE, tls=REMEMBERED, dataplane=FLOWS)
         self.lab.restart("engine")
-        self.control = ControlPlane(self.lab)
+        self.control = self.around.enter_context(ControlPlane(self.lab))
         self.api = UnixConnection(self.control.socket)
         authority = Authority("Swapped Root")
         pathlib.Path(self.roots).write_text(authority.pem() + pathlib.Path(self.lab.env["ROOT_PEM"]).read_text())
         self.intermediates = [new_intermediate(self.api, authority, name) for name in ("Swapped One", "Swapped Two")]
         if not self.options.spread:
-            place(self.lab, self.control)
+            self.around.enter_context(placed(self.lab, self.control))
             precede(os.getpid())
         make_default(self.api, self.intermediates[0])
 
