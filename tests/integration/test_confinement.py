@@ -20,8 +20,6 @@ SECCOMP_FILTER = "2"  # SECCOMP_MODE_FILTER
 def control(lab):
     with ControlPlane(lab) as made:
         yield made
-    pathlib.Path(lab.env["LAB_DIR"], "published").unlink(missing_ok=True)
-    lab.restart("engine")
 
 
 @pytest.fixture

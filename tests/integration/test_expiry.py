@@ -30,8 +30,6 @@ def control(lab):
     with ControlPlane(lab) as made:
         yield made
         made.ask("PUT", "/zia/api/v1/intermediateCaCertificate/makeDefault/1")
-    pathlib.Path(lab.env["LAB_DIR"], "published").unlink(missing_ok=True)
-    lab.restart("engine")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 
 import json
 import os
-import pathlib
 import signal
 
 import pytest
@@ -20,8 +19,6 @@ DONE, REFUSED, USAGE, UNREACHABLE = range(4)
 def control(lab):
     with ControlPlane(lab) as made:
         yield made
-    pathlib.Path(lab.env["LAB_DIR"], "published").unlink(missing_ok=True)
-    lab.restart("engine")
 
 
 @pytest.fixture
