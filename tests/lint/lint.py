@@ -35,6 +35,7 @@ LIBRARIES = {
     "microhttpd.h": {"metrics", "control"},
     "crypto_mb/": {"hsm", "bench"},
     "libp11.h": {"hsm"},
+    "p11-kit/": {"hsm", "bench"},
     "sqlite3.h": {"control"},
     "openssl/": {"minting", "dataplane", "hsm", "control", "bench"},
 }
