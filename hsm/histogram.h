@@ -29,4 +29,9 @@ void histogram_add(struct histogram *histogram, const struct histogram_shape *sh
 void histogram_render(struct mg_buffer *out, const char *name, const struct histogram_shape *shape,
                       const struct histogram *const *histograms, size_t num_histograms);
 
+/* histogram_render_for does so with |labels|, as base/metrics.h has them, in front of each sample's own. */
+void histogram_render_for(struct mg_buffer *out, const char *name, const char *labels,
+                          const struct histogram_shape *shape, const struct histogram *const *histograms,
+                          size_t num_histograms);
+
 #endif

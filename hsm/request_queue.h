@@ -25,6 +25,11 @@ void request_queue_put(struct request_queue *queue, struct leaf_request *request
  * |out|, which has room for BACKEND_MAX_BATCH. Returns how many: 0 when nothing waits. */
 size_t request_queue_take(struct request_queue *queue, struct leaf_request **out);
 
+/* request_queue_take_ready does so among the issuers that |is_ready| says can be worked on now; the others keep their
+ * places. */
+size_t request_queue_take_ready(struct request_queue *queue, struct leaf_request **out,
+                                bool (*is_ready)(void *arg, const struct issuer *issuer), void *arg);
+
 /* request_queue_waiting returns how many are in the lines. */
 size_t request_queue_waiting(const struct request_queue *queue);
 /* request_queue_in_use returns how many are out of the pool: waiting, or taken and not yet released. */

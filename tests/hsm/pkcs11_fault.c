@@ -6,6 +6,7 @@
  *   MINTGATE_FAULT_FILE    what to do; read at each call, so that a test can change it while the token is in use;
  * lines:
  *
+ *
  *     FUNCTION delay MS   call the real one MS milliseconds later
  *     FUNCTION fail RV    return RV (hexadecimal) instead
  *     FUNCTION hang       never return

@@ -58,14 +58,19 @@ int softhsm_begin(void **state)
     return 0;
 }
 
+static void run(const char *command)
+{
+    int status = system(command);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 void softhsm_new_token(const char *label)
 {
     char command[PATH_MAX];
     snprintf(command, sizeof(command),
              "softhsm2-util --init-token --free --label '%s' --pin %s --so-pin so-%s >/dev/null", label, TOKEN_PIN,
              TOKEN_PIN);
-    int status = system(command);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    run(command);
 }
 
 void fault_set(const char *lines)

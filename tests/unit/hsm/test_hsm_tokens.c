@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The signer's program with keys on PKCS#11 tokens: made, certified, signed with, and each way in which a token can
+ * fail, under load. SoftHSM2 is the token; the module in front of it fails on demand (tests/hsm/pkcs11_fault.c).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/unix_socket.h"
+#include "hsm/ca_extensions.h"
+#include "hsm/leaf_policy.h"
+#include "signer_fixture.h"
+#include "signer_process.h"
+#include "temp_dir.h"
+#include "token_fixture.h"
+
+#define PATIENCE_SECONDS 120
+#define BATCH 32
+
+/* Configuration */
+
+static void write_pin(const char *pin)
+{
+    assert_int_equal(mg_file_write_atomic(temp_path("pin"), mg_slice_of_text(pin), 0600, NULL), MG_OK);
+}
+
+/* write_tokens configures the token "faulty" behind the fault module, and "steady" without it, each the other's partner
+ * if |are_partners|. */
+static void write_tokens(const char *deadline, bool are_partners)
+{
+    char text[4096];
+    snprintf(text, sizeof(text),
+             "  tokens:\n"
+             "    - name: faulty\n      module: %s\n      token: one\n      pin_file: %s\n      sessions: 2\n"
+             "      deadline: %s\n%s"
+             "    - name: steady\n      module: %s\n      token: one\n      pin_file: %s\n      sessions: 2\n"
+             "      deadline: 60s\n",
+             fault_module(), temp_path("pin"), deadline, are_partners ? "      partner: steady\n" : "",
+             softhsm_module(), temp_path("pin"));
+    signer_write_config(text);
+}
+
+static int begin(void **state)
+{
+    if (softhsm_begin(state) != 0) {
+        return -1;
+    }
+    softhsm_new_token("one");
+    write_pin(TOKEN_PIN "\n");
+    write_tokens("60s", false);
+    return 0;
+}
+
+/* Control's side */
+
+static struct {
+    uint8_t in[WIRE_CONTROL_MAX_PACKET];
+    struct wire_control_reply reply;
+} control;
+
+/* ask makes one call on a connection of its own. */
+static enum wire_control_status ask(const struct wire_control_request *request)
+{
+    struct mg_buffer packet;
+    struct mg_error error = {""};
+    int fd;
+    mg_buffer_init(&packet, WIRE_CONTROL_MAX_PACKET);
+    wire_control_encode_request(&packet, request);
+    assert_int_equal(mg_unix_connect(temp_path("control.sock"), SOCK_SEQPACKET, &fd, NULL), MG_OK);
+    assert_int_equal(send(fd, packet.data, packet.len, MSG_NOSIGNAL), (ssize_t)packet.len);
+    struct pollfd poller = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&poller, 1, PATIENCE_SECONDS * 1000), 1);
+    ssize_t len = recv(fd, control.in, sizeof(control.in), 0);
+    assert_true(len > 0);
+    if (wire_control_decode_reply(mg_slice_of(control.in, (size_t)len), &control.reply, &error) != MG_OK) {
+        fail_msg("%s", error.text);
+    }
+    close(fd);
+    mg_buffer_free(&packet);
+    return control.reply.status;
+}
+
+static void ask_well(const struct wire_control_request *request)
+{
+    if (ask(request) != WIRE_CONTROL_OK) {
+        fail_msg("%s: %.*s\n%s", wire_control_call_name(request->call), (int)control.reply.text.len,
+                 (const char *)control.reply.text.data, signer_output());
+    }
+}
+
+static struct wire_control_request wish_of(const char *holder, enum wire_key_type type, uint8_t seed)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_MAKE_KEY, .id = 1};
+    request.make_key = (struct wire_control_make_key){.purpose = WIRE_PURPOSE_MINTING,
+                                                      .type = type,
+                                                      .token = {{seed}},
+                                                      .label = mg_slice_of_text("Corp CA"),
+                                                      .holder = mg_slice_of_text(holder)};
+    return request;
+}
+
+static void ask_until_well(const struct wire_control_request *request)
+{
+    for (time_t end = time(NULL) + PATIENCE_SECONDS; ask(request) != WIRE_CONTROL_OK;) {
+        if (time(NULL) >= end) {
+            ask_well(request);
+        }
+        usleep(20000);
+    }
+}
+
+/* wait_until_up waits until the token |holder| takes calls: a certification request always needs it. */
+static void wait_until_up(const char *holder)
+{
+    struct wire_control_request request = wish_of(holder, WIRE_KEY_EC_P256, (uint8_t)(0xe0 + holder[0] % 16));
+    ask_until_well(&request);
+    struct wire_key_id id = control.reply.made;
+    request = (struct wire_control_request){.call = WIRE_CONTROL_MAKE_CSR, .id = 2, .key_id = id};
+    request.make_csr = (struct wire_control_make_csr){.digest = WIRE_CSR_SHA256, .path_len = 0};
+    request.make_csr.subject[WIRE_SUBJECT_CN] = mg_slice_of_text("up");
+    ask_until_well(&request);
+}
+
+/* A CA of the test's own, which certifies keys of the signer. */
+
+static EVP_PKEY *root_key;
+static X509 *root;
+
+static X509 *certify(EVP_PKEY *key, const char *name, X509_NAME *issuer, EVP_PKEY *signer)
+{
+    X509 *x509 = X509_new();
+    X509V3_CTX context;
+    X509_set_version(x509, X509_VERSION_3);
+    ASN1_INTEGER_set(X509_get_serialNumber(x509), 7);
+    X509_gmtime_adj(X509_getm_notBefore(x509), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(x509), 300 * 86400L);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", MBSTRING_UTF8, (const uint8_t *)name, -1, -1, 0);
+    X509_set_issuer_name(x509, issuer != NULL ? issuer : X509_get_subject_name(x509));
+    X509_set_pubkey(x509, key);
+    X509V3_set_ctx_nodb(&context);
+    X509V3_set_ctx(&context, x509, x509, NULL, NULL, 0);
+    X509_EXTENSION *extensions[] = {
+        ca_extensions_basic_constraints(1),
+        ca_extensions_key_usage(),
+        ca_extensions_key_identifier(X509_get_X509_PUBKEY(x509)),
+    };
+    for (size_t i = 0; i < MG_ARRAY_LEN(extensions); i++) {
+        assert_int_equal(X509_add_ext(x509, extensions[i], -1), 1);
+        X509_EXTENSION_free(extensions[i]);
+    }
+    assert_true(X509_sign(x509, signer, EVP_sha256()) > 0);
+    return x509;
+}
+
+static void need_root(void)
+{
+    if (root == NULL) {
+        root_key = EVP_EC_gen("P-256");
+        root = certify(root_key, "Test Root", NULL, root_key);
+    }
+}
+
+/* check_csr has the key sign a request and verifies it. */
+static void check_csr(const struct wire_key_id *id, EVP_PKEY *key)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_MAKE_CSR, .id = 2, .key_id = *id};
+    request.make_csr = (struct wire_control_make_csr){.digest = WIRE_CSR_SHA384, .path_len = 0};
+    request.make_csr.subject[WIRE_SUBJECT_CN] = mg_slice_of_text("Corp CA");
+    ask_well(&request);
+    const uint8_t *der = control.reply.der.data;
+    X509_REQ *csr = d2i_X509_REQ(NULL, &der, (long)control.reply.der.len);
+    assert_non_null(csr);
+    assert_int_equal(X509_REQ_verify(csr, key), 1);
+    X509_REQ_free(csr);
+}
+
+/* struct minter is a key on a token, installed as an issuer. */
+struct minter {
+    struct wire_key_id id;
+    uint8_t certificate[4096];
+    size_t certificate_len;
+    struct leaf_issuer facts;
+};
+
+static void install(struct minter *out)
+{
+    uint8_t root_der[2048], *at = root_der;
+    int root_len = i2d_X509(root, &at);
+    struct wire_control_request request = {.call = WIRE_CONTROL_INSTALL, .id = 3, .key_id = out->id};
+    request.install.certificates[0] = mg_slice_of(out->certificate, out->certificate_len);
+    request.install.certificates[1] = mg_slice_of(root_der, (size_t)root_len);
+    request.install.num_certificates = 2;
+    ask_well(&request);
+}
+
+/* make_minter makes a key on |holder| and takes it through a certification request to an issuer. */
+static struct minter *make_minter(const char *holder, enum wire_key_type type, uint8_t seed)
+{
+    struct minter *minter = calloc(1, sizeof(*minter));
+    struct wire_control_request request = wish_of(holder, type, seed);
+    need_root();
+    ask_well(&request);
+    minter->id = control.reply.made;
+    request = (struct wire_control_request){.call = WIRE_CONTROL_PUBLIC_KEY, .id = 1, .key_id = minter->id};
+    ask_well(&request);
+    const uint8_t *der = control.reply.der.data;
+    EVP_PKEY *key = d2i_PUBKEY(NULL, &der, (long)control.reply.der.len);
+    assert_non_null(key);
+    check_csr(&minter->id, key);
+    X509 *x509 = certify(key, "Corp CA", X509_get_subject_name(root), root_key);
+    uint8_t *at = minter->certificate;
+    minter->certificate_len = (size_t)i2d_X509(x509, &at);
+    install(minter);
+    assert_int_equal(leaf_issuer_from_certificate(mg_slice_of(minter->certificate, minter->certificate_len),
+                                                  WIRE_ISSUER_OFFERED, key_type_get0(type), &minter->facts, NULL),
+                     MG_OK);
+    X509_free(x509);
+    EVP_PKEY_free(key);
+    return minter;
+}
+
+/* The engine's side */
+
+static struct client *engine_open(void)
+{
+    struct client *client = calloc(1, sizeof(*client));
+    struct wire_issuers issuers;
+    client_open(client, signer_connect_engine());
+    client_hello(client, &issuers);
+    return client;
+}
+
+static void engine_close(struct client *client)
+{
+    client_close(client);
+    free(client);
+}
+
+static uint64_t next_serial = 1;
+
+/* sign_batch has BATCH leaves signed and counts the results by status; each is answered once, and each signature
+ * verifies. */
+static void sign_batch(struct client *client, const struct minter *minter, size_t counts[WIRE_SIGN_NUM_STATUSES])
+{
+    struct mg_buffer tbs[BATCH];
+    bool seen[BATCH] = {false};
+    client_begin(client);
+    for (size_t i = 0; i < BATCH; i++) {
+        mg_buffer_init(&tbs[i], 4096);
+        fixture_write_leaf(&tbs[i], &minter->facts, "www.example.com", next_serial++);
+        client_add(client, i, &minter->id, mg_buffer_slice(&tbs[i]), 0);
+    }
+    client_send(client);
+    for (size_t answered = 0; answered < BATCH; answered += client->num_results) {
+        client_receive(client);
+        for (size_t i = 0; i < client->num_results; i++) {
+            const struct wire_sign_result *result = &client->results[i];
+            assert_true(result->id < BATCH && !seen[result->id]);
+            seen[result->id] = true;
+            counts[result->status]++;
+            if (result->status == WIRE_SIGN_OK) {
+                assert_true(fixture_verify(mg_slice_of(minter->certificate, minter->certificate_len),
+                                           mg_buffer_slice(&tbs[result->id]), result->signature));
+            }
+        }
+    }
+    for (size_t i = 0; i < BATCH; i++) {
+        mg_buffer_free(&tbs[i]);
+    }
+}
+
+static void assert_all_signed(struct client *client, const struct minter *minter)
+{
+    size_t counts[WIRE_SIGN_NUM_STATUSES] = {0};
+    sign_batch(client, minter, counts);
+    if (counts[WIRE_SIGN_OK] != BATCH) {
+        fail_msg("%zu signed, %zu busy, %zu failed: %s", counts[WIRE_SIGN_OK], counts[WIRE_SIGN_BUSY],
+                 counts[WIRE_SIGN_FAILED], signer_output());
+    }
+}
+
+/* sign_until has batches signed until one has |status| among its results, at most for PATIENCE_SECONDS; nothing but
+ * OK, BUSY and FAILED may occur. */
+static void sign_until(struct client *client, const struct minter *minter, enum wire_sign_status status, size_t wanted)
+{
+    time_t end = time(NULL) + PATIENCE_SECONDS;
+    for (;;) {
+        size_t counts[WIRE_SIGN_NUM_STATUSES] = {0};
+        sign_batch(client, minter, counts);
+        assert_int_equal(counts[WIRE_SIGN_OK] + counts[WIRE_SIGN_BUSY] + counts[WIRE_SIGN_FAILED], BATCH);
+        if (counts[status] >= wanted) {
+            return;
+        }
+        if (time(NULL) >= end) {
+            fail_msg("waited in vain for %s: %s", wire_sign_status_name(status), signer_output());
+        }
+        usleep(1000);
+    }
+}
+
+/* Tests */
+
+static void test_keys_on_a_token_sign_leaves_and_outlive_a_restart(void **state)
+{
+    static const enum wire_key_type types[] = {WIRE_KEY_EC_P256, WIRE_KEY_EC_P384, WIRE_KEY_RSA_2048};
+    struct minter *minters[MG_ARRAY_LEN(types)];
+    (void)state;
+    signer_start();
+    wait_until_up("steady");
+    struct client *client = engine_open();
+    for (uint8_t i = 0; i < MG_ARRAY_LEN(types); i++) {
+        minters[i] = make_minter("steady", types[i], (uint8_t)(i + 1));
+        client_close(client);
+        struct wire_issuers issuers;
+        client_open(client, signer_connect_engine());
+        client_hello(client, &issuers);
+        assert_all_signed(client, minters[i]);
+    }
+    engine_close(client);
+    signer_assert_stopped_well();
+    signer_start();
+    wait_until_up("steady");
+    client = engine_open();
+    for (size_t i = 0; i < MG_ARRAY_LEN(types); i++) {
+        assert_all_signed(client, minters[i]);
+        free(minters[i]);
+    }
+    engine_close(client);
+    signer_assert_stopped_well();
+}
+
+static void test_wish_made_again_is_the_same_key_and_says_where_it_is(void **state)
+{
+    (void)state;
+    signer_start();
+    wait_until_up("steady");
+    struct wire_control_request wish = wish_of("steady", WIRE_KEY_EC_P256, 1);
+    ask_well(&wish);
+    struct wire_key_id first = control.reply.made;
+    ask_well(&wish);
+    assert_int_equal(memcmp(&first, &control.reply.made, sizeof(first)), 0);
+    wish.make_key.holder = mg_slice_of_text("");
+    assert_int_equal(ask(&wish), WIRE_CONTROL_EXISTS);
+    wish = wish_of("nowhere", WIRE_KEY_EC_P256, 2);
+    assert_int_equal(ask(&wish), WIRE_CONTROL_NOT_FOUND);
+    struct wire_control_request list = {.call = WIRE_CONTROL_LIST, .key_id = {{0}}};
+    size_t num_held = 0;
+    while (ask(&list) == WIRE_CONTROL_OK) {
+        list.key_id = control.reply.key.key_id;
+        num_held += mg_slice_equal(control.reply.key.holder, mg_slice_of_text("steady"));
+    }
+    assert_int_equal(num_held, 2); /* and that of wait_until_up */
+}
+
+static void test_key_left_on_the_token_by_a_crash_is_found_again(void **state)
+{
+    char command[PATH_MAX];
+    (void)state;
+    signer_start();
+    wait_until_up("steady");
+    struct wire_control_request wish = wish_of("steady", WIRE_KEY_EC_P256, 1);
+    ask_well(&wish);
+    struct wire_key_id first = control.reply.made;
+    (void)signer_stop(SIGKILL);
+    snprintf(command, sizeof(command), "rm %s/*.key", temp_path("state/keys")); /* as if none had been recorded */
+    assert_int_equal(system(command), 0);
+    signer_start();
+    wait_until_up("steady");
+    ask_well(&wish);
+    assert_int_equal(memcmp(&first, &control.reply.made, sizeof(first)), 0);
+}
+
+static void test_destroyed_key_is_gone_from_the_token(void **state)
+{
+    char command[PATH_MAX];
+    (void)state;
+    signer_start();
+    wait_until_up("steady");
+    struct minter *minter = make_minter("steady", WIRE_KEY_EC_P256, 1);
+    struct wire_control_request request = {.call = WIRE_CONTROL_DESTROY, .key_id = minter->id};
+    snprintf(
+        command, sizeof(command),
+        "pkcs11-tool --module %s --token-label one --login --pin %s --list-objects 2>/dev/null | grep -c 'Private'",
+        softhsm_module(), TOKEN_PIN);
+    ask_well(&request);
+    ask_well(&request);
+    FILE *tool = popen(command, "r");
+    char count[16] = "";
+    assert_non_null(fgets(count, sizeof(count), tool));
+    pclose(tool);
+    assert_string_equal(count, "1\n"); /* that of wait_until_up */
+    struct client *client = engine_open();
+    size_t counts[WIRE_SIGN_NUM_STATUSES] = {0};
+    sign_batch(client, minter, counts);
+    assert_int_equal(counts[WIRE_SIGN_UNKNOWN_KEY], BATCH);
+    engine_close(client);
+    free(minter);
+}
+
+/* with_fault starts the signer with a key on "faulty" and one on "steady" and has both sign; then |fault| strikes
+ * "faulty" under load: what it works on is answered, nothing but OK, BUSY and FAILED, until |expected| is seen
+ * |wanted| times in a batch. When the fault is over, it signs again. Meanwhile the other key never fails. */
+static void with_fault(const char *fault, enum wire_sign_status expected, size_t wanted)
+{
+    signer_start();
+    wait_until_up("faulty");
+    wait_until_up("steady");
+    struct minter *faulty = make_minter("faulty", WIRE_KEY_EC_P256, 1);
+    struct minter *steady = make_minter("steady", WIRE_KEY_EC_P256, 2);
+    struct client *client = engine_open(), *other = engine_open();
+    pid_t pid = signer_process.pid;
+    assert_all_signed(client, faulty);
+    fault_set(fault);
+    sign_until(client, faulty, expected, wanted);
+    assert_all_signed(other, steady);
+    fault_set("");
+    sign_until(client, faulty, WIRE_SIGN_OK, BATCH);
+    assert_all_signed(other, steady);
+    assert_int_equal(kill(pid, 0), 0);
+    engine_close(client);
+    engine_close(other);
+    free(faulty);
+    free(steady);
+    signer_assert_stopped_well();
+}
+
+static void test_token_that_crashes_fails_clearly_and_comes_back(void **state)
+{
+    (void)state;
+    with_fault("C_Sign crash\n", WIRE_SIGN_FAILED, BATCH);
+    assert_non_null(strstr(signer_output(), "ended by signal 11"));
+}
+
+static void test_token_that_hangs_is_killed_and_comes_back(void **state)
+{
+    (void)state;
+    write_tokens("300ms", false);
+    with_fault("C_Sign hang\n", WIRE_SIGN_FAILED, BATCH);
+    assert_non_null(strstr(signer_output(), "it does not sign"));
+}
+
+static void test_token_that_hangs_at_a_ping_is_killed(void **state)
+{
+    (void)state;
+    write_tokens("300ms", false);
+    with_fault("C_GetSessionInfo hang\n", WIRE_SIGN_FAILED, BATCH); /* which only a ping calls */
+    assert_non_null(strstr(signer_output(), "it does not answer"));
+}
+
+static void test_token_that_only_returns_errors_fails_clearly_and_comes_back(void **state)
+{
+    (void)state;
+    with_fault("C_Sign fail 5\n", WIRE_SIGN_FAILED, BATCH);
+}
+
+static void test_token_that_logs_out_or_is_pulled_comes_back(void **state)
+{
+    (void)state;
+    with_fault("C_Sign fail 101\n", WIRE_SIGN_FAILED, BATCH); /* CKR_USER_NOT_LOGGED_IN */
+    fault_set("");
+    with_fault("C_GetSessionInfo fail 32\n", WIRE_SIGN_BUSY, 1); /* CKR_DEVICE_REMOVED, seen by a ping */
+}
+
+static void test_partner_takes_over_so_that_nothing_fails(void **state)
+{
+    static const char *const faults[] = {"C_Sign crash\n", "C_Sign fail 5\n", "C_Sign fail 101\n", "C_Sign hang\n"};
+    (void)state;
+    write_tokens("500ms", true);
+    signer_start();
+    wait_until_up("faulty");
+    wait_until_up("steady");
+    /* both look at one store, as two tokens that replication keeps equal */
+    struct minter *minter = make_minter("faulty", WIRE_KEY_EC_P256, 1);
+    struct client *client = engine_open();
+    assert_all_signed(client, minter);
+    for (size_t i = 0; i < MG_ARRAY_LEN(faults); i++) {
+        wait_until_up("faulty");
+        fault_set(faults[i]);
+        for (int batch = 0; batch < 5; batch++) {
+            assert_all_signed(client, minter);
+        }
+        fault_set("");
+        assert_all_signed(client, minter);
+    }
+    engine_close(client);
+    free(minter);
+    signer_assert_stopped_well();
+}
+
+static void test_wrong_pin_is_tried_once_until_it_changes(void **state)
+{
+    (void)state;
+    write_pin("0000");
+    signer_start();
+    for (time_t end = time(NULL) + PATIENCE_SECONDS; strstr(signer_output(), "pin_wrong") == NULL;) {
+        assert_true(time(NULL) < end);
+        usleep(20000);
+    }
+    sleep(4); /* twice as long as between two looks at the file, many times the first pauses */
+    assert_int_equal(fault_num_logins(), 1);
+    struct wire_control_request wish = wish_of("faulty", WIRE_KEY_EC_P256, 1);
+    assert_int_equal(ask(&wish), WIRE_CONTROL_FAILED);
+    write_pin(TOKEN_PIN);
+    wait_until_up("faulty");
+    assert_int_equal(fault_num_logins(), 2);
+}
+
+static void test_metrics_tell_of_each_token(void **state)
+{
+    static const char *const wanted[] = {
+        "mintgate_hsm_token_results_total{token=\"steady\",status=\"ok\"} 32",
+        "mintgate_hsm_token_latency_seconds_count{token=\"steady\"} 32",
+        "mintgate_hsm_token_mode{token=\"steady\"} 0",
+        "mintgate_hsm_token_sessions{token=\"steady\"} 2",
+    };
+    char command[PATH_MAX];
+    (void)state;
+    signer_start();
+    wait_until_up("steady");
+    struct minter *minter = make_minter("steady", WIRE_KEY_RSA_2048, 1);
+    struct client *client = engine_open();
+    assert_all_signed(client, minter);
+    snprintf(command, sizeof(command), "curl -s --unix-socket %s http://localhost/metrics > %s",
+             temp_path("metrics.sock"), temp_path("metrics"));
+    assert_int_equal(system(command), 0);
+    struct mg_buffer text;
+    mg_buffer_init(&text, 1 << 20);
+    assert_int_equal(mg_file_read(temp_path("metrics"), &text, NULL), MG_OK);
+    mg_buffer_append_u8(&text, 0);
+    for (size_t i = 0; i < MG_ARRAY_LEN(wanted); i++) {
+        if (strstr((const char *)text.data, wanted[i]) == NULL) {
+            fail_msg("no %s in %s", wanted[i], (const char *)text.data);
+        }
+    }
+    mg_buffer_free(&text);
+    engine_close(client);
+    free(minter);
+}
+
+/* children_of puts the children of |pid| into |out| and returns how many there are. */
+static size_t children_of(pid_t pid, pid_t out[8])
+{
+    char path[64];
+    size_t count = 0;
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    while (count < 8 && fscanf(file, "%d", &out[count]) == 1) {
+        count++;
+    }
+    fclose(file);
+    return count;
+}
+
+static bool has_ended(pid_t pid)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "test ! -e /proc/%d || grep -q '^State:.Z' /proc/%d/status", (int)pid, (int)pid);
+    return system(command) == 0;
+}
+
+static void test_no_process_is_left_behind_by_a_signer_that_is_killed(void **state)
+{
+    pid_t launcher[8], tokens[8];
+    (void)state;
+    signer_start();
+    wait_until_up("steady");
+    wait_until_up("faulty");
+    assert_int_equal(children_of(signer_process.pid, launcher), 1);
+    size_t num_tokens = children_of(launcher[0], tokens);
+    assert_int_equal(num_tokens, 2);
+    (void)signer_stop(SIGKILL);
+    for (time_t end = time(NULL) + PATIENCE_SECONDS;
+         !has_ended(launcher[0]) || !has_ended(tokens[0]) || !has_ended(tokens[1]);) {
+        assert_true(time(NULL) < end);
+        usleep(20000);
+    }
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, begin, signer_end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_keys_on_a_token_sign_leaves_and_outlive_a_restart),
+        TEST(test_wish_made_again_is_the_same_key_and_says_where_it_is),
+        TEST(test_key_left_on_the_token_by_a_crash_is_found_again),
+        TEST(test_destroyed_key_is_gone_from_the_token),
+        TEST(test_token_that_crashes_fails_clearly_and_comes_back),
+        TEST(test_token_that_hangs_is_killed_and_comes_back),
+        TEST(test_token_that_hangs_at_a_ping_is_killed),
+        TEST(test_token_that_only_returns_errors_fails_clearly_and_comes_back),
+        TEST(test_token_that_logs_out_or_is_pulled_comes_back),
+        TEST(test_partner_takes_over_so_that_nothing_fails),
+        TEST(test_wrong_pin_is_tried_once_until_it_changes),
+        TEST(test_metrics_tell_of_each_token),
+        TEST(test_no_process_is_left_behind_by_a_signer_that_is_killed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
