@@ -4,6 +4,7 @@
 #include <yaml.h>
 
 #include "base/file.h"
+#include "base/utf8.h"
 #include "config/arena.h"
 #include "config/schema.h"
 #include "config/values.h"
@@ -394,6 +395,12 @@ static struct config_token *find_token(const struct config_tokens *tokens, size_
     return NULL;
 }
 
+/* is_token_name allows what stands as it is in metrics and file names. */
+static bool is_token_name(const char *name)
+{
+    return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
+}
+
 /* check_token checks what one key alone cannot tell, of the token at |index|. */
 static enum mg_status check_token(struct loader *loader, const yaml_node_t *node, const char *path,
                                   const struct config_tokens *tokens, size_t index)
@@ -401,6 +408,12 @@ static enum mg_status check_token(struct loader *loader, const yaml_node_t *node
     const struct config_token *token = &tokens->items[index];
     if (find_token(tokens, index, token->name) != NULL) {
         return refuse(loader, node, path, "has the name of an earlier token");
+    }
+    if (!is_token_name(token->name)) {
+        return refuse(loader, node, path, "name: must be letters, digits, '.', '_' and '-'");
+    }
+    if (!mg_utf8_is_label(mg_slice_of_text(token->module)) || !mg_utf8_is_label(mg_slice_of_text(token->token))) {
+        return refuse(loader, node, path, "module, token: must be UTF-8 without control characters");
     }
     if ((token->pin_file[0] != '\0') == (token->pin_credential[0] != '\0')) {
         return refuse(loader, node, path, "must have one of pin_file and pin_credential");

@@ -299,7 +299,8 @@ const size_t config_num_rule_keys = MG_ARRAY_LEN(config_rule_keys);
 
 const struct config_key config_token_keys[] = {
     {"name", CONFIG_STRING, TOKEN_AT(name), NULL, 1, 32, NULL, false,
-     "What keys, metrics and logs call it; unique. A key remembers the name of its token: don't change it."},
+     "What keys, metrics and logs call it; unique; letters, digits, `.`, `_`, `-`. A key remembers the name of its "
+     "token: don't change it."},
     {"module", CONFIG_STRING, TOKEN_AT(module), NULL, 1, 1023, NULL, false, "Path of the PKCS#11 module."},
     {"token", CONFIG_STRING, TOKEN_AT(token), NULL, 1, 1023, NULL, false,
      "The token's label, or a `pkcs11:` URI (RFC 7512) with token, serial, manufacturer, model; never with a PIN."},

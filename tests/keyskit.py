@@ -55,7 +55,7 @@ class Keys:
         name = label.encode()
         fields = struct.pack(">BB", PURPOSE_MINTING, KEY_TYPES[key_type]) + (token or os.urandom(16))
         holder = b""  # the signer itself, and no PKCS#11 token
-        return self.call(MAKE_KEY, fields + struct.pack(">B", len(name)) + name + struct.pack(">B", len(holder)) + holder)
+        return self.call(MAKE_KEY, fields + b"".join(struct.pack(">B", len(text)) + text for text in (name, holder)))
 
     def make_csr(self, key_id, common_name):
         attributes = ["", "", "", "Lab", "", common_name]  # C, ST, L, O, OU, CN

@@ -141,6 +141,49 @@ static void test_every_turn_fits_a_batch(void **state)
     }
 }
 
+static bool is_not_blocked(void *arg, const struct issuer *issuer)
+{
+    return issuer != arg;
+}
+
+static void test_issuers_that_are_not_ready_are_passed_over_and_keep_their_places(void **state)
+{
+    (void)state;
+    struct request_queue *queue;
+    struct leaf_request *turn[BACKEND_MAX_BATCH];
+    assert_int_equal(request_queue_new(&queue, 8, NULL), MG_OK);
+    put(queue, 0, 1);
+    put(queue, 2, 2);
+    assert_int_equal(request_queue_take_ready(queue, turn, is_not_blocked, &issuers[0]), 1);
+    assert_true(turn[0]->id == 2);
+    release_all(queue, turn, 1);
+    assert_int_equal(request_queue_take_ready(queue, turn, is_not_blocked, &issuers[0]), 0);
+    assert_int_equal(request_queue_waiting(queue), 1);
+    put(queue, 0, 3);
+    assert_int_equal(request_queue_take(queue, turn), 2);
+    assert_true(turn[0]->id == 1 && turn[1]->id == 3);
+    release_all(queue, turn, 2);
+    request_queue_free(queue);
+}
+
+static void test_histograms_of_several_things_have_their_labels(void **state)
+{
+    (void)state;
+    static const struct histogram_shape shape = {.bounds = {1, 2, 3, 4, 5, 6, 7, 8}, .unit = 1};
+    struct histogram one = {.sum = {0}};
+    const struct histogram *histograms[] = {&one};
+    struct mg_buffer out;
+    histogram_add(&one, &shape, 9);
+    mg_buffer_init(&out, 8192);
+    histogram_render_for(&out, "h", "token=\"a\"", &shape, histograms, 1);
+    mg_buffer_append_u8(&out, 0);
+    assert_non_null(strstr((const char *)out.data, "h_bucket{token=\"a\",le=\"8\"} 0\n"
+                                                   "h_bucket{token=\"a\",le=\"+Inf\"} 1\n"
+                                                   "h_sum{token=\"a\"} 9\n"
+                                                   "h_count{token=\"a\"} 1\n"));
+    mg_buffer_free(&out);
+}
+
 static void test_histograms_count_by_bound(void **state)
 {
     (void)state;
@@ -179,7 +222,9 @@ int main(void)
         cmocka_unit_test(test_issuers_take_turns),
         cmocka_unit_test(test_a_turn_ends_where_the_issuer_changes),
         cmocka_unit_test(test_every_turn_fits_a_batch),
+        cmocka_unit_test(test_issuers_that_are_not_ready_are_passed_over_and_keep_their_places),
         cmocka_unit_test(test_histograms_count_by_bound),
+        cmocka_unit_test(test_histograms_of_several_things_have_their_labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
