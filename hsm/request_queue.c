@@ -5,6 +5,7 @@
 
 struct line {
     struct leaf_request *first, *last;
+    size_t count;
 };
 
 struct request_queue {
@@ -71,6 +72,7 @@ void request_queue_put(struct request_queue *queue, struct leaf_request *request
         line->first = request;
     }
     line->last = request;
+    line->count++;
     queue->num_waiting++;
 }
 
@@ -86,6 +88,7 @@ static size_t take_from(struct line *line, struct leaf_request **out)
     if (line->first == NULL) {
         line->last = NULL;
     }
+    line->count -= count;
     return count;
 }
 
@@ -115,6 +118,11 @@ size_t request_queue_take_ready(struct request_queue *queue, struct leaf_request
         }
     }
     return 0;
+}
+
+bool request_queue_share_is_used(const struct request_queue *queue, const struct issuer *issuer)
+{
+    return queue->lines[issuer->line].count >= queue->capacity - queue->capacity / 4;
 }
 
 size_t request_queue_waiting(const struct request_queue *queue)

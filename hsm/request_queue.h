@@ -30,6 +30,10 @@ size_t request_queue_take(struct request_queue *queue, struct leaf_request **out
 size_t request_queue_take_ready(struct request_queue *queue, struct leaf_request **out,
                                 bool (*is_ready)(void *arg, const struct issuer *issuer), void *arg);
 
+/* request_queue_share_is_used tells whether the line of |issuer| is so long that only a quarter of the pool is left to
+ * all others: a key that does not get on must not keep the others' requests out. */
+bool request_queue_share_is_used(const struct request_queue *queue, const struct issuer *issuer);
+
 /* request_queue_waiting returns how many are in the lines. */
 size_t request_queue_waiting(const struct request_queue *queue);
 /* request_queue_in_use returns how many are out of the pool: waiting, or taken and not yet released. */

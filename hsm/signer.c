@@ -397,8 +397,9 @@ void signer_free(struct signer *signer)
     if (signer == NULL) {
         return;
     }
-    metrics_http_stop(signer->metrics_server); /* before the counters that it shows */
-    stop_listening(signer);                    /* nobody publishes issuers to the threads from here on */
+    metrics_http_stop(signer->metrics_server);     /* before the counters that it shows */
+    token_supervisor_refuse_calls(signer->tokens); /* which the control socket's thread may be waiting for */
+    stop_listening(signer);                        /* nobody publishes issuers to the threads from here on */
     drain_loops(signer);
     token_supervisor_stop(signer->tokens); /* which saw to it that the loops' work came to an end */
     journal_close(signer->journal);

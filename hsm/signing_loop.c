@@ -284,7 +284,8 @@ static enum wire_sign_status admit(struct signing_loop *loop, struct connection 
     if (issuer == NULL) {
         return WIRE_SIGN_UNKNOWN_KEY;
     }
-    struct leaf_request *request = request_queue_get(loop->queue);
+    bool is_kept_out = request_queue_share_is_used(loop->queue, issuer) && !leaf_signer_has_room(loop->signer, issuer);
+    struct leaf_request *request = is_kept_out ? NULL : request_queue_get(loop->queue);
     if (request == NULL) {
         mg_counter_add(&loop->counters.busy_full, 1);
         return WIRE_SIGN_BUSY;

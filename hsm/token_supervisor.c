@@ -55,7 +55,8 @@ struct token_supervisor {
     int launcher_fd;
     int wake_fd;
     _Atomic bool is_stopping;
-    uint64_t next_call_id; /* under the lock */
+    uint64_t next_call_id; /* under the lock, as the next */
+    bool refuses_calls;
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a call's phase */
     pthread_t thread;
@@ -69,20 +70,30 @@ static size_t place_of(const struct token_supervisor *supervisor, const struct s
 
 /* Calls */
 
-/* end_call ends the call of |token|, if there is one, with |status|. */
+/* set_done ends the call of |token|, if there is one, with |status|; the lock is held. */
+static bool set_done(struct token_supervisor *supervisor, struct supervised *token, enum mg_status status,
+                     const char *why)
+{
+    struct pending *pending = &token->pending;
+    if (pending->phase != CALL_WANTED && pending->phase != CALL_UNDER_WAY) {
+        return false;
+    }
+    pending->phase = CALL_DONE;
+    pending->status = status;
+    if (status != MG_OK) {
+        (void)mg_error_set(&pending->why, status, "token %s: %s", token->config->name, why);
+    }
+    pthread_cond_broadcast(&supervisor->changed);
+    return true;
+}
+
+/* end_call does so from the supervisor's thread. */
 static void end_call(struct token_supervisor *supervisor, struct supervised *token, enum mg_status status,
                      const char *why)
 {
     pthread_mutex_lock(&supervisor->lock);
-    struct pending *pending = &token->pending;
-    if (pending->phase == CALL_WANTED || pending->phase == CALL_UNDER_WAY) {
-        pending->phase = CALL_DONE;
-        pending->status = status;
-        if (status != MG_OK) {
-            mg_counter_add(&token->counters.failed_calls, 1);
-            (void)mg_error_set(&pending->why, status, "token %s: %s", token->config->name, why);
-        }
-        pthread_cond_broadcast(&supervisor->changed);
+    if (set_done(supervisor, token, status, why) && status != MG_OK) {
+        mg_counter_add(&token->counters.failed_calls, 1);
     }
     pthread_mutex_unlock(&supervisor->lock);
 }
@@ -492,12 +503,10 @@ void token_supervisor_stop(struct token_supervisor *supervisor)
     if (supervisor == NULL) {
         return;
     }
+    token_supervisor_refuse_calls(supervisor);
     atomic_store(&supervisor->is_stopping, true);
     wake(supervisor);
     pthread_join(supervisor->thread, NULL);
-    for (size_t i = 0; i < supervisor->num_tokens; i++) {
-        end_call(supervisor, &supervisor->tokens[i], MG_IO, "the signer is stopping");
-    }
     free_supervisor(supervisor); /* the launcher sees its socket close, and its children die with it */
 }
 
@@ -522,6 +531,19 @@ static enum mg_status refusal_of(const struct supervised *token, const struct to
                         (int)reply->text.len, (const char *)reply->text.data);
 }
 
+void token_supervisor_refuse_calls(struct token_supervisor *supervisor)
+{
+    if (supervisor == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&supervisor->lock);
+    supervisor->refuses_calls = true;
+    for (size_t i = 0; i < supervisor->num_tokens; i++) {
+        (void)set_done(supervisor, &supervisor->tokens[i], MG_IO, "the signer is stopping");
+    }
+    pthread_mutex_unlock(&supervisor->lock);
+}
+
 enum mg_status token_supervisor_call(struct token_supervisor *supervisor, size_t place,
                                      const struct wire_token_request *request, struct token_answer *out,
                                      struct mg_error *error)
@@ -531,6 +553,10 @@ enum mg_status token_supervisor_call(struct token_supervisor *supervisor, size_t
     struct wire_token_request numbered = *request;
     pthread_mutex_lock(&supervisor->lock);
     await(supervisor, pending, CALL_NONE);
+    if (supervisor->refuses_calls) {
+        pthread_mutex_unlock(&supervisor->lock);
+        return mg_error_set(error, MG_IO, "token %s: the signer is stopping", token->config->name);
+    }
     numbered.id = ++supervisor->next_call_id;
     mg_buffer_clear(&pending->request);
     wire_token_encode_request(&pending->request, &numbered);

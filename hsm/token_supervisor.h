@@ -49,9 +49,13 @@ MG_MUST_USE enum mg_status token_supervisor_start(struct token_supervisor **out,
                                                   const struct token_config *tokens, size_t num_tokens, int launcher_fd,
                                                   struct mg_error *error);
 
-/* token_supervisor_stop ends the thread and with it every token's process; calls under way fail. After the sessions'
- * work is done. NULL is nothing to stop. */
+/* token_supervisor_stop ends the thread and with it every token's process. After the sessions' work is done, and after
+ * the last call has returned. NULL is nothing to stop. */
 void token_supervisor_stop(struct token_supervisor *supervisor);
+
+/* token_supervisor_refuse_calls ends the calls under way and refuses all further ones, so that whoever makes them can
+ * stop: a key may take minutes. Any thread. NULL is nothing to do. */
+void token_supervisor_refuse_calls(struct token_supervisor *supervisor);
 
 /* token_supervisor_call has the token at |place| do |request| and waits for the answer, which out->reply holds; its
  * status may be a refusal, of which |error| tells too. MG_OK if it is WIRE_TOKEN_OK; else the status's class, MG_IO

@@ -166,6 +166,23 @@ static void test_issuers_that_are_not_ready_are_passed_over_and_keep_their_place
     request_queue_free(queue);
 }
 
+static void test_a_line_knows_when_its_share_is_used(void **state)
+{
+    (void)state;
+    struct request_queue *queue;
+    struct leaf_request *turn[BACKEND_MAX_BATCH];
+    assert_int_equal(request_queue_new(&queue, 8, NULL), MG_OK);
+    for (uint64_t i = 0; i < 6; i++) {
+        assert_false(request_queue_share_is_used(queue, &issuers[1]));
+        put(queue, 1, i);
+    }
+    assert_true(request_queue_share_is_used(queue, &issuers[1]));
+    assert_false(request_queue_share_is_used(queue, &issuers[0]));
+    release_all(queue, turn, request_queue_take(queue, turn));
+    assert_false(request_queue_share_is_used(queue, &issuers[1]));
+    request_queue_free(queue);
+}
+
 static void test_histograms_of_several_things_have_their_labels(void **state)
 {
     (void)state;
@@ -223,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_a_turn_ends_where_the_issuer_changes),
         cmocka_unit_test(test_every_turn_fits_a_batch),
         cmocka_unit_test(test_issuers_that_are_not_ready_are_passed_over_and_keep_their_places),
+        cmocka_unit_test(test_a_line_knows_when_its_share_is_used),
         cmocka_unit_test(test_histograms_count_by_bound),
         cmocka_unit_test(test_histograms_of_several_things_have_their_labels),
     };

@@ -12,11 +12,13 @@
 
 #include <cmocka.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/unix_socket.h"
 #include "signer_fixture.h"
 #include "signer_process.h"
 #include "temp_dir.h"
@@ -301,6 +303,43 @@ static void test_token_that_logs_out_or_is_pulled_comes_back(void **state)
     with_fault("C_GetSessionInfo fail 32\n", WIRE_SIGN_BUSY, 1); /* CKR_DEVICE_REMOVED, seen by a ping */
 }
 
+static void test_rsa_signature_gone_wrong_does_not_leave_the_signer(void **state)
+{
+    (void)state;
+    signer_start();
+    wait_until_up("faulty");
+    struct minter *minter = make_minter("faulty", WIRE_KEY_RSA_2048, 1);
+    struct client *client = engine_open();
+    size_t counts[WIRE_SIGN_NUM_STATUSES] = {0};
+    assert_all_signed(client, minter);
+    fault_set("C_Sign wrong\n");
+    sign_batch(client, minter, counts);
+    assert_int_equal(counts[WIRE_SIGN_FAILED], BATCH);
+    fault_set("");
+    assert_all_signed(client, minter);
+    engine_close(client);
+    free(minter);
+}
+
+static void test_signer_stops_while_a_token_makes_a_key(void **state)
+{
+    (void)state;
+    signer_start();
+    wait_until_up("faulty");
+    fault_set("C_GenerateKeyPair hang\n");
+    struct wire_control_request wish = wish_of("faulty", WIRE_KEY_RSA_4096, 9);
+    struct mg_buffer packet;
+    int fd;
+    mg_buffer_init(&packet, WIRE_CONTROL_MAX_PACKET);
+    wire_control_encode_request(&packet, &wish);
+    assert_int_equal(mg_unix_connect(temp_path("control.sock"), SOCK_SEQPACKET, &fd, NULL), MG_OK);
+    assert_int_equal(send(fd, packet.data, packet.len, MSG_NOSIGNAL), (ssize_t)packet.len);
+    mg_buffer_free(&packet);
+    sleep(1); /* the call is under way by then, or will be refused: either way the signer ends */
+    signer_assert_stopped_well();
+    close(fd);
+}
+
 static void test_partner_takes_over_so_that_nothing_fails(void **state)
 {
     static const char *const faults[] = {"C_Sign crash\n", "C_Sign fail 5\n", "C_Sign fail 101\n", "C_Sign hang\n"};
@@ -431,6 +470,8 @@ int main(void)
         TEST(test_token_that_hangs_at_a_ping_is_killed),
         TEST(test_token_that_only_returns_errors_fails_clearly_and_comes_back),
         TEST(test_token_that_logs_out_or_is_pulled_comes_back),
+        TEST(test_rsa_signature_gone_wrong_does_not_leave_the_signer),
+        TEST(test_signer_stops_while_a_token_makes_a_key),
         TEST(test_partner_takes_over_so_that_nothing_fails),
         TEST(test_wrong_pin_is_tried_once_until_it_changes),
         TEST(test_metrics_tell_of_each_token),
