@@ -33,7 +33,7 @@ struct control_service {
 /* control_service_handle does what |packet| asks at |now| (seconds since 1970) and puts the reply into |out|, which the
  * caller has initialised with WIRE_CONTROL_MAX_PACKET. MG_INVALID: |packet| is no request, nothing was done, and the
  * connection is to be closed; MG_MEMORY: the reply could not be made, likewise. It takes as long as making a key does:
- * some seconds for RSA_4K, and on a token up to TOKEN_SUPERVISOR_CALL_NS. */
+ * some seconds for RSA_4K, and on a token up to TOKEN_SUPERVISOR_MAKE_KEY_NS. */
 MG_MUST_USE enum mg_status control_service_handle(struct control_service *service, struct mg_slice packet, int64_t now,
                                                   struct mg_buffer *out, struct mg_error *error);
 

@@ -67,6 +67,9 @@ static enum mg_status find_token_program(struct signer_config *out, struct mg_er
     return MG_OK;
 }
 
+/* Where systemd puts the signer's credentials: for --check, which it does not run. */
+#define CREDENTIALS "/run/credentials/mintgate-signer.service"
+
 /* set_pin_path writes where the PIN of |token| is. */
 static enum mg_status set_pin_path(struct token_config *out, const struct config_token *token, struct mg_error *error)
 {
@@ -76,11 +79,12 @@ static enum mg_status set_pin_path(struct token_config *out, const struct config
         snprintf(out->pin_file, sizeof(out->pin_file), "%s", token->pin_file);
         return MG_OK;
     }
-    if (directory == NULL || strchr(token->pin_credential, '/') != NULL) {
-        return mg_error_set(error, MG_INVALID, "signer.tokens: %s: pin_credential: there is no such credential",
+    if (strchr(token->pin_credential, '/') != NULL) {
+        return mg_error_set(error, MG_INVALID, "signer.tokens: %s: pin_credential: not a name of a credential",
                             token->name);
     }
-    int len = snprintf(out->pin_file, sizeof(out->pin_file), "%s/%s", directory, token->pin_credential);
+    int len = snprintf(out->pin_file, sizeof(out->pin_file), "%s/%s", directory != NULL ? directory : CREDENTIALS,
+                       token->pin_credential);
     return len > 0 && (size_t)len < sizeof(out->pin_file)
                ? MG_OK
                : mg_error_set(error, MG_INVALID, "signer.tokens: %s: pin_credential: its path is too long",

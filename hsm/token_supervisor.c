@@ -22,6 +22,7 @@ enum call_phase { CALL_NONE, CALL_WANTED, CALL_UNDER_WAY, CALL_DONE };
 /* struct pending is the one management call of a token. Under the supervisor's lock. */
 struct pending {
     enum call_phase phase;
+    enum wire_token_call call;
     struct mg_buffer request;    /* the packet */
     struct token_answer *answer; /* the caller's */
     enum mg_status status;
@@ -33,12 +34,13 @@ struct supervised {
     struct token_state state;
     struct token_ends ends; /* the lanes are ours until the token is up */
     uint8_t pin_digest[TOKEN_PIN_DIGEST_LEN];
-    unsigned num_sessions;   /* found by an earlier calibration; 0: calibrate */
-    enum token_mode mode;    /* as the sessions were told */
-    uint64_t asked_ns;       /* when what is under way was sent; 0: nothing is */
-    uint64_t answered_ns;    /* when the last answer came */
-    uint64_t asked_limit_ns; /* how long it may take */
-    bool is_ping;            /* what is under way */
+    unsigned num_sessions;      /* found by an earlier calibration; 0: calibrate */
+    enum token_mode mode;       /* as the sessions were told */
+    uint64_t asked_ns;          /* when what is under way was sent; 0: nothing is */
+    uint64_t answered_ns;       /* when the last answer came */
+    uint64_t asked_limit_ns;    /* how long it may take */
+    enum wire_token_call asked; /* what is under way */
+    uint64_t key_made_ns;       /* when the last answer to a MAKE_KEY came */
     uint64_t pin_looked_ns;
     struct pending pending;
     char why[256]; /* it is not up; under the lock */
@@ -243,7 +245,7 @@ static void take_reply(struct token_supervisor *supervisor, struct supervised *t
 {
     static struct wire_token_reply reply; /* this thread's alone */
     bool is_good = token->asked_ns != 0;
-    if (is_good && token->is_ping) {
+    if (is_good && token->asked == WIRE_TOKEN_PING) {
         is_good = wire_token_decode_reply(packet, &reply, NULL) == MG_OK && reply.call == WIRE_TOKEN_PING;
         if (is_good && reply.status != WIRE_TOKEN_OK) {
             mg_log_error("token %s: %.*s", token->config->name, (int)reply.text.len, (const char *)reply.text.data);
@@ -253,6 +255,9 @@ static void take_reply(struct token_supervisor *supervisor, struct supervised *t
     }
     token->asked_ns = 0;
     token->answered_ns = now_ns;
+    if (token->asked == WIRE_TOKEN_MAKE_KEY) {
+        token->key_made_ns = now_ns;
+    }
     if (!is_good) {
         give_up(supervisor, token, "what it says is no packet", now_ns);
     }
@@ -314,11 +319,11 @@ static bool read_launcher(struct token_supervisor *supervisor, uint64_t now_ns)
 /* Asking */
 
 static void ask(struct token_supervisor *supervisor, struct supervised *token, const struct mg_buffer *packet,
-                bool is_ping, uint64_t now_ns)
+                enum wire_token_call call, uint64_t now_ns)
 {
-    token->is_ping = is_ping;
+    token->asked = call;
     token->asked_ns = now_ns;
-    token->asked_limit_ns = is_ping ? token->config->deadline_ns : TOKEN_SUPERVISOR_CALL_NS;
+    token->asked_limit_ns = call == WIRE_TOKEN_MAKE_KEY ? TOKEN_SUPERVISOR_MAKE_KEY_NS : token->config->deadline_ns;
     if (send(token->ends.control, packet->data, packet->len, MSG_NOSIGNAL) != (ssize_t)packet->len) {
         give_up(supervisor, token, "it takes no packet", now_ns);
     }
@@ -335,7 +340,7 @@ static bool send_wanted(struct token_supervisor *supervisor, struct supervised *
     pthread_mutex_unlock(&supervisor->lock);
     if (is_wanted) {
         mg_counter_add(&token->counters.calls, 1);
-        ask(supervisor, token, &token->pending.request, false, now_ns);
+        ask(supervisor, token, &token->pending.request, token->pending.call, now_ns);
     }
     return is_wanted;
 }
@@ -346,15 +351,26 @@ static void ping(struct token_supervisor *supervisor, struct supervised *token, 
     struct mg_buffer packet;
     mg_buffer_wrap(&packet, storage, sizeof(storage));
     wire_token_encode_request(&packet, &(struct wire_token_request){.call = WIRE_TOKEN_PING});
-    ask(supervisor, token, &packet, true, now_ns);
+    ask(supervisor, token, &packet, WIRE_TOKEN_PING, now_ns);
+}
+
+/* signing_since returns since when work waits for |token|; 0: not at all. Some modules do nothing else while they make
+ * a key: what waited meanwhile waits since then. */
+static uint64_t signing_since(const struct token_supervisor *supervisor, const struct supervised *token)
+{
+    uint64_t oldest_ns = backend_pkcs11_oldest_ns(supervisor->backend, place_of(supervisor, token));
+    if (oldest_ns == 0 || (token->asked_ns != 0 && token->asked == WIRE_TOKEN_MAKE_KEY)) {
+        return 0;
+    }
+    return oldest_ns > token->key_made_ns ? oldest_ns : token->key_made_ns;
 }
 
 static void check_deadlines(struct token_supervisor *supervisor, struct supervised *token, uint64_t now_ns)
 {
-    uint64_t oldest_ns = backend_pkcs11_oldest_ns(supervisor->backend, place_of(supervisor, token));
+    uint64_t since_ns = signing_since(supervisor, token);
     if (token->asked_ns != 0 && now_ns > token->asked_ns && now_ns - token->asked_ns > token->asked_limit_ns) {
         give_up(supervisor, token, "it does not answer", now_ns);
-    } else if (oldest_ns != 0 && now_ns > oldest_ns && now_ns - oldest_ns > token->config->deadline_ns) {
+    } else if (since_ns != 0 && now_ns > since_ns && now_ns - since_ns > token->config->deadline_ns) {
         give_up(supervisor, token, "it does not sign", now_ns);
     }
 }
@@ -561,6 +577,7 @@ enum mg_status token_supervisor_call(struct token_supervisor *supervisor, size_t
     mg_buffer_clear(&pending->request);
     wire_token_encode_request(&pending->request, &numbered);
     pending->answer = out;
+    pending->call = request->call;
     pending->phase = CALL_WANTED;
     wake(supervisor);
     await(supervisor, pending, CALL_DONE);

@@ -5,8 +5,9 @@
  * that a deadline has passed for, and starts them again, later and later (token_state.h). And the way of management
  * calls to a token.
  *
- * What counts as hanging: work that a token has had for longer than its deadline; a ping that took as long; a call
- * that took longer than its own (TOKEN_SUPERVISOR_CALL_NS).
+ * What counts as hanging: work, a ping or a call that a token has had for longer than its deadline; the making of a key
+ * that took longer than TOKEN_SUPERVISOR_MAKE_KEY_NS. While a key is made nothing else counts, since some modules do
+ * nothing else then.
  */
 #ifndef MINTGATE_HSM_TOKEN_SUPERVISOR_H
 #define MINTGATE_HSM_TOKEN_SUPERVISOR_H
@@ -17,7 +18,7 @@
 #include "hsm/token_state.h"
 
 /* An RSA key may take a hardware token minutes. */
-#define TOKEN_SUPERVISOR_CALL_NS UINT64_C(180000000000)
+#define TOKEN_SUPERVISOR_MAKE_KEY_NS UINT64_C(180000000000)
 #define TOKEN_SUPERVISOR_PING_NS UINT64_C(1000000000)
 /* How often time passes for the state machines. */
 #define TOKEN_SUPERVISOR_TICK_MS 50

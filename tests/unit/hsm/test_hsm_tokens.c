@@ -321,6 +321,32 @@ static void test_rsa_signature_gone_wrong_does_not_leave_the_signer(void **state
     free(minter);
 }
 
+static void test_making_a_key_may_take_longer_than_the_deadline(void **state)
+{
+    (void)state;
+    write_tokens("300ms", false);
+    signer_start();
+    wait_until_up("faulty");
+    fault_set("C_GenerateKeyPair delay 1500\n");
+    struct wire_control_request wish = wish_of("faulty", WIRE_KEY_EC_P256, 9);
+    ask_well(&wish);
+    assert_null(strstr(signer_output(), "its process is killed"));
+}
+
+static void test_pin_comes_from_a_credential(void **state)
+{
+    char text[4096];
+    (void)state;
+    snprintf(text, sizeof(text),
+             "  tokens:\n    - {name: steady, module: %s, token: one, pin_credential: pin, sessions: 1}\n",
+             softhsm_module());
+    signer_write_config(text);
+    setenv("CREDENTIALS_DIRECTORY", temp_dir, 1);
+    signer_start();
+    unsetenv("CREDENTIALS_DIRECTORY");
+    wait_until_up("steady");
+}
+
 static void test_signer_stops_while_a_token_makes_a_key(void **state)
 {
     (void)state;
@@ -471,6 +497,8 @@ int main(void)
         TEST(test_token_that_only_returns_errors_fails_clearly_and_comes_back),
         TEST(test_token_that_logs_out_or_is_pulled_comes_back),
         TEST(test_rsa_signature_gone_wrong_does_not_leave_the_signer),
+        TEST(test_making_a_key_may_take_longer_than_the_deadline),
+        TEST(test_pin_comes_from_a_credential),
         TEST(test_signer_stops_while_a_token_makes_a_key),
         TEST(test_partner_takes_over_so_that_nothing_fails),
         TEST(test_wrong_pin_is_tried_once_until_it_changes),
