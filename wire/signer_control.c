@@ -8,13 +8,13 @@
  *
  *   request  version u8, call u8, id u64
  *     LIST, PUBLIC_KEY, REMOVE, DESTROY   key id 16
- *     MAKE_KEY                            purpose u8, key type u8, token 16, label behind a u8
+ *     MAKE_KEY                            purpose u8, key type u8, token 16, label behind a u8, holder behind a u8
  *     MAKE_CSR                            key id 16, digest u8, pathLen + 1 u8, each attribute behind a u16
  *     INSTALL                             key id 16, chain
  *   reply    version u8, call | 0x80 u8, id u64, status u8
  *     any status but OK                   text behind a u16
  *     LIST                                key id 16, purpose u8, origin u8, key type u8, created u64, installed u8,
- *                                         label behind a u8, chain
+ *                                         label behind a u8, chain, holder behind a u8
  *     MAKE_KEY                            key id 16
  *     PUBLIC_KEY, MAKE_CSR                DER behind a u16
  *
@@ -23,7 +23,7 @@
 #define REPLY_FLAG 0x80
 
 #define MAX_CHAIN_LEN (1 + WIRE_SIGNER_MAX_CHAIN * 2 + WIRE_CONTROL_MAX_CHAIN_BYTES)
-_Static_assert(128 + WIRE_CONTROL_MAX_LABEL + MAX_CHAIN_LEN <= WIRE_CONTROL_MAX_PACKET,
+_Static_assert(128 + WIRE_CONTROL_MAX_LABEL + WIRE_CONTROL_MAX_HOLDER + MAX_CHAIN_LEN <= WIRE_CONTROL_MAX_PACKET,
                "the largest chain fits a request, and a listed key a reply");
 _Static_assert(64 + WIRE_SUBJECT_NUM_ATTRIBUTES * (2 + WIRE_CONTROL_MAX_ATTRIBUTE) <= WIRE_CONTROL_MAX_PACKET &&
                    64 + WIRE_CONTROL_MAX_DER <= WIRE_CONTROL_MAX_PACKET,
@@ -178,6 +178,12 @@ static void put_chain(struct mg_buffer *out, const struct wire_control_chain *ch
     }
 }
 
+static enum mg_status get_holder(struct mg_slice *in, struct mg_slice *out, struct mg_error *error)
+{
+    return mg_slice_prefixed_u8(in, out) ? check_text(*out, "holder", WIRE_CONTROL_MAX_HOLDER, error)
+                                         : cut_short(error, "the holder");
+}
+
 static void put_header(struct mg_buffer *out, unsigned call, uint64_t id)
 {
     mg_buffer_append_u8(out, WIRE_CONTROL_VERSION);
@@ -235,6 +241,7 @@ static void put_make_key(struct mg_buffer *out, const struct wire_control_reques
     mg_buffer_append_u8(out, (uint8_t)make->type);
     mg_buffer_append(out, make->token.bytes, sizeof(make->token.bytes));
     mg_buffer_append_prefixed_u8(out, make->label);
+    mg_buffer_append_prefixed_u8(out, make->holder);
 }
 
 static enum mg_status get_make_key(struct mg_slice *in, struct wire_control_request *out, struct mg_error *error)
@@ -257,7 +264,8 @@ static enum mg_status get_make_key(struct mg_slice *in, struct wire_control_requ
     if (memcmp(&make->token, &no_token, sizeof(no_token)) == 0) {
         return mg_error_set(error, MG_INVALID, "token: must not be zero");
     }
-    return check_text(make->label, "label", WIRE_CONTROL_MAX_LABEL, error);
+    status = check_text(make->label, "label", WIRE_CONTROL_MAX_LABEL, error);
+    return status == MG_OK ? get_holder(in, &make->holder, error) : status;
 }
 
 static void put_make_csr(struct mg_buffer *out, const struct wire_control_request *request)
@@ -367,6 +375,7 @@ static void put_listed(struct mg_buffer *out, const struct wire_control_reply *r
     mg_buffer_append_u8(out, key->is_installed ? 1 : 0);
     mg_buffer_append_prefixed_u8(out, key->label);
     put_chain(out, &key->chain);
+    mg_buffer_append_prefixed_u8(out, key->holder);
 }
 
 /* get_kind takes what a key is: purpose, origin, type. */
@@ -416,7 +425,10 @@ static enum mg_status get_listed(struct mg_slice *in, struct wire_control_reply 
         return cut_short(error, "the label");
     }
     status = check_text(key->label, "label", WIRE_CONTROL_MAX_LABEL, error);
-    return status == MG_OK ? get_chain(in, 0, &key->chain, error) : status;
+    if (status == MG_OK) {
+        status = get_chain(in, 0, &key->chain, error);
+    }
+    return status == MG_OK ? get_holder(in, &key->holder, error) : status;
 }
 
 static void put_made(struct mg_buffer *out, const struct wire_control_reply *reply)

@@ -21,12 +21,14 @@
 
 #include "wire/signer.h"
 
-#define WIRE_CONTROL_VERSION 1
+#define WIRE_CONTROL_VERSION 2
 /* The largest packet either side sends or accepts. */
 #define WIRE_CONTROL_MAX_PACKET WIRE_SIGNER_MAX_PACKET
 /* A key's certificates all together, so that INSTALL and LIST fit a packet. */
 #define WIRE_CONTROL_MAX_CHAIN_BYTES (64 * 1024)
 #define WIRE_CONTROL_MAX_LABEL 64
+/* The configured name of a PKCS#11 token (signer.tokens). */
+#define WIRE_CONTROL_MAX_HOLDER 32
 /* An attribute of a subject, in bytes. How many characters each may have is the signer's to check. */
 #define WIRE_CONTROL_MAX_ATTRIBUTE 512
 /* A SubjectPublicKeyInfo or a certification request. */
@@ -93,7 +95,8 @@ struct wire_control_make_key {
     enum wire_key_purpose purpose; /* WIRE_CONTROL_DENIED for all but minting */
     enum wire_key_type type;
     struct wire_control_token token;
-    struct mg_slice label; /* UTF-8 without control characters, at most WIRE_CONTROL_MAX_LABEL bytes */
+    struct mg_slice label;  /* UTF-8 without control characters, at most WIRE_CONTROL_MAX_LABEL bytes */
+    struct mg_slice holder; /* the PKCS#11 token that is to hold it; empty: the signer itself */
 };
 
 /* The attributes of a subject, in the order in which they stand in its name. */
@@ -152,6 +155,7 @@ struct wire_control_key {
     int64_t created;                 /* seconds since 1970 */
     bool is_installed;               /* leaves may be signed with it */
     struct mg_slice label;           /* UTF-8 */
+    struct mg_slice holder;          /* the PKCS#11 token that holds it; empty: the signer itself */
     struct wire_control_chain chain; /* none: not certified yet */
 };
 

@@ -235,7 +235,10 @@ static void measure(bool use_lanes)
     struct journal_config journal_config = {.directory = temp_path("journal"), .rotate_bytes = 64 << 20};
     assert_int_equal(journal_open(&journal, &journal_config, mg_clock_wall_us(), NULL), MG_OK);
     struct signing_loop_config config = {
-        .signer = {fixture.backend, journal, LEAF_POLICY_DEFAULT_MAX_VALIDITY},
+        .signer = {.backends = {fixture.backend},
+                   .num_backends = 1,
+                   .journal = journal,
+                   .max_validity_seconds = LEAF_POLICY_DEFAULT_MAX_VALIDITY},
         .issuers = fixture.issuers,
         .queue = 4096,
     };

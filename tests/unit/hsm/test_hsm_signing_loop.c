@@ -52,7 +52,10 @@ static void open_with(enum wire_key_type type, size_t queue)
     struct journal_config journal_config = {.directory = temp_path("journal"), .rotate_bytes = 1 << 30};
     assert_int_equal(journal_open(&f->journal, &journal_config, mg_clock_wall_us(), NULL), MG_OK);
     struct signing_loop_config config = {
-        .signer = {f->issuers.backend, f->journal, LEAF_POLICY_DEFAULT_MAX_VALIDITY},
+        .signer = {.backends = {f->issuers.backend},
+                   .num_backends = 1,
+                   .journal = f->journal,
+                   .max_validity_seconds = LEAF_POLICY_DEFAULT_MAX_VALIDITY},
         .issuers = f->issuers.issuers,
         .queue = queue,
     };
@@ -629,7 +632,7 @@ static void test_issuers_come_and_go_while_a_thread_signs(void **state)
         /* Each time another object for the same key, as INSTALL makes it. */
         struct issuer *again;
         assert_int_equal(issuer_new(&again, keystore_find0(f->issuers.store, &key_id), issuer->chain, issuer->num_chain,
-                                    f->issuers.backend, NULL),
+                                    &f->issuers.backends, NULL),
                          MG_OK);
         publish_with(again);
         issuer_free(again);

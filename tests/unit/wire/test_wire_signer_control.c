@@ -147,12 +147,14 @@ static void test_make_key_round_trip(void **state)
                                            .make_key = {.purpose = WIRE_PURPOSE_MINTING,
                                                         .type = WIRE_KEY_RSA_3072,
                                                         .token = {{1}},
-                                                        .label = mg_slice_of_text("Z\xc3\xbcrich")}};
+                                                        .label = mg_slice_of_text("Z\xc3\xbcrich"),
+                                                        .holder = mg_slice_of_text("hsm-a")}};
     struct wire_control_request got = round_trip(packet, &request);
     assert_int_equal(got.make_key.purpose, WIRE_PURPOSE_MINTING);
     assert_int_equal(got.make_key.type, WIRE_KEY_RSA_3072);
     assert_memory_equal(&got.make_key.token, &request.make_key.token, sizeof(got.make_key.token));
     assert_slice(got.make_key.label, "Z\xc3\xbcrich");
+    assert_slice(got.make_key.holder, "hsm-a");
     assert_refused_with_byte(packet, REQUEST_FIELDS, 0);
     assert_refused_with_byte(packet, REQUEST_FIELDS, WIRE_PURPOSE_SERVER_TLS + 1);
     assert_refused_with_byte(packet, REQUEST_FIELDS + 1, 0);
@@ -277,6 +279,7 @@ static void test_list_reply_round_trip(void **state)
                 .created = 1795247636,
                 .is_installed = true,
                 .label = mg_slice_of_text("root"),
+                .holder = mg_slice_of_text("hsm-b"),
                 .chain = {.certificates = {mg_slice_of_text("certificate")}, .num_certificates = 1}}};
     struct wire_control_key got = reply_round_trip(packet, &reply).key;
     assert_memory_equal(&got.key_id, &reply.key.key_id, sizeof(got.key_id));
@@ -286,6 +289,7 @@ static void test_list_reply_round_trip(void **state)
     assert_int_equal(got.created, 1795247636);
     assert_true(got.is_installed);
     assert_slice(got.label, "root");
+    assert_slice(got.holder, "hsm-b");
     assert_int_equal(got.chain.num_certificates, 1);
     assert_slice(got.chain.certificates[0], "certificate");
     enum { PURPOSE = REPLY_FIELDS + 16, ORIGIN, TYPE, CREATED, INSTALLED = CREATED + 8 };
