@@ -261,6 +261,7 @@ static bool takes_key(enum wire_signer_type type)
     case WIRE_SIGNER_HELLO:
     case WIRE_SIGNER_ISSUERS: /* the signer's */
     case WIRE_SIGNER_SIGNED:  /* the signer's */
+    case WIRE_SIGNER_CANCEL:  /* of requests */
         return false;
     }
     return false;
