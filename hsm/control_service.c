@@ -274,6 +274,7 @@ static enum mg_log_level level_of(enum wire_control_status status)
     case WIRE_CONTROL_FAILED:
         return MG_LOG_ERROR;
     case WIRE_CONTROL_DENIED:
+    case WIRE_CONTROL_AWAY:
         return MG_LOG_WARNING;
     default:
         return MG_LOG_DEBUG;

@@ -17,6 +17,15 @@ static enum mg_status find_place(const struct token_store *tokens, const char *h
     return MG_OK;
 }
 
+/* call_token is token_supervisor_call, with a class of its own for a token that is not up. */
+static enum mg_status call_token(const struct token_store *tokens, size_t place,
+                                 const struct wire_token_request *request, struct token_answer *answer,
+                                 struct mg_error *error)
+{
+    enum mg_status status = token_supervisor_call(tokens->supervisor, place, request, answer, error);
+    return status == MG_IO ? MG_AGAIN : status;
+}
+
 /* ask has |holder| do |request|: *answer is the caller's to free, whatever comes of it. */
 static enum mg_status ask(const struct token_store *tokens, const char *holder,
                           const struct wire_token_request *request, struct token_answer **answer,
@@ -32,7 +41,7 @@ static enum mg_status ask(const struct token_store *tokens, const char *holder,
     if (*answer == NULL) {
         return mg_error_set(error, MG_MEMORY, "no memory for an answer");
     }
-    return token_supervisor_call(tokens->supervisor, place, request, *answer, error);
+    return call_token(tokens, place, request, *answer, error);
 }
 
 /* derive_id makes the key id that belongs to |wish|, which is random itself. */
@@ -151,7 +160,7 @@ enum mg_status token_keys_attributes(const struct token_store *tokens, const str
     struct wire_token_request request = {.call = WIRE_TOKEN_ATTRIBUTES, .key_id = key->info.id};
     enum mg_status status = find_place(tokens, key->info.holder, &place, error);
     if (status == MG_OK) {
-        status = token_supervisor_call(tokens->supervisor, place, &request, answer, error);
+        status = call_token(tokens, place, &request, answer, error);
     }
     if (status != MG_OK) {
         return status;

@@ -48,7 +48,7 @@ const char *wire_control_status_name(enum wire_control_status status)
     static const char *const names[WIRE_CONTROL_NUM_STATUSES] = {
         [WIRE_CONTROL_OK] = "ok",         [WIRE_CONTROL_INVALID] = "invalid", [WIRE_CONTROL_NOT_FOUND] = "not_found",
         [WIRE_CONTROL_EXISTS] = "exists", [WIRE_CONTROL_DENIED] = "denied",   [WIRE_CONTROL_LIMIT] = "limit",
-        [WIRE_CONTROL_FAILED] = "failed",
+        [WIRE_CONTROL_FAILED] = "failed", [WIRE_CONTROL_AWAY] = "away",
     };
     return (unsigned)status < WIRE_CONTROL_NUM_STATUSES ? names[status] : "unknown";
 }
@@ -69,6 +69,7 @@ static const struct {
 } statuses[] = {
     {MG_OK, WIRE_CONTROL_OK},         {MG_INVALID, WIRE_CONTROL_INVALID}, {MG_NOT_FOUND, WIRE_CONTROL_NOT_FOUND},
     {MG_EXISTS, WIRE_CONTROL_EXISTS}, {MG_DENIED, WIRE_CONTROL_DENIED},   {MG_LIMIT, WIRE_CONTROL_LIMIT},
+    {MG_AGAIN, WIRE_CONTROL_AWAY},
 };
 
 enum wire_control_status wire_control_status_of(enum mg_status status)

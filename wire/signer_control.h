@@ -21,7 +21,7 @@
 
 #include "wire/signer.h"
 
-#define WIRE_CONTROL_VERSION 2
+#define WIRE_CONTROL_VERSION 3
 /* The largest packet either side sends or accepts. */
 #define WIRE_CONTROL_MAX_PACKET WIRE_SIGNER_MAX_PACKET
 /* A key's certificates all together, so that INSTALL and LIST fit a packet. */
@@ -60,8 +60,9 @@ enum wire_control_status {
     WIRE_CONTROL_DENIED = 4,    /* the key's purpose or origin forbids the call */
     WIRE_CONTROL_LIMIT = 5,     /* a bound of the signer is full */
     WIRE_CONTROL_FAILED = 6,    /* the signer could not: its disk, its memory, a library */
+    WIRE_CONTROL_AWAY = 7,      /* the token that holds the key, or is to hold it, is not up: ask again */
 };
-#define WIRE_CONTROL_NUM_STATUSES 7
+#define WIRE_CONTROL_NUM_STATUSES 8
 
 /* wire_control_status_name returns a static word such as "denied". */
 const char *wire_control_status_name(enum wire_control_status status);

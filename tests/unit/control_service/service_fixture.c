@@ -40,12 +40,13 @@ static enum mg_status ask(const char *call_name, struct mg_error *why)
 /* ---- the signer ---- */
 
 enum mg_status signer_client_make_key(struct signer_client *client, enum wire_key_type type,
-                                      const struct wire_control_token *token, const char *label,
+                                      const struct wire_control_token *token, const char *label, const char *holder,
                                       struct wire_key_id *out, struct mg_error *why)
 {
     (void)client;
     (void)type;
     (void)label;
+    (void)holder;
     _Static_assert(sizeof(out->bytes) <= sizeof(token->bytes), "a key is known by its token");
     memcpy(out->bytes, token->bytes, sizeof(out->bytes));
     made_key = *out;
