@@ -27,15 +27,28 @@ class Hsm:
         counted = self.directory / token / "faults.logins"
         return counted.stat().st_size if counted.exists() else 0
 
+    def _owner(self, token, *command, check=True, **pins):
+        """A program of the token's owner; its PIN is in the environment."""
+        conf, pin = self.directory / token / "softhsm2.conf", self.pin(token)
+        environment = dict(os.environ, SOFTHSM2_CONF=str(conf), PIN=pin, GNUTLS_PIN=pin, **pins)
+        return run(*command, check=check, env=environment)
+
     def tool(self, token, *words, **pins):
-        """pkcs11-tool on the token's store, as its owner would use it."""
-        directory = self.directory / token
-        environment = dict(os.environ, SOFTHSM2_CONF=str(directory / "softhsm2.conf"), PIN=self.pin(token), **pins)
-        return run("pkcs11-tool", "--module", directory / "real.so", "--login", "--pin", "env:PIN", *words,
-                   env=environment).stdout
+        """What pkcs11-tool says."""
+        module = self.directory / token / "real.so"
+        return self._owner(token, "pkcs11-tool", "--module", module, "--login", "--pin", "env:PIN", *words,
+                           **pins).stdout
+
+    def p11tool(self, token, *words, check=True):
+        module = self.directory / token / "real.so"
+        return self._owner(token, "p11tool", "--provider", module, "--login", "--batch", *words, check=check)
+
+    def pin_file(self, token):
+        (path,) = (self.directory / token).glob("*.pin")
+        return path
 
     def pin(self, token):
-        return (self.directory / token / "pin").read_text().strip()
+        return self.pin_file(token).read_text().strip()
 
     def change_pin(self, token):
         """The token has another PIN from now on, which is returned: the signer does not know it yet."""
@@ -44,7 +57,7 @@ class Hsm:
         return new
 
     def tell_pin(self, token, pin):
-        path = self.directory / token / "pin"
+        path = self.pin_file(token)
         new = path.with_suffix(".new")
         new.touch(0o600)
         new.write_text(pin)

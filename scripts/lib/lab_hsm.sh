@@ -1,62 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154
-# The lab's HSM: tokens of SoftHSM2. Each has a directory: PIN, store, and the module that the signer loads, which is in
-# front of SoftHSM2's and fails as the file faults there says (tests/hsm/pkcs11_fault.c). Sourced after lab.sh,
-# output.sh and lab_services.sh.
+# The lab's HSM: tokens of SoftHSM2. Each has a directory: its store, its PIN, and the module that the signer loads, which
+# is in front of SoftHSM2's and fails as the file faults there says (tests/hsm/pkcs11_fault.c). Sourced after lab.sh,
+# lab_services.sh and softhsm.sh.
 
 hsm_dir=$lab_dir/hsm
 hsm_tokens=(global-1 global-2 europe) # as in tests/lab/mintgate.yaml.in
 hsm_pair=(global-1 global-2)          # the second is a copy of the first
 
-# softhsm_module prints the path of SoftHSM2's module.
-softhsm_module()
+# new_tokens makes them all, with keys and PINs that nobody has.
+new_tokens()
 {
-    local path=/usr/lib/softhsm/libsofthsm2.so
-    [[ -e $path ]] || die 'SoftHSM2 is missing: scripts/bootstrap'
-    echo "$path"
-}
-
-# new_token NAME makes the store of a token. The PIN goes through the environment, since everybody may read arguments.
-new_token()
-{
-    local dir=$hsm_dir/$1
-    local -a tool=(env "SOFTHSM2_CONF=$dir/softhsm2.conf" pkcs11-tool --module "$(softhsm_module)")
-    LAB_PIN=$(< "$dir/pin")
-    export LAB_PIN
-    "${tool[@]}" --init-token --slot-index 0 --label "lab-$1" --so-pin env:LAB_PIN
-    "${tool[@]}" --token-label "lab-$1" --init-pin --login --login-type so --so-pin env:LAB_PIN --new-pin env:LAB_PIN
-}
-
-# make_token_dir NAME: all of it but the store's content and the module.
-make_token_dir()
-{
-    local dir=$hsm_dir/$1
-    mkdir -p "$dir/tokens"
-    printf 'directories.tokendir = %s\nlog.level = ERROR\n' "$dir/tokens" > "$dir/softhsm2.conf"
-    od -An -N8 -tx1 /dev/urandom | tr -d ' \n' > "$dir/pin"
-    : > "$dir/faults"
+    local name
+    for name in "${hsm_tokens[@]}"; do
+        softhsm_begin "$hsm_dir/$name"
+        : > "$hsm_dir/$name/faults"
+    done
+    softhsm_new_token "$hsm_dir/${hsm_pair[0]}" global
+    softhsm_new_token "$hsm_dir/europe" europe
+    cp -a "$hsm_dir/${hsm_pair[0]}"/{global.pin,tokens} "$hsm_dir/${hsm_pair[1]}"
+    : > "$hsm_dir/ready"
 }
 
 # make_tokens makes the lab's tokens, once in its life: keys on them outlive a lab that is down, as others do.
 make_tokens()
 {
-    local name module
+    local name fault_module module
     if [[ ! -e $hsm_dir/ready ]]; then
         rm -rf "$hsm_dir" # of an attempt that was cut short
-        (
-            umask 077
-            for name in "${hsm_tokens[@]}"; do
-                make_token_dir "$name"
-                [[ $name == "${hsm_pair[1]}" ]] || quietly new_token "$name"
-            done
-            cp -a "$hsm_dir/${hsm_pair[0]}"/{pin,tokens} "$hsm_dir/${hsm_pair[1]}"
-            : > "$hsm_dir/ready"
-        )
+        new_tokens
     fi
-    module=$(program tests/hsm/pkcs11_fault.so)
+    fault_module=$(program tests/hsm/pkcs11_fault.so)
+    module=$(softhsm_module)
     for name in "${hsm_tokens[@]}"; do
-        ln -sfn "$module" "$hsm_dir/$name/module.so"
-        ln -sfn "$(softhsm_module)" "$hsm_dir/$name/real.so"
+        ln -sfn "$fault_module" "$hsm_dir/$name/module.so"
+        ln -sfn "$module" "$hsm_dir/$name/real.so"
     done
 }
 
