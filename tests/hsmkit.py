@@ -15,6 +15,7 @@ class Hsm:
     def __init__(self, lab):
         self.lab = lab
         self.directory = pathlib.Path(lab.env["HSM_DIR"])
+        self._untold = {}  # PINs that the signer does not know yet
 
     def fault(self, token, *lines):
         """What tests/hsm/pkcs11_fault.c does from the next call on; no lines: nothing."""
@@ -51,17 +52,23 @@ class Hsm:
         return self.pin_file(token).read_text().strip()
 
     def change_pin(self, token):
-        """The token has another PIN from now on, which is returned: the signer does not know it yet."""
+        """The token has another PIN from now on, of which the signer is told by tell_pin."""
         new = secrets.token_hex(8)
         self.tool(token, "--change-pin", "--new-pin", "env:NEW_PIN", NEW_PIN=new)
-        return new
+        self._untold[token] = new
 
-    def tell_pin(self, token, pin):
+    def tell_pin(self, token):
         path = self.pin_file(token)
         new = path.with_suffix(".new")
         new.touch(0o600)
-        new.write_text(pin)
+        new.write_text(self._untold.pop(token))
         new.rename(path)
+
+    def mend(self, token):
+        """Nothing is wrong with it any more, whatever a test has done."""
+        self.fault(token)
+        if token in self._untold:
+            self.tell_pin(token)
 
     def metrics(self):
         """The signer's samples: name with labels to number."""
