@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154
-# The lab's HSM: tokens of SoftHSM2. Each has a directory: its store, its PIN, and the module that the signer loads, which
-# is in front of SoftHSM2's and fails as the file faults there says (tests/hsm/pkcs11_fault.c). Sourced after lab.sh,
+# The lab's HSM: tokens of SoftHSM2. Each has a directory: its store, its PIN, and the module that the signer loads, in
+# front of SoftHSM2's, which fails as the file faults there says (tests/hsm/pkcs11_fault.c). Sourced after lab.sh,
 # lab_services.sh and softhsm.sh.
 
 hsm_dir=$lab_dir/hsm

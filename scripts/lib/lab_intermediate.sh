@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154
 # The whole life of an intermediate, walked with mintgatectl as an administrator would; the certification authority is a
-# throw-away root of the lab. Sourced after lab.sh, output.sh, process.sh, lab_network.sh, lab_services.sh and lab_hsm.sh.
+# throw-away root of the lab. Sourced after lab.sh, output.sh, process.sh, lab_network.sh, lab_services.sh, lab_hsm.sh.
 
 half_made='' # the id of an intermediate that is not finalized yet
 
