@@ -174,7 +174,7 @@ def assert_as_promised(episode):
         results.update(one.result for one in handshakes)
         results.update(episode.bursts.get(group.word, {}))
     counts = episode.counts
-    assert counts["ways_out"] == {"minting_failed": results[REFUSED]}
+    assert counts["ways_out"].get("minting_failed", 0) == results[REFUSED]  # and late packets of what has ended
     assert counts["sessions"] == {"intercepted": results["ok"], "minting_failed": results[REFUSED]}
     assert set(results) == {"ok", REFUSED}
     assert counts["timed_out"] == counts["dropped_replies"] == counts["signer_lost"] == 0
@@ -194,10 +194,11 @@ def episode(lab, hsm, groups, roots, tmp_path):
         hsm.mend(token)
 
 
+ERRS = ["C_Sign fail 5"]  # CKR_GENERAL_ERROR, which only many in a row end it for
 PULLED = ["C_Sign fail 32", "C_GetTokenInfo fail e0", "C_OpenSession fail e0"]  # CKR_DEVICE_REMOVED, _TOKEN_NOT_PRESENT
 
 
-@pytest.mark.parametrize("faults", [["C_Sign crash"], ["C_Sign hang"], ["C_Sign fail 5"], PULLED, ["C_Sign fail 101"]],
+@pytest.mark.parametrize("faults", [["C_Sign crash"], ["C_Sign hang"], ERRS, PULLED, ["C_Sign fail 101"]],
                          ids=["crashes", "hangs", "errs", "is pulled", "logs out"])
 def test_a_token_that(hsm, groups, episode, faults):
     alone, paired, _ = groups
@@ -215,7 +216,7 @@ def test_a_token_that(hsm, groups, episode, faults):
     assert_as_promised(episode)
     assert_nobody_else_restarted(episode)
     before = episode.before
-    assert before.grown(ALONE, "turned_away_total") > 0
+    assert before.grown(ALONE, "turned_away_total") > 0 or faults == ERRS  # the circuit was broken
     assert before.grown(PAIRED, "moved_total") >= BURST and before.grown(PARTNER, "moved_total") == 0
     for token in FAULTY:
         assert before.tried_pins(token) <= before.grown(token, "starts_total") <= MAX_STARTS
