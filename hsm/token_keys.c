@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hsm/token_keys.h"
 
+#include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
@@ -143,7 +144,8 @@ enum mg_status token_keys_sign(const struct token_store *tokens, const struct ke
         status = ask(tokens, key->info.holder, &request, &answer, error);
     }
     if (status == MG_OK && !verifies(key, hash, digest, answer->reply.signature)) {
-        status = openssl_error_set(error, "a signature by token %s does not verify", key->info.holder);
+        ERR_clear_error();
+        status = mg_error_set(error, MG_DENIED, "signature: that of token %s does not verify", key->info.holder);
     }
     if (status == MG_OK) {
         *out_len = answer->reply.signature.len;
@@ -171,4 +173,18 @@ enum mg_status token_keys_attributes(const struct token_store *tokens, const str
     OPENSSL_free(der);
     return is_same ? MG_OK
                    : mg_error_set(error, MG_DENIED, "token %s has another public key under this id", key->info.holder);
+}
+
+enum mg_status token_keys_identity(const struct token_store *tokens, const struct keystore_key *key,
+                                   struct token_answer *answer, struct wire_token_identity *out, const char **module,
+                                   struct mg_error *error)
+{
+    size_t place;
+    enum mg_status status = find_place(tokens, key->info.holder, &place, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    *module = token_supervisor_config(tokens->supervisor, place)->module;
+    status = token_supervisor_identity(tokens->supervisor, place, answer, out, error);
+    return status == MG_IO ? MG_AGAIN : status;
 }

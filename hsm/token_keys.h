@@ -33,7 +33,8 @@ MG_MUST_USE enum mg_status token_keys_destroy(const struct token_store *tokens, 
                                               struct mg_error *error);
 
 /* token_keys_sign has |key|, which a token holds, sign |digest|; *out gets the signature, verified with the key's
- * public key. For certification requests and proofs: what is signed is the caller's to judge. */
+ * public key; MG_DENIED if that fails. For certification requests and proofs: what is signed is the caller's to judge.
+ */
 MG_MUST_USE enum mg_status token_keys_sign(const struct token_store *tokens, const struct keystore_key *key,
                                            enum wire_token_digest hash, struct mg_slice digest,
                                            uint8_t out[WIRE_TOKEN_MAX_SIGNATURE], size_t *out_len,
@@ -43,5 +44,11 @@ MG_MUST_USE enum mg_status token_keys_sign(const struct token_store *tokens, con
  * it. MG_DENIED if the token's public key is not that of the record. */
 MG_MUST_USE enum mg_status token_keys_attributes(const struct token_store *tokens, const struct keystore_key *key,
                                                  struct token_answer *answer, struct mg_error *error);
+
+/* token_keys_identity tells who the token of |key| is, as it said when it was opened, and where its module lies; both
+ * borrow, *out from |answer|. */
+MG_MUST_USE enum mg_status token_keys_identity(const struct token_store *tokens, const struct keystore_key *key,
+                                               struct token_answer *answer, struct wire_token_identity *out,
+                                               const char **module, struct mg_error *error);
 
 #endif

@@ -11,6 +11,9 @@ typedef enum mg_status command_fn(struct ctl *ctl, struct mg_error *error);
 command_fn intermediate_list, intermediate_show, intermediate_create, intermediate_keygen, intermediate_csr;
 command_fn intermediate_download_csr, intermediate_public_key, intermediate_upload_cert, intermediate_upload_chain;
 command_fn intermediate_finalize, intermediate_enable, intermediate_disable, intermediate_delete;
+command_fn intermediate_attestation, intermediate_verify_attestation;
+/* attestation.c: does without the control plane */
+command_fn attestation_check_file;
 /* default.c */
 command_fn intermediate_default;
 /* successor.c */

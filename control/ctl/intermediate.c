@@ -158,6 +158,16 @@ enum mg_status intermediate_public_key(struct ctl *ctl, struct mg_error *error)
     return download(ctl, "/downloadPublicKey", error);
 }
 
+enum mg_status intermediate_attestation(struct ctl *ctl, struct mg_error *error)
+{
+    return download(ctl, "/downloadAttestation", error);
+}
+
+enum mg_status intermediate_verify_attestation(struct ctl *ctl, struct mg_error *error)
+{
+    return step(ctl, "POST", "/verifyKeyAttestation", json_object(), error);
+}
+
 /* add_path_length adds --path-length, which is a number. */
 static enum mg_status add_path_length(const struct ctl *ctl, json_t *body, struct mg_error *error)
 {

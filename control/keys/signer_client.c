@@ -370,6 +370,15 @@ enum mg_status signer_client_make_csr(struct signer_client *client, const struct
     return call_for_der(client, &request, der, error);
 }
 
+enum mg_status signer_client_attest(struct signer_client *client, const struct wire_key_id *key_id,
+                                    const uint8_t nonce[WIRE_CONTROL_NONCE_LEN], struct mg_buffer *text,
+                                    struct mg_error *error)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_ATTEST, .key_id = *key_id};
+    memcpy(request.attest.nonce, nonce, sizeof(request.attest.nonce));
+    return call_for_der(client, &request, text, error);
+}
+
 enum mg_status signer_client_install(struct signer_client *client, const struct wire_key_id *key_id,
                                      const struct wire_control_chain *chain, struct mg_error *error)
 {

@@ -66,6 +66,13 @@ MG_MUST_USE enum mg_status signer_client_make_csr(struct signer_client *client, 
                                                   const struct wire_control_make_csr *wanted, struct mg_buffer *der,
                                                   struct mg_error *error);
 
+/* signer_client_attest appends the attestation of a key (docs/api/attestation.md) to |text|, with |nonce| in it, which
+ * is random. MG_NOT_FOUND: no such key, or the signer does not know its token; MG_DENIED: no token holds it, or the
+ * token has another key in its place. */
+MG_MUST_USE enum mg_status signer_client_attest(struct signer_client *client, const struct wire_key_id *key_id,
+                                                const uint8_t nonce[WIRE_CONTROL_NONCE_LEN], struct mg_buffer *text,
+                                                struct mg_error *error);
+
 /* signer_client_install makes a key an issuer with these certificates (DER, its own first). MG_NOT_FOUND: no such key;
  * MG_LIMIT: the signer has no room for another issuer. */
 MG_MUST_USE enum mg_status signer_client_install(struct signer_client *client, const struct wire_key_id *key_id,

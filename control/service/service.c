@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "control/certificate_check.h"
+#include "control/service/key_attestation.h"
 #include "control/service/key_sweep.h"
 #include "control/service/placement.h"
 #include "control/service/publication.h"
@@ -124,10 +125,15 @@ static enum mg_status choose_holder(const struct service *service, struct lifecy
     return MG_INVALID;
 }
 
-/* The token that is to hold the key may be one that the signer has not been restarted with yet. */
-static enum mg_status away_if_unknown(const char *holder, enum mg_status status)
+/* failed_on_token is failed() for what was asked of a token. One that the signer does not know is away: the signer has
+ * not been restarted with it yet. What the token refuses is the caller's to hear. */
+static enum mg_status failed_on_token(struct lifecycle_call *call, enum mg_status status)
 {
-    return status == MG_NOT_FOUND && holder[0] != '\0' ? MG_AGAIN : status;
+    if (status == MG_DENIED || status == MG_EXISTS) {
+        call->code = "INVALID_OPERATION";
+        return MG_DENIED;
+    }
+    return failed(call, status == MG_NOT_FOUND ? MG_AGAIN : status);
 }
 
 static enum mg_status make_key(const struct service *service, struct lifecycle_call *call,
@@ -139,9 +145,10 @@ static enum mg_status make_key(const struct service *service, struct lifecycle_c
     if (status == MG_OK) {
         status = public_key_pem(service, &key, pem, error);
     }
-    status = away_if_unknown(holder, status);
-    return status == MG_OK ? lifecycle_key_made(call, record->id, &key, mg_buffer_slice(pem), out, error)
-                           : failed(call, status);
+    if (status != MG_OK) {
+        return holder[0] != '\0' ? failed_on_token(call, status) : failed(call, status);
+    }
+    return lifecycle_key_made(call, record->id, &key, mg_buffer_slice(pem), out, error);
 }
 
 enum mg_status service_make_key(struct service *service, struct lifecycle_call *call, int64_t id,
@@ -168,6 +175,33 @@ enum mg_status service_make_key(struct service *service, struct lifecycle_call *
     mg_buffer_free(&pem);
     intermediate_free(&record);
     return status;
+}
+
+enum mg_status service_read_attestation(struct service *service, struct lifecycle_call *call, int64_t id,
+                                        struct mg_buffer *text, struct intermediate *out, struct mg_error *error)
+{
+    struct intermediate record = {.id = 0};
+    enum mg_status status = lifecycle_check(call, LIFECYCLE_READ_ATTESTATION, id, &record, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    status = key_attestation_fetch(service->config.signer, &record, text, error);
+    intermediate_free(&record);
+    return status == MG_OK ? lifecycle_read(call, LIFECYCLE_READ_ATTESTATION, id, out, error)
+                           : failed_on_token(call, status);
+}
+
+enum mg_status service_verify_attestation(struct service *service, struct lifecycle_call *call, int64_t id,
+                                          struct intermediate *out, struct mg_error *error)
+{
+    struct intermediate record = {.id = 0};
+    enum mg_status status = lifecycle_check(call, LIFECYCLE_VERIFY_ATTESTATION, id, &record, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    status = key_attestation_check(service->config.signer, &record, error);
+    intermediate_free(&record);
+    return status == MG_OK ? lifecycle_attestation_verified(call, id, out, error) : failed_on_token(call, status);
 }
 
 static struct mg_slice text_or_none(const char *text)

@@ -49,6 +49,17 @@ MG_MUST_USE enum mg_status service_start(struct service *service, int64_t now_us
 MG_MUST_USE enum mg_status service_make_key(struct service *service, struct lifecycle_call *call, int64_t id,
                                             struct intermediate *out, struct mg_error *error);
 
+/* service_read_attestation appends what the token says of the key of |id|, signed by that key, to |text|, which takes
+ * ATTESTATION_MAX_FILE bytes: downloadAttestation. Nothing is judged. service_verify_attestation asks afresh and
+ * judges: POST verifyKeyAttestation. Both: MG_AGAIN where the token is away, MG_DENIED where it has another key or its
+ * signature is wrong; verifying, also for a key that was not made there or can leave it, and |error| names the
+ * attribute. */
+MG_MUST_USE enum mg_status service_read_attestation(struct service *service, struct lifecycle_call *call, int64_t id,
+                                                    struct mg_buffer *text, struct intermediate *out,
+                                                    struct mg_error *error);
+MG_MUST_USE enum mg_status service_verify_attestation(struct service *service, struct lifecycle_call *call, int64_t id,
+                                                      struct intermediate *out, struct mg_error *error);
+
 /* service_make_csr has the signer sign a request: POST generateCsr. */
 MG_MUST_USE enum mg_status service_make_csr(struct service *service, struct lifecycle_call *call, int64_t id,
                                             const struct lifecycle_csr_wish *wish, struct intermediate *out,

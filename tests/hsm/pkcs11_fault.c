@@ -17,6 +17,7 @@
  *     FUNCTION crash      write to address zero
  *     FUNCTION wrong      call the real one and flip a bit of the signature (C_Sign)
  *     FUNCTION flags F    set these flags, hexadecimal, in CK_TOKEN_INFO (C_GetTokenInfo)
+ *     CKA_TYPE set N      say of this attribute, both hexadecimal, that it is N (C_GetAttributeValue)
  *
  * Each C_Login adds a byte to the file named like that one with ".logins" behind, so that a test can count them.
  */
@@ -142,6 +143,32 @@ static CK_RV get_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO *info)
     return misbehave(&fault, &rv) ? rv : real->C_GetSessionInfo(session, info);
 }
 
+/* lie overwrites the value of |attribute| if it is to be another. */
+static void lie(CK_ATTRIBUTE *attribute)
+{
+    char name[32];
+    snprintf(name, sizeof(name), "CKA_%lx", attribute->type);
+    struct fault fault = find_fault(name);
+    if (strcmp(fault.action, "set") != 0 || attribute->pValue == NULL) {
+        return;
+    }
+    if (attribute->ulValueLen == sizeof(CK_BBOOL)) {
+        *(CK_BBOOL *)attribute->pValue = (CK_BBOOL)fault.number;
+    } else if (attribute->ulValueLen == sizeof(CK_ULONG)) {
+        memcpy(attribute->pValue, &(CK_ULONG){fault.number}, sizeof(CK_ULONG));
+    }
+}
+
+static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes,
+                                 unsigned long count)
+{
+    CK_RV rv = real->C_GetAttributeValue(session, object, attributes, count);
+    for (unsigned long i = 0; rv == CKR_OK && i < count; i++) {
+        lie(&attributes[i]);
+    }
+    return rv;
+}
+
 static CK_RV sign(CK_SESSION_HANDLE session, unsigned char *data, unsigned long data_len, unsigned char *signature,
                   unsigned long *signature_len)
 {
@@ -210,6 +237,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST 
     patched.C_Login = login;
     patched.C_GetTokenInfo = get_token_info;
     patched.C_GetSessionInfo = get_session_info;
+    patched.C_GetAttributeValue = get_attribute_value;
     patched.C_Sign = sign;
     patched.C_GenerateKeyPair = generate_key_pair;
     *list = &patched;

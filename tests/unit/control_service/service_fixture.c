@@ -91,6 +91,18 @@ enum mg_status signer_client_make_csr(struct signer_client *client, const struct
     return ask("make_csr", why);
 }
 
+/* Of no test here: the attestation of a token's key is tested with a token (tests/integration/test_custom_hsm.py). */
+enum mg_status signer_client_attest(struct signer_client *client, const struct wire_key_id *key_id,
+                                    const uint8_t nonce[WIRE_CONTROL_NONCE_LEN], struct mg_buffer *text,
+                                    struct mg_error *why)
+{
+    (void)client;
+    (void)key_id;
+    (void)nonce;
+    (void)text;
+    return ask("attest", why);
+}
+
 enum mg_status signer_client_install(struct signer_client *client, const struct wire_key_id *key_id,
                                      const struct wire_control_chain *chain, struct mg_error *why)
 {
