@@ -83,10 +83,14 @@ def fingerprint(certificate):
 
 
 def new_intermediate(connection, authority, name, **more):
-    """The eight steps but the last: ready to be the default. |more|: other fields, as {"type": "CUSTOM_HSM"}."""
+    """The eight steps but the last: ready to be the default. |more|: other fields, as {"type": "CUSTOM_HSM"}, with which
+    come the two steps of attestation."""
     fields = {"name": name, "type": "CUSTOM_SW", "status": "ENABLED", "keyType": "EC_P256", **more}
     number = done(connection, "POST", API, json.dumps(fields)).json()["id"]
     done(connection, "POST", f"{API}/keyPair/{number}", "{}")
+    if fields["type"] == "CUSTOM_HSM":
+        done(connection, "GET", f"{API}/downloadAttestation/{number}")
+        done(connection, "POST", f"{API}/verifyKeyAttestation/{number}", "{}")
     done(connection, "POST", f"{API}/generateCsr/{number}", "{}")
     request = done(connection, "GET", f"{API}/downloadCsr/{number}").body
     certificate = authority.certify(x509.load_pem_x509_csr(request))

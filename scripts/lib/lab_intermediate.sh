@@ -59,13 +59,23 @@ parse_wishes()
     fi
 }
 
-# make_key ID: on a token or, by the signer, in software.
+# read_attestation ID FILES: what the token says of the key, and that it is of the public key that is known.
+read_attestation()
+{
+    quietly ctl intermediate public-key "$1" --out "$2.public.pem"
+    quietly ctl intermediate attestation "$1" --out "$2.attestation"
+    quietly ctl attestation verify "$2.attestation" --public-key "$2.public.pem"
+}
+
+# make_key ID FILES: on a token or, by the signer, in software.
 make_key()
 {
     if [[ $is_hsm == yes ]]; then
         wait_ready signer 30 tokens_are_up
         run_step 'Key pair, made on the token' quietly ctl intermediate keygen "$1"
         run_step "Replication to the token's partner" replicate_tokens
+        run_step 'What the token says of the key' read_attestation "$1" "$2"
+        run_step 'Having the token asked afresh' quietly ctl intermediate verify-attestation "$1"
     else
         run_step 'Key pair, made by the signer' quietly ctl intermediate keygen "$1"
         say '  Attestation: none, for a key in software'
@@ -87,7 +97,7 @@ intermediate()
     id=$half_made
     files=$lab_dir/intermediates/$id
     mkdir -p "$lab_dir/intermediates"
-    make_key "$id"
+    make_key "$id" "$files"
     run_step 'Certification request' quietly ctl intermediate csr "$id" --cn "$name" --o 'Mintgate lab' \
         --out "$files.csr"
     run_step "Signature of the lab's throw-away root" sign_request "$files"

@@ -28,17 +28,18 @@ def ctl(lab, *words):
                *words).stdout
 
 
-def numbers(lab):
-    return {one["id"] for one in json.loads(ctl(lab, "intermediate", "list", "--json"))}
+def intermediates(lab):
+    """All of them: id to what is shown of it."""
+    return {one["id"]: one for one in json.loads(ctl(lab, "intermediate", "list", "--json"))}
 
 
 @pytest.fixture
 def make(lab):
     """scripts/lab intermediate WORDS: the id; what was made is deleted afterwards."""
-    before = numbers(lab)
+    before = set(intermediates(lab))
     yield lambda *words: int(lab.command("intermediate", *words).stdout.splitlines()[-1])
     ctl(lab, "intermediate", "default", "1")
-    for number in numbers(lab) - before:
+    for number in set(intermediates(lab)) - before:
         ctl(lab, "intermediate", "delete", number)
     lab.command("replicate")
 
@@ -66,6 +67,9 @@ def test_a_client_sees_a_leaf_signed_on_the_token(lab, hsm, make, tmp_path, regi
     keys, made = private_keys(hsm, token), signatures(hsm)
     name = f"In the HSM, {region}"
     number = make(name, "--hsm", "--region", region, "--key-type", key_type, "--default")
+    made_there = intermediates(lab)[number]
+    assert (made_there["type"], made_there["currentState"]) == ("CUSTOM_HSM", "CERT_READY")
+    assert made_there["hsmAttestationVerifiedTime"] > 0
     shown = s_client(lab, GOOD, roots=lab.env["ROOT_PEM"])
     assert shown.verdict == 0 and f"CN={name.replace(',', chr(92) + ',')}" in shown.chain[1].subject.rfc4514_string()
     ((key_id, described),) = (private_keys(hsm, token).items() - keys.items())
@@ -78,6 +82,8 @@ def test_a_client_sees_a_leaf_signed_on_the_token(lab, hsm, make, tmp_path, regi
     assert set(grown) == {token}
     if partner:
         assert key_id in private_keys(hsm, partner)
+    attested = (lab.directory / f"intermediates/{number}.attestation").read_text().splitlines()[1]
+    assert json.loads(attested)["keyId"] == key_id
     ctl(lab, "intermediate", "default", "1")
     ctl(lab, "intermediate", "delete", number)
     assert private_keys(hsm, token) == keys
@@ -96,10 +102,10 @@ def test_the_key_does_not_leave_the_token(hsm, make):
 
 
 def test_a_region_without_a_token_is_refused_and_leaves_nothing(lab):
-    before = numbers(lab)
+    before = intermediates(lab)
     result = lab.command("intermediate", "Far away", "--hsm", "--region", "ASIA", check=False)
     assert result.returncode == 1 and "no token keeps keys in ASIA" in result.stderr
-    assert numbers(lab) == before
+    assert intermediates(lab) == before
 
 
 @pytest.mark.parametrize("words", [["a", "--region", "EUROPE"], ["a", "--hsm", "--region"], ["a", "--hsm", "b"],
