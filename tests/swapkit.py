@@ -83,8 +83,8 @@ def fingerprint(certificate):
 
 
 def new_intermediate(connection, authority, name, **more):
-    """The eight steps but the last: ready to be the default. |more|: other fields, as {"type": "CUSTOM_HSM"}, with which
-    come the two steps of attestation."""
+    """The eight steps but the last: ready to be the default. |more|: other fields, as {"type": "CUSTOM_HSM"}, with
+    which come the two steps of attestation."""
     fields = {"name": name, "type": "CUSTOM_SW", "status": "ENABLED", "keyType": "EC_P256", **more}
     number = done(connection, "POST", API, json.dumps(fields)).json()["id"]
     done(connection, "POST", f"{API}/keyPair/{number}", "{}")

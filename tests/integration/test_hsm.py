@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Intermediates in the lab's HSM, by hand: scripts/lab intermediate --hsm, what a client sees, and what the token's owner
-sees with the token's own tools."""
+"""Intermediates in the lab's HSM, by hand: scripts/lab intermediate --hsm, what a client sees then, and what the owner
+of the token sees with other tools."""
 
 import json
 import re

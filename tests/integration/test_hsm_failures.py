@@ -161,7 +161,7 @@ class Episode:
 
 
 def assert_as_promised(episode):
-    """The one alone fails from the first failure to the recovery, with an alert, all of them counted; nobody else does."""
+    """The one alone fails from the first failure to the recovery, with an alert, and counted; nobody else does."""
     results = collections.Counter()
     for group in episode.groups:
         handshakes = episode.handshakes[group.word]
