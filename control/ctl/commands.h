@@ -28,6 +28,7 @@ command_fn status_show;
 command_fn user_list, user_show, user_create, user_set_role, user_set_password, user_enable, user_disable, user_delete;
 command_fn whoami_show;
 /* keys.c */
+command_fn key_list;
 command_fn api_key_list, api_key_create, api_key_rotate, api_key_delete;
 command_fn client_list, client_create, client_rotate, client_enable, client_disable, client_delete;
 /* backup.c */

@@ -77,6 +77,7 @@ static const struct command {
     {"user", "enable", "NAME", "let them in again", 1, 1, 0, user_enable},
     {"user", "disable", "NAME", "keep them out, from now on", 1, 1, 0, user_disable},
     {"user", "delete", "NAME", "remove them", 1, 1, 0, user_delete},
+    {"key", "list", "", "the signer's keys, and which token holds each", 0, 0, 0, key_list},
     {"api-key", "list", "", "API keys of the ZIA family's legacy login", 0, 0, 0, api_key_list},
     {"api-key", "create", "NAME", "make one and print it, this once", 1, 1, 0, api_key_create},
     {"api-key", "rotate", "NAME", "replace it and print the new one, this once", 1, 1, 0, api_key_rotate},

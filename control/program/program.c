@@ -204,6 +204,7 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
     if (status == MG_OK) {
         program->mintgate_api = (struct mintgate_api){
             .service = program->service,
+            .signer = program->signer,
             .engines = program->engines,
             .lifecycle = &program->lifecycle,
             .authenticator = program->authenticator,

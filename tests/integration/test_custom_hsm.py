@@ -259,6 +259,12 @@ def test_the_whole_life_by_mintgatectl(appliance, made, tmp_path):
     assert (shown["currentState"], shown["defaultCertificate"], shown["type"]) == ("CERT_READY", True, "CUSTOM_HSM")
     assert shown["hsmAttestationVerifiedTime"] > 0
     assert attestation(appliance, number)  # also of one that is finalized
+    keys = appliance.admin.ask("GET", "/mintgate/v1/keys").json
+    (listed,) = (one for one in keys if one["intermediate"] == shown["name"])
+    assert listed["holder"] in ("basel", "zurich") and listed["installed"] and listed["purpose"] == "minting"
+    assert re.search(rf"{listed['id']} +EC_P256 +minting +{listed['holder']} +{shown['name']} +yes",
+                     ctl(appliance, "key", "list"))
+    assert re.search(rf"^token +{listed['holder']}$", ctl(appliance, "intermediate", "show", shown["name"]), re.M)
     do(appliance, "PUT", "/makeDefault/1")
 
 
