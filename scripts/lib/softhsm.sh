@@ -13,7 +13,7 @@ softhsm_module()
             return
         fi
     done
-    echo "SoftHSM2 is not installed: scripts/packages/test.txt" >&2
+    echo "SoftHSM2 is not installed: scripts/bootstrap" >&2
     return 1
 }
 
