@@ -33,10 +33,12 @@ _Static_assert(KEY_PURPOSE_FIRST == 1 && KEY_PURPOSE_LAST == KEY_SERVER_TLS, "a 
 #define OK WIRE_CONTROL_OK
 #define DENIED WIRE_CONTROL_DENIED
 
-/* What each call of control's socket answers for a key of each purpose. */
+/* What each call of control's socket answers for a key of each purpose, and whether for a key in the signer it is
+ * always refused. */
 static const struct row {
     bool is_known;
     enum wire_control_status expected[NUM_PURPOSES]; /* none, minting, private-ca, ska, tls-client, server-tls */
+    bool is_of_tokens;
 } control_rows[WIRE_CONTROL_LAST_CALL + 1] = {
     [WIRE_CONTROL_LIST] = {true, {OK, OK, OK, OK, OK, OK}},
     [WIRE_CONTROL_MAKE_KEY] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
@@ -45,6 +47,7 @@ static const struct row {
     [WIRE_CONTROL_INSTALL] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
     [WIRE_CONTROL_REMOVE] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
     [WIRE_CONTROL_DESTROY] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
+    [WIRE_CONTROL_ATTEST] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}, .is_of_tokens = true},
 };
 
 /* And what the engine's one call with a key answers. */
@@ -185,6 +188,7 @@ static bool write_request(struct wire_control_request *out, enum wire_control_ca
     case WIRE_CONTROL_PUBLIC_KEY:
     case WIRE_CONTROL_REMOVE:
     case WIRE_CONTROL_DESTROY:
+    case WIRE_CONTROL_ATTEST:
         return true;
     case WIRE_CONTROL_MAKE_KEY:
         *out = wish_of(subject->holder, WIRE_KEY_EC_P256, (uint8_t)(0x80 + 16 * (subject->holder[0] != '\0')));
@@ -220,7 +224,9 @@ static void make_call(enum wire_control_call call, const struct subject *subject
     if (!control_rows[call].is_known) {
         fail_msg("%s has no row in the matrix", name);
     }
-    enum wire_control_status expected = control_rows[call].expected[subject->purpose], status = ask(&request);
+    bool is_out_of_place = control_rows[call].is_of_tokens && subject->holder[0] == '\0';
+    enum wire_control_status expected = is_out_of_place ? DENIED : control_rows[call].expected[subject->purpose];
+    enum wire_control_status status = ask(&request);
     if (status != expected) {
         fail_msg("%s with a key for %s (%s): %s, not %s", name, key_purpose_name(subject->purpose), where,
                  wire_control_status_name(status), wire_control_status_name(expected));
