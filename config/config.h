@@ -188,6 +188,8 @@ struct config_token {
     uint64_t deadline_ns;
 };
 
+#define CONFIG_MAX_TOKENS 16 /* as many as the signer can hold */
+
 struct config_tokens {
     struct config_token *items;
     size_t num_items;

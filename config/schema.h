@@ -49,8 +49,6 @@ extern const struct config_key config_rule_keys[];
 extern const size_t config_num_rule_keys;
 extern const struct config_key config_token_keys[];
 extern const size_t config_num_token_keys;
-/* As many tokens as the signer can hold. */
-#define CONFIG_MAX_TOKENS 16
 
 /* config_kind_name returns a word for documentation and errors, such as "duration". */
 const char *config_kind_name(enum config_kind kind);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "hsm/attestation.h"
 #include "hsm/certificate_request.h"
 #include "ossl/openssl_error.h"
 
@@ -137,6 +138,14 @@ static enum mg_status do_make_csr(struct call *call, struct mg_error *error)
     return status;
 }
 
+static enum mg_status do_attest(struct call *call, struct mg_error *error)
+{
+    enum mg_status status =
+        attestation_make(&call->service->tokens, call->key, call->request->attest.nonce, call->now, &call->der, error);
+    call->reply->der = mg_buffer_slice(&call->der);
+    return status;
+}
+
 /* Issuing */
 
 /* install puts |issuer|, for the key of |call|, among |issuers|. What can be refused is tried before the disk is
@@ -236,6 +245,7 @@ static const struct rule {
     [WIRE_CONTROL_INSTALL] = {.run = do_install, .names_key = true, .needs = KEY_CALL_SIGN_LEAF},
     [WIRE_CONTROL_REMOVE] = {.run = do_remove, .names_key = true, .needs = KEY_CALL_SIGN_LEAF},
     [WIRE_CONTROL_DESTROY] = {.run = do_destroy, .names_key = true, .may_be_gone = true, .needs = KEY_CALL_DESTROY},
+    [WIRE_CONTROL_ATTEST] = {.run = do_attest, .names_key = true, .needs = KEY_CALL_ATTEST},
 };
 
 /* find_key finds the key that the request names, and judges it by |rule|. */
@@ -274,6 +284,7 @@ static enum mg_log_level level_of(enum wire_control_status status)
     case WIRE_CONTROL_FAILED:
         return MG_LOG_ERROR;
     case WIRE_CONTROL_DENIED:
+    case WIRE_CONTROL_AWAY:
         return MG_LOG_WARNING;
     default:
         return MG_LOG_DEBUG;

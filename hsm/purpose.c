@@ -3,7 +3,7 @@
 
 static const enum key_purpose accepted[KEY_NUM_CALLS] = {
     [KEY_CALL_SIGN_LEAF] = KEY_MINTING, [KEY_CALL_SIGN_CA] = KEY_PRIVATE_CA, [KEY_CALL_SIGN_CSR] = KEY_MINTING,
-    [KEY_CALL_MAKE] = KEY_MINTING,      [KEY_CALL_DESTROY] = KEY_MINTING,
+    [KEY_CALL_MAKE] = KEY_MINTING,      [KEY_CALL_DESTROY] = KEY_MINTING,    [KEY_CALL_ATTEST] = KEY_MINTING,
 };
 
 bool key_purpose_is_known(uint8_t number)

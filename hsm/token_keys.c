@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hsm/token_keys.h"
 
+#include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
@@ -15,6 +16,15 @@ static enum mg_status find_place(const struct token_store *tokens, const char *h
         return mg_error_set(error, MG_NOT_FOUND, "token: %s is not configured (signer.tokens)", holder);
     }
     return MG_OK;
+}
+
+/* call_token is token_supervisor_call, with a class of its own for a token that is not up. */
+static enum mg_status call_token(const struct token_store *tokens, size_t place,
+                                 const struct wire_token_request *request, struct token_answer *answer,
+                                 struct mg_error *error)
+{
+    enum mg_status status = token_supervisor_call(tokens->supervisor, place, request, answer, error);
+    return status == MG_IO ? MG_AGAIN : status;
 }
 
 /* ask has |holder| do |request|: *answer is the caller's to free, whatever comes of it. */
@@ -32,7 +42,7 @@ static enum mg_status ask(const struct token_store *tokens, const char *holder,
     if (*answer == NULL) {
         return mg_error_set(error, MG_MEMORY, "no memory for an answer");
     }
-    return token_supervisor_call(tokens->supervisor, place, request, *answer, error);
+    return call_token(tokens, place, request, *answer, error);
 }
 
 /* derive_id makes the key id that belongs to |wish|, which is random itself. */
@@ -134,7 +144,8 @@ enum mg_status token_keys_sign(const struct token_store *tokens, const struct ke
         status = ask(tokens, key->info.holder, &request, &answer, error);
     }
     if (status == MG_OK && !verifies(key, hash, digest, answer->reply.signature)) {
-        status = openssl_error_set(error, "a signature by token %s does not verify", key->info.holder);
+        ERR_clear_error();
+        status = mg_error_set(error, MG_DENIED, "signature: that of token %s does not verify", key->info.holder);
     }
     if (status == MG_OK) {
         *out_len = answer->reply.signature.len;
@@ -151,7 +162,7 @@ enum mg_status token_keys_attributes(const struct token_store *tokens, const str
     struct wire_token_request request = {.call = WIRE_TOKEN_ATTRIBUTES, .key_id = key->info.id};
     enum mg_status status = find_place(tokens, key->info.holder, &place, error);
     if (status == MG_OK) {
-        status = token_supervisor_call(tokens->supervisor, place, &request, answer, error);
+        status = call_token(tokens, place, &request, answer, error);
     }
     if (status != MG_OK) {
         return status;
@@ -162,4 +173,18 @@ enum mg_status token_keys_attributes(const struct token_store *tokens, const str
     OPENSSL_free(der);
     return is_same ? MG_OK
                    : mg_error_set(error, MG_DENIED, "token %s has another public key under this id", key->info.holder);
+}
+
+enum mg_status token_keys_identity(const struct token_store *tokens, const struct keystore_key *key,
+                                   struct token_answer *answer, struct wire_token_identity *out, const char **module,
+                                   struct mg_error *error)
+{
+    size_t place;
+    enum mg_status status = find_place(tokens, key->info.holder, &place, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    *module = token_supervisor_config(tokens->supervisor, place)->module;
+    status = token_supervisor_identity(tokens->supervisor, place, answer, out, error);
+    return status == MG_IO ? MG_AGAIN : status;
 }

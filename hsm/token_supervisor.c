@@ -610,6 +610,11 @@ enum mg_status token_supervisor_identity(struct token_supervisor *supervisor, si
     return MG_OK;
 }
 
+const struct token_config *token_supervisor_config(const struct token_supervisor *supervisor, size_t place)
+{
+    return supervisor->tokens[place].config;
+}
+
 const struct token_supervisor_counters *token_supervisor_counters(const struct token_supervisor *supervisor,
                                                                   size_t place)
 {

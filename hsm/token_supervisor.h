@@ -72,6 +72,9 @@ MG_MUST_USE enum mg_status token_supervisor_identity(struct token_supervisor *su
                                                      struct token_answer *out, struct wire_token_identity *identity,
                                                      struct mg_error *error);
 
+/* token_supervisor_config returns the configuration of the token at |place|. Any thread. */
+const struct token_config *token_supervisor_config(const struct token_supervisor *supervisor, size_t place);
+
 /* token_supervisor_counters returns the counters of the token at |place|. Any thread. */
 const struct token_supervisor_counters *token_supervisor_counters(const struct token_supervisor *supervisor,
                                                                   size_t place);

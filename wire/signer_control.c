@@ -11,12 +11,13 @@
  *     MAKE_KEY                            purpose u8, key type u8, token 16, label behind a u8, holder behind a u8
  *     MAKE_CSR                            key id 16, digest u8, pathLen + 1 u8, each attribute behind a u16
  *     INSTALL                             key id 16, chain
+ *     ATTEST                              key id 16, nonce 32
  *   reply    version u8, call | 0x80 u8, id u64, status u8
  *     any status but OK                   text behind a u16
  *     LIST                                key id 16, purpose u8, origin u8, key type u8, created u64, installed u8,
  *                                         label behind a u8, chain, holder behind a u8
  *     MAKE_KEY                            key id 16
- *     PUBLIC_KEY, MAKE_CSR                DER behind a u16
+ *     PUBLIC_KEY, MAKE_CSR, ATTEST        DER, or text, behind a u16
  *
  * A chain is the count u8 and each certificate behind a u16.
  */
@@ -39,6 +40,7 @@ const char *wire_control_call_name(enum wire_control_call call)
         [WIRE_CONTROL_INSTALL] = "install",
         [WIRE_CONTROL_REMOVE] = "remove",
         [WIRE_CONTROL_DESTROY] = "destroy",
+        [WIRE_CONTROL_ATTEST] = "attest",
     };
     return call >= WIRE_CONTROL_LIST && call <= WIRE_CONTROL_LAST_CALL ? names[call] : "unknown";
 }
@@ -48,7 +50,7 @@ const char *wire_control_status_name(enum wire_control_status status)
     static const char *const names[WIRE_CONTROL_NUM_STATUSES] = {
         [WIRE_CONTROL_OK] = "ok",         [WIRE_CONTROL_INVALID] = "invalid", [WIRE_CONTROL_NOT_FOUND] = "not_found",
         [WIRE_CONTROL_EXISTS] = "exists", [WIRE_CONTROL_DENIED] = "denied",   [WIRE_CONTROL_LIMIT] = "limit",
-        [WIRE_CONTROL_FAILED] = "failed",
+        [WIRE_CONTROL_FAILED] = "failed", [WIRE_CONTROL_AWAY] = "away",
     };
     return (unsigned)status < WIRE_CONTROL_NUM_STATUSES ? names[status] : "unknown";
 }
@@ -69,6 +71,7 @@ static const struct {
 } statuses[] = {
     {MG_OK, WIRE_CONTROL_OK},         {MG_INVALID, WIRE_CONTROL_INVALID}, {MG_NOT_FOUND, WIRE_CONTROL_NOT_FOUND},
     {MG_EXISTS, WIRE_CONTROL_EXISTS}, {MG_DENIED, WIRE_CONTROL_DENIED},   {MG_LIMIT, WIRE_CONTROL_LIMIT},
+    {MG_AGAIN, WIRE_CONTROL_AWAY},
 };
 
 enum wire_control_status wire_control_status_of(enum mg_status status)
@@ -311,6 +314,16 @@ static enum mg_status get_install(struct mg_slice *in, struct wire_control_reque
     return get_chain(in, 1, &out->install, error);
 }
 
+static void put_attest(struct mg_buffer *out, const struct wire_control_request *request)
+{
+    mg_buffer_append(out, request->attest.nonce, sizeof(request->attest.nonce));
+}
+
+static enum mg_status get_attest(struct mg_slice *in, struct wire_control_request *out, struct mg_error *error)
+{
+    return mg_slice_copy(in, out->attest.nonce, sizeof(out->attest.nonce)) ? MG_OK : cut_short(error, "the nonce");
+}
+
 static const struct {
     bool has_key_id;
     void (*put)(struct mg_buffer *out, const struct wire_control_request *request);
@@ -323,6 +336,7 @@ static const struct {
     [WIRE_CONTROL_INSTALL] = {true, put_install, get_install},
     [WIRE_CONTROL_REMOVE] = {true, put_nothing, get_nothing},
     [WIRE_CONTROL_DESTROY] = {true, put_nothing, get_nothing},
+    [WIRE_CONTROL_ATTEST] = {true, put_attest, get_attest},
 };
 
 void wire_control_encode_request(struct mg_buffer *out, const struct wire_control_request *request)
@@ -464,7 +478,7 @@ static const struct {
     [WIRE_CONTROL_LIST] = {put_listed, get_listed},          [WIRE_CONTROL_MAKE_KEY] = {put_made, get_made},
     [WIRE_CONTROL_PUBLIC_KEY] = {put_der, get_der},          [WIRE_CONTROL_MAKE_CSR] = {put_der, get_der},
     [WIRE_CONTROL_INSTALL] = {put_no_result, get_no_result}, [WIRE_CONTROL_REMOVE] = {put_no_result, get_no_result},
-    [WIRE_CONTROL_DESTROY] = {put_no_result, get_no_result},
+    [WIRE_CONTROL_DESTROY] = {put_no_result, get_no_result}, [WIRE_CONTROL_ATTEST] = {put_der, get_der},
 };
 
 void wire_control_encode_reply(struct mg_buffer *out, const struct wire_control_reply *reply)

@@ -10,7 +10,7 @@
  *   KILL     place u8
  *   EXITED   place u8, wait status u32
  *   READY    version u8, status u8, rv u32; unless OK text behind a u16, else
- *            sessions u8, rate u32, six texts behind a u8 each, three versions of two u8
+ *            sessions u8, rate u32, six texts behind a u8 each, three versions of two u8, hardware slot u8
  *   CALL     call u8, id u64
  *     PUBLIC_KEY, ATTRIBUTES, DESTROY   key id 16
  *     MAKE_KEY                          key id 16, key type u8, label behind a u8
@@ -372,12 +372,14 @@ static void put_identity(struct mg_buffer *out, const struct wire_token_identity
     for (size_t i = 0; i < NUM_IDENTITY_VERSIONS; i++) {
         mg_buffer_append(out, versions[i], 2);
     }
+    mg_buffer_append_u8(out, identity->is_hardware_slot ? 1 : 0);
 }
 
 static enum mg_status get_identity(struct mg_slice *in, struct wire_token_identity *out, struct mg_error *error)
 {
     struct mg_slice *texts[NUM_IDENTITY_TEXTS];
     uint8_t *versions[NUM_IDENTITY_VERSIONS];
+    unsigned is_hardware_slot = 0;
     enum mg_status status = MG_OK;
     identity_parts(out, texts, versions);
     for (size_t i = 0; status == MG_OK && i < NUM_IDENTITY_TEXTS; i++) {
@@ -388,6 +390,10 @@ static enum mg_status get_identity(struct mg_slice *in, struct wire_token_identi
             status = cut_short(error, "a version");
         }
     }
+    if (status == MG_OK) {
+        status = get_number(in, "hardware slot", 0, 1, &is_hardware_slot, error);
+    }
+    out->is_hardware_slot = is_hardware_slot == 1;
     return status;
 }
 

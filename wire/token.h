@@ -28,7 +28,7 @@
 
 #include "wire/signer.h"
 
-#define WIRE_TOKEN_VERSION 1
+#define WIRE_TOKEN_VERSION 2
 /* The largest packet either side sends or accepts. */
 #define WIRE_TOKEN_MAX_PACKET (64 * 1024)
 /* Digests in a SIGN packet. */
@@ -106,12 +106,13 @@ struct wire_token_exited {
 
 /* The child */
 
-/* Who a token is: what C_GetInfo and C_GetTokenInfo say, as UTF-8 without control characters. */
+/* Who a token is: what C_GetInfo, C_GetSlotInfo and C_GetTokenInfo say, as UTF-8 without control characters. */
 struct wire_token_identity {
     struct mg_slice module;       /* library description */
     struct mg_slice module_maker; /* its manufacturer */
     struct mg_slice label, maker, model, serial;
     uint8_t module_version[2], hardware_version[2], firmware_version[2]; /* major, minor */
+    bool is_hardware_slot;                                               /* CKF_HW_SLOT (C_GetSlotInfo) */
 };
 
 struct wire_token_ready {

@@ -5,7 +5,7 @@
 
 #include "base/utf8.h"
 #include "hsm/token/signature.h"
-#include "hsm/token_attributes.h"
+#include "wire/token_attributes.h"
 
 /* struct call is one under way, and what its reply borrows from. */
 struct call {

@@ -2,7 +2,7 @@
 /*
  * What the signer's supervisor may ask of a token process (wire/token.h, CALL), done on the managing session. Keys are
  * made so that a repeated call finds what the first one made, and kept only if the token says of them what it must
- * (hsm/token_attributes.h). One thread.
+ * (wire/token_attributes.h). One thread.
  */
 #ifndef MINTGATE_HSM_TOKEN_SERVICE_H
 #define MINTGATE_HSM_TOKEN_SERVICE_H

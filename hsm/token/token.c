@@ -157,6 +157,17 @@ static enum wire_token_status find(struct token *token, const char *module, cons
     return status;
 }
 
+static enum wire_token_status read_slot(struct token *token, struct token_error *error)
+{
+    CK_SLOT_INFO info;
+    CK_RV rv = token->functions->C_GetSlotInfo(token->slot, &info);
+    if (rv != CKR_OK) {
+        return token_error_set(error, WIRE_TOKEN_NO_TOKEN, rv, "C_GetSlotInfo");
+    }
+    token->identity.is_hardware_slot = (info.flags & CKF_HW_SLOT) != 0;
+    return WIRE_TOKEN_OK;
+}
+
 static enum wire_token_status read_token(struct token *token, struct token_error *error)
 {
     CK_TOKEN_INFO info;
@@ -215,6 +226,9 @@ enum wire_token_status token_open(struct token *token, const char *module, const
     }
     if (status == WIRE_TOKEN_OK) {
         status = find(token, module, name, error);
+    }
+    if (status == WIRE_TOKEN_OK) {
+        status = read_slot(token, error);
     }
     if (status == WIRE_TOKEN_OK) {
         status = read_token(token, error);

@@ -3,9 +3,13 @@
  * A PKCS#11 module for tests that stands in front of another one and misbehaves when it is told to.
  *
  *   MINTGATE_FAULT_MODULE  path of the module behind it
- *   MINTGATE_FAULT_FILE    what to do; read at each call, so that a test can change it while the token is in use;
- * lines:
+ *   MINTGATE_FAULT_FILE    what to do; read at each call, so that a test can change it while the token is in use
  *
+ * Where the first is not set both are in the directory in which this module was found, as real.so and faults: links to
+ * it in several directories are modules of which each fails for itself. SoftHSM2 then finds its own configuration there
+ * too, as softhsm2.conf.
+ *
+ * The lines of the file:
  *
  *     FUNCTION delay MS   call the real one MS milliseconds later
  *     FUNCTION fail RV    return RV (hexadecimal) instead
@@ -13,11 +17,13 @@
  *     FUNCTION crash      write to address zero
  *     FUNCTION wrong      call the real one and flip a bit of the signature (C_Sign)
  *     FUNCTION flags F    set these flags, hexadecimal, in CK_TOKEN_INFO (C_GetTokenInfo)
+ *     CKA_TYPE set N      say of this attribute, both hexadecimal, that it is N (C_GetAttributeValue)
  *
  * Each C_Login adds a byte to the file named like that one with ".logins" behind, so that a test can count them.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <p11-kit/pkcs11.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +36,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list);
 
 static CK_FUNCTION_LIST *real;
 static CK_FUNCTION_LIST patched;
+static char module_path[PATH_MAX], fault_path[PATH_MAX];
 
 struct fault {
     char action[16];
@@ -40,8 +47,7 @@ struct fault {
 static struct fault find_fault(const char *function)
 {
     struct fault none = {.action = ""};
-    const char *path = getenv("MINTGATE_FAULT_FILE");
-    FILE *file = path != NULL ? fopen(path, "re") : NULL;
+    FILE *file = fopen(fault_path, "re");
     char line[128];
     while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
         struct fault fault = none;
@@ -96,12 +102,11 @@ static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK
 
 static void count_login(void)
 {
-    char path[1024];
-    const char *base = getenv("MINTGATE_FAULT_FILE");
-    if (base == NULL) {
+    char path[PATH_MAX + sizeof(".logins")];
+    if (fault_path[0] == '\0') {
         return;
     }
-    snprintf(path, sizeof(path), "%s.logins", base);
+    snprintf(path, sizeof(path), "%s.logins", fault_path);
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd >= 0) {
         (void)!write(fd, "x", 1);
@@ -138,6 +143,32 @@ static CK_RV get_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO *info)
     return misbehave(&fault, &rv) ? rv : real->C_GetSessionInfo(session, info);
 }
 
+/* lie overwrites the value of |attribute| if it is to be another. */
+static void lie(CK_ATTRIBUTE *attribute)
+{
+    char name[32];
+    snprintf(name, sizeof(name), "CKA_%lx", attribute->type);
+    struct fault fault = find_fault(name);
+    if (strcmp(fault.action, "set") != 0 || attribute->pValue == NULL) {
+        return;
+    }
+    if (attribute->ulValueLen == sizeof(CK_BBOOL)) {
+        *(CK_BBOOL *)attribute->pValue = (CK_BBOOL)fault.number;
+    } else if (attribute->ulValueLen == sizeof(CK_ULONG)) {
+        memcpy(attribute->pValue, &(CK_ULONG){fault.number}, sizeof(CK_ULONG));
+    }
+}
+
+static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes,
+                                 unsigned long count)
+{
+    CK_RV rv = real->C_GetAttributeValue(session, object, attributes, count);
+    for (unsigned long i = 0; rv == CKR_OK && i < count; i++) {
+        lie(&attributes[i]);
+    }
+    return rv;
+}
+
 static CK_RV sign(CK_SESSION_HANDLE session, unsigned char *data, unsigned long data_len, unsigned char *signature,
                   unsigned long *signature_len)
 {
@@ -171,10 +202,28 @@ static CK_RV get_function_list(CK_FUNCTION_LIST **list)
     return C_GetFunctionList(list);
 }
 
+/* find_paths says where the module behind this one is, and what to do. */
+static void find_paths(void)
+{
+    Dl_info self;
+    char conf[PATH_MAX];
+    const char *module = getenv("MINTGATE_FAULT_MODULE"), *faults = getenv("MINTGATE_FAULT_FILE");
+    if (module != NULL) {
+        snprintf(module_path, sizeof(module_path), "%s", module);
+        snprintf(fault_path, sizeof(fault_path), "%s", faults != NULL ? faults : "");
+    } else if (dladdr(&real, &self) != 0 && strrchr(self.dli_fname, '/') != NULL) {
+        int len = (int)(strrchr(self.dli_fname, '/') - self.dli_fname);
+        snprintf(module_path, sizeof(module_path), "%.*s/real.so", len, self.dli_fname);
+        snprintf(fault_path, sizeof(fault_path), "%.*s/faults", len, self.dli_fname);
+        snprintf(conf, sizeof(conf), "%.*s/softhsm2.conf", len, self.dli_fname);
+        setenv("SOFTHSM2_CONF", conf, 1);
+    }
+}
+
 __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
 {
-    const char *path = getenv("MINTGATE_FAULT_MODULE");
-    void *library = path != NULL ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+    find_paths();
+    void *library = dlopen(module_path, RTLD_NOW | RTLD_LOCAL);
     void *symbol = library != NULL ? dlsym(library, "C_GetFunctionList") : NULL;
     CK_C_GetFunctionList get_real;
     memcpy(&get_real, &symbol, sizeof(symbol));
@@ -188,6 +237,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST 
     patched.C_Login = login;
     patched.C_GetTokenInfo = get_token_info;
     patched.C_GetSessionInfo = get_session_info;
+    patched.C_GetAttributeValue = get_attribute_value;
     patched.C_Sign = sign;
     patched.C_GenerateKeyPair = generate_key_pair;
     *list = &patched;

@@ -40,12 +40,13 @@ static enum mg_status ask(const char *call_name, struct mg_error *why)
 /* ---- the signer ---- */
 
 enum mg_status signer_client_make_key(struct signer_client *client, enum wire_key_type type,
-                                      const struct wire_control_token *token, const char *label,
+                                      const struct wire_control_token *token, const char *label, const char *holder,
                                       struct wire_key_id *out, struct mg_error *why)
 {
     (void)client;
     (void)type;
     (void)label;
+    (void)holder;
     _Static_assert(sizeof(out->bytes) <= sizeof(token->bytes), "a key is known by its token");
     memcpy(out->bytes, token->bytes, sizeof(out->bytes));
     made_key = *out;
@@ -88,6 +89,18 @@ enum mg_status signer_client_make_csr(struct signer_client *client, const struct
     (void)wanted;
     mg_buffer_append_text(der, "a CSR");
     return ask("make_csr", why);
+}
+
+/* Of no test here: the attestation of a token's key is tested with a token (tests/integration/test_custom_hsm.py). */
+enum mg_status signer_client_attest(struct signer_client *client, const struct wire_key_id *key_id,
+                                    const uint8_t nonce[WIRE_CONTROL_NONCE_LEN], struct mg_buffer *text,
+                                    struct mg_error *why)
+{
+    (void)client;
+    (void)key_id;
+    (void)nonce;
+    (void)text;
+    return ask("attest", why);
 }
 
 enum mg_status signer_client_install(struct signer_client *client, const struct wire_key_id *key_id,

@@ -114,6 +114,22 @@ static void test_each_call_accepts_keys_for_minting_alone(void **state)
     }
 }
 
+/* A key of this process has nobody who could say anything of it; those of other purposes do not sign it either. That
+ * one which a token holds does is shown with a token (tests/integration/test_custom_hsm.py). */
+static void test_only_what_a_token_holds_is_attested(void **state)
+{
+    (void)state;
+    for (int purpose = KEY_PURPOSE_FIRST; purpose <= KEY_PURPOSE_LAST; purpose++) {
+        struct wire_key_id id = key_of((enum key_purpose)purpose);
+        struct wire_control_request request = request_for(WIRE_CONTROL_ATTEST, &id, NULL);
+        struct wire_control_reply reply = ask(&request);
+        const char *why =
+            purpose == KEY_MINTING ? "key id: no token holds this key" : "key id: attest is not for a key";
+        assert_int_equal(reply.status, WIRE_CONTROL_DENIED);
+        assert_memory_equal(reply.text.data, why, strlen(why));
+    }
+}
+
 static void test_a_made_key_is_as_it_was_wished(void **state)
 {
     (void)state;
@@ -223,6 +239,7 @@ int main(void)
     mg_log_init("test", MG_LOG_ERROR);
     const struct CMUnitTest tests[] = {
         SERVICE_TEST(test_each_call_accepts_keys_for_minting_alone),
+        SERVICE_TEST(test_only_what_a_token_holds_is_attested),
         SERVICE_TEST(test_a_made_key_is_as_it_was_wished),
         SERVICE_TEST(test_a_full_keystore_is_a_limit),
         SERVICE_TEST(test_what_is_no_request_is_not_answered),

@@ -22,9 +22,9 @@
 #include "hsm/token/calibration.h"
 #include "hsm/token/launcher.h"
 #include "hsm/token/workers.h"
-#include "hsm/token_attributes.h"
 #include "temp_dir.h"
 #include "token_fixture.h"
+#include "wire/token_attributes.h"
 
 #define PATIENCE_MS 60000
 #define NUM_LANES 2

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "hsm/token_attributes.h"
 #include "hsm/token_state.h"
+#include "wire/token_attributes.h"
 
 #define START UINT64_C(1000000000000)
 

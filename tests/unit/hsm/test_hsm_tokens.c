@@ -425,7 +425,7 @@ static void test_wrong_pin_is_tried_once_until_it_changes(void **state)
     sleep(4); /* twice as long as between two looks at the file, many times the first pauses */
     assert_int_equal(fault_num_logins(), 1);
     struct wire_control_request wish = wish_of("faulty", WIRE_KEY_EC_P256, 1);
-    assert_int_equal(ask(&wish), WIRE_CONTROL_FAILED);
+    assert_int_equal(ask(&wish), WIRE_CONTROL_AWAY);
     write_pin(TOKEN_PIN);
     wait_until_up("faulty");
     assert_int_equal(fault_num_logins(), 2);

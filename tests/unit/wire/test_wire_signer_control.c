@@ -139,6 +139,14 @@ static void test_calls_on_a_key_name_it_and_nothing_else(void **state)
     }
 }
 
+static void test_attest_round_trip(void **state)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_ATTEST, .id = 8, .key_id = key_id_of(0xa1)};
+    memset(request.attest.nonce, 0x5a, sizeof(request.attest.nonce));
+    struct wire_control_request got = round_trip(*state, &request);
+    assert_memory_equal(got.attest.nonce, request.attest.nonce, sizeof(got.attest.nonce));
+}
+
 static void test_make_key_round_trip(void **state)
 {
     struct mg_buffer *packet = *state;
@@ -313,7 +321,8 @@ static void test_results_round_trip(void **state)
     struct wire_control_reply made = {.call = WIRE_CONTROL_MAKE_KEY, .id = 11, .made = key_id_of(0xe5)};
     struct wire_key_id got = reply_round_trip(packet, &made).made;
     assert_memory_equal(&got, &made.made, sizeof(got));
-    static const enum wire_control_call with_der[] = {WIRE_CONTROL_PUBLIC_KEY, WIRE_CONTROL_MAKE_CSR};
+    static const enum wire_control_call with_der[] = {WIRE_CONTROL_PUBLIC_KEY, WIRE_CONTROL_MAKE_CSR,
+                                                      WIRE_CONTROL_ATTEST};
     for (size_t i = 0; i < MG_ARRAY_LEN(with_der); i++) {
         struct wire_control_reply reply = {.call = with_der[i], .id = 12, .der = mg_slice_of_text("der")};
         assert_slice(reply_round_trip(packet, &reply).der, "der");
@@ -397,6 +406,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PACKET_TEST(test_calls_on_a_key_name_it_and_nothing_else),
+        PACKET_TEST(test_attest_round_trip),
         PACKET_TEST(test_make_key_round_trip),
         PACKET_TEST(test_labels_have_at_most_64_bytes),
         PACKET_TEST(test_make_csr_round_trip),

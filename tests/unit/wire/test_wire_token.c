@@ -182,13 +182,15 @@ static void test_ready_tells_who_the_token_is(void **state)
                                                   .model = mg_slice_of_text("v2"),
                                                   .serial = mg_slice_of_text("0123"),
                                                   .module_version = {2, 6},
-                                                  .firmware_version = {1, 9}};
+                                                  .firmware_version = {1, 9},
+                                                  .is_hardware_slot = true};
     wire_token_encode_ready(packet, &ready);
     assert_int_equal(wire_token_decode_ready(mg_buffer_slice(packet), &got, NULL), MG_OK);
     assert_true(got.num_sessions == 2 && got.rate == 31000);
     assert_slice(got.identity.module, "SoftHSM");
     assert_slice(got.identity.serial, "0123");
     assert_int_equal(got.identity.firmware_version[1], 9);
+    assert_true(got.identity.is_hardware_slot);
     check(packet, "ready");
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "hsm/token_attributes.h"
+#include "wire/token_attributes.h"
 
 enum mg_status token_attributes_check(const struct wire_token_attributes *attributes, struct mg_error *error)
 {

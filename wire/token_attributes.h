@@ -3,8 +3,8 @@
  * What a CA key on a token must be like: made there, and never to leave it (PKCS#11 v2.40 base, section 4.9). One
  * table, for the process that makes keys and for whoever judges evidence of them. Pure: any thread.
  */
-#ifndef MINTGATE_HSM_TOKEN_ATTRIBUTES_H
-#define MINTGATE_HSM_TOKEN_ATTRIBUTES_H
+#ifndef MINTGATE_WIRE_TOKEN_ATTRIBUTES_H
+#define MINTGATE_WIRE_TOKEN_ATTRIBUTES_H
 
 #include "wire/token.h"
 
