@@ -45,6 +45,7 @@ static const struct row {
     [WIRE_CONTROL_INSTALL] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
     [WIRE_CONTROL_REMOVE] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
     [WIRE_CONTROL_DESTROY] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
+    [WIRE_CONTROL_ATTEST] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
 };
 
 /* And what the engine's one call with a key answers. */
@@ -195,6 +196,9 @@ static bool write_request(struct wire_control_request *out, enum wire_control_ca
         out->make_csr = (struct wire_control_make_csr){.digest = WIRE_CSR_SHA256, .path_len = 0};
         out->make_csr.subject[WIRE_SUBJECT_CN] = mg_slice_of_text("Corp CA");
         return true;
+    case WIRE_CONTROL_ATTEST:
+        memset(out->attest.nonce, 0x5a, sizeof(out->attest.nonce));
+        return true;
     case WIRE_CONTROL_INSTALL:
         out->install.certificates[0] = mg_buffer_slice(&subject->certificate);
         out->install.certificates[1] = mg_buffer_slice(&subject->root);
@@ -210,6 +214,18 @@ static bool ends_a_key(enum wire_control_call call)
     return call == WIRE_CONTROL_REMOVE || call == WIRE_CONTROL_DESTROY;
 }
 
+/* The calls that are about the token that holds a key: denied, whatever its purpose, where none does. */
+static bool needs_a_token(enum wire_control_call call)
+{
+    return call == WIRE_CONTROL_ATTEST;
+}
+
+static enum wire_control_status expected_of(enum wire_control_call call, const struct subject *subject)
+{
+    bool lacks_token = needs_a_token(call) && subject->holder[0] == '\0';
+    return lacks_token ? DENIED : control_rows[call].expected[subject->purpose];
+}
+
 static void make_call(enum wire_control_call call, const struct subject *subject)
 {
     struct wire_control_request request;
@@ -220,7 +236,7 @@ static void make_call(enum wire_control_call call, const struct subject *subject
     if (!control_rows[call].is_known) {
         fail_msg("%s has no row in the matrix", name);
     }
-    enum wire_control_status expected = control_rows[call].expected[subject->purpose], status = ask(&request);
+    enum wire_control_status expected = expected_of(call, subject), status = ask(&request);
     if (status != expected) {
         fail_msg("%s with a key for %s (%s): %s, not %s", name, key_purpose_name(subject->purpose), where,
                  wire_control_status_name(status), wire_control_status_name(expected));
