@@ -98,6 +98,11 @@ class Hsm:
                         found[token] = pid
         return found
 
+    def is_older(self, token, when):
+        """Whether the token's process was started before |when|, of CLOCK_BOOTTIME (proc(5), field 22 of stat)."""
+        stat = pathlib.Path(f"/proc/{self.processes()[token]}/stat").read_text()
+        return int(stat.rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK") < when
+
 
 def _children(pid):
     return [int(word) for word in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
