@@ -71,9 +71,9 @@ class Hsm:
             self.tell_pin(token)
 
     def metrics(self):
-        """The signer's samples: name with labels to number."""
+        """The signer's samples: name with labels to number; empty while it does not answer."""
         text = run("curl", "-sS", "--unix-socket", self.lab.env["SIGNER_METRICS_SOCKET"],
-                   "http://localhost/metrics").stdout
+                   "http://localhost/metrics", check=False).stdout
         samples = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, value in samples}
 
@@ -82,7 +82,7 @@ class Hsm:
 
     def is_up(self, *tokens):
         metrics = self.metrics()
-        return all(metrics[f'mintgate_hsm_token_mode{{token="{token}"}}'] == 0 for token in tokens)
+        return all(metrics.get(f'mintgate_hsm_token_mode{{token="{token}"}}') == 0 for token in tokens)
 
     def wait_up(self, *tokens, seconds=40):
         wait_until(lambda: self.is_up(*(tokens or TOKENS)), seconds, "the tokens' being up")
@@ -97,6 +97,11 @@ class Hsm:
                     if str(self.directory / token) in command:
                         found[token] = pid
         return found
+
+    def is_older(self, token, when):
+        """Whether the token's process was started before |when|, of CLOCK_BOOTTIME (proc(5), field 22 of stat)."""
+        stat = pathlib.Path(f"/proc/{self.processes()[token]}/stat").read_text()
+        return int(stat.rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK") < when
 
 
 def _children(pid):

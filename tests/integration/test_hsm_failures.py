@@ -20,7 +20,9 @@ from tlskit import configured, counting, edited, s_client
 
 ALONE, PAIRED, PARTNER = "europe", "global-1", "global-2"
 FAULTY = (ALONE, PAIRED)
-SHORT, LONG = 1, 60  # deadlines of tokens, in seconds: which a token that hangs exceeds, and none else however slow
+# Deadlines of tokens, in seconds: one that a slow machine may exceed too, so that nothing is said of when, and one that
+# nothing exceeds.
+SHORT, LONG = 1, 60
 NUM_WARM = 10
 RATE = 12  # of each load; a half is for names that nobody has asked for before
 BURST = 80  # new names, more than a token may fail in a row
@@ -41,9 +43,9 @@ class Group(typing.NamedTuple):
         return [*self.warm(), "--random-names", "--fresh", f"n{next(_numbers)}x%d.{self.word}.fresh.lab.test",
                 "--fresh-percent", 50, "--rate", RATE, "--connections", 1000000, "--in-flight", 1000]
 
-    def burst(self):
-        return ["--name", f"b{next(_numbers)}x%d.{self.word}.fresh.lab.test", "--range", f"1-{BURST}",
-                "--in-flight", BURST]
+    def burst(self, num):
+        return ["--name", f"b{next(_numbers)}x%d.{self.word}.fresh.lab.test", "--range", f"1-{num}",
+                "--in-flight", num]
 
 
 # ---- the lab ----
@@ -126,15 +128,18 @@ class Episode:
 
     def __init__(self, lab, hsm, groups, roots, directory):
         self.lab, self.hsm, self.groups, self.roots, self.directory = lab, hsm, groups, roots, directory
-        self.bursts = {}
+        self.results = collections.Counter()  # of all but the loads
 
-    def burst(self, group):
-        self.bursts[group.word] = self.lab.loadgen(*group.burst(), cafile=self.roots)["results"]
-        return self.bursts[group.word]
+    def burst(self, group, num=BURST):
+        """The results of as many new names at one time."""
+        results = self.lab.loadgen(*group.burst(num), cafile=self.roots)["results"]
+        self.results.update(results)
+        return results
 
     @contextlib.contextmanager
     def load(self, deadline):
-        """While a token fails; whoever mends it calls mended()."""
+        """While tokens fail and recover."""
+        self.deadline = deadline
         new_signer(self.lab, self.hsm, deadline)
         for group in self.groups:
             assert self.lab.loadgen(*group.warm(), cafile=self.roots)["results"] == {"ok": NUM_WARM}
@@ -152,17 +157,25 @@ class Episode:
         before = self.counts["minted"]
         wait_until(lambda: self.counts["minted"] >= before + num, 30, f"{num} new leaves")
 
-    def mended(self, seconds_to_find_out=0):
+    def mend(self, *tokens):
+        for token in tokens:
+            self.hsm.fault(token)
+        self.mended_at = time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def await_recovery(self):
+        """Waits until all tokens are up and a new name is served by the one that was alone, as it must be then on. A
+        process that was there before it was mended may have met its end already, and not ended yet."""
         self.hsm.wait_up()
-        if seconds_to_find_out:
-            time.sleep(seconds_to_find_out)
+        if any(self.hsm.is_older(token, self.mended_at) for token in FAULTY):
+            time.sleep(SHORT + 1)
             self.hsm.wait_up()
-        self.recovered = time.monotonic()
+        wait_until(lambda: self.burst(self.groups[0], 1) == {"ok": 1}, what="a new name that is served")
+        self.recovered, self.processes = time.monotonic(), self.hsm.processes()
 
 
 def assert_as_promised(episode):
     """The one alone fails from the first failure to the recovery, with an alert, and counted; nobody else does."""
-    results = collections.Counter()
+    results = episode.results
     for group in episode.groups:
         handshakes = episode.handshakes[group.word]
         wrong = failed(handshakes)
@@ -170,9 +183,9 @@ def assert_as_promised(episode):
         assert group.word == "alone" or wrong == []
         assert {one.result for one in wrong} <= {REFUSED}
         assert not [one for one in wrong if one.name.startswith("warm")]
-        assert all(one.began < episode.recovered and one.intended + one.latency > episode.struck for one in wrong)
+        untimely = [one for one in wrong if one.intended + one.latency < episode.struck or one.began > episode.recovered]
+        assert untimely == [] or episode.deadline == SHORT, (episode.struck, episode.recovered)
         results.update(one.result for one in handshakes)
-        results.update(episode.bursts.get(group.word, {}))
     counts = episode.counts
     assert counts["ways_out"].get("minting_failed", 0) == results[REFUSED]  # and late packets of what has ended
     assert counts["sessions"] == {"intercepted": results["ok"], "minting_failed": results[REFUSED]}
@@ -185,6 +198,7 @@ def assert_nobody_else_restarted(episode):
     assert episode.lab.signer_pid() == before.signer
     assert now[PARTNER] == before.processes[PARTNER]
     assert all(now[token] != before.processes[token] for token in FAULTY)
+    assert now == episode.processes or episode.deadline == SHORT
 
 
 @pytest.fixture
@@ -210,9 +224,8 @@ def test_a_token_that(hsm, groups, episode, faults):
         assert episode.burst(paired) == {"ok": BURST}
         for token in FAULTY:
             wait_until(lambda: episode.before.grown(token, "exits_total") > 0, 30, "the end of its process")
-        for token in FAULTY:
-            hsm.fault(token)
-        episode.mended(seconds_to_find_out=SHORT + 0.5 if hangs else 0)
+        episode.mend(*FAULTY)
+        episode.await_recovery()
     assert_as_promised(episode)
     assert_nobody_else_restarted(episode)
     before = episode.before
@@ -235,12 +248,12 @@ def test_a_token_that_refuses_its_pin(hsm, groups, episode):
         assert episode.burst(paired) == {"ok": BURST}
         for token in FAULTY:
             wait_until(lambda: episode.before.grown(token, "refused_pins_total") >= 1, 30, "the refusal")
-            hsm.fault(token)
+        episode.mend(*FAULTY)
         assert [episode.before.tried_pins(token) for token in FAULTY] == [1, 0]
         hsm.change_pin(PAIRED)
         for token in FAULTY:
             hsm.tell_pin(token)
-        episode.mended()
+        episode.await_recovery()
     assert_as_promised(episode)
     assert_nobody_else_restarted(episode)
     assert [episode.before.tried_pins(token) for token in FAULTY] == [2, 1]
