@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The subcommands of mintgate-bench: each starts the helpers that it needs and adds its groups. */
+#ifndef MINTGATE_BENCH_SUBCOMMANDS_H
+#define MINTGATE_BENCH_SUBCOMMANDS_H
+
+#include "bench/measure.h"
+
+/* subcommand_hsm: leaves minted over the engine's socket, by a signer on a PKCS#11 token, beside C_Sign itself. The
+ * mintgate-signer's threads sign on 1 to |max_sessions| sessions. */
+MG_MUST_USE enum mg_status subcommand_hsm(struct bench *bench, unsigned max_sessions, struct mg_error *error);
+
+/* subcommand_mint: certificates by issuer's key and by backend, inside the signer and from the engine's side, beside
+ * the library's signatures alone; and one X509_sign each. */
+MG_MUST_USE enum mg_status subcommand_mint(struct bench *bench, struct mg_error *error);
+
+#endif
