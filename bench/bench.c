@@ -23,6 +23,7 @@
 
 static struct bench bench;
 static unsigned max_sessions;
+static const char *only_issuer;
 
 static enum mg_status run_hsm(struct mg_error *error)
 {
@@ -31,13 +32,18 @@ static enum mg_status run_hsm(struct mg_error *error)
 
 static enum mg_status run_mint(struct mg_error *error)
 {
-    return subcommand_mint(&bench, error);
+    return subcommand_mint(&bench, only_issuer, error);
+}
+
+static enum mg_status run_hello(struct mg_error *error)
+{
+    return subcommand_hello(&bench, error);
 }
 
 static const struct {
     const char *name;
     enum mg_status (*run)(struct mg_error *error);
-} subcommands[] = {{"hsm", run_hsm}, {"mint", run_mint}};
+} subcommands[] = {{"hsm", run_hsm}, {"mint", run_mint}, {"hello", run_hello}};
 
 static const char usage[] =
     "usage: mintgate-bench SUBCOMMAND [OPTION...]\n"
@@ -45,10 +51,12 @@ static const char usage[] =
     "\n"
     "  hsm    leaves signed on a PKCS#11 token (SoftHSM2), engine to token, beside C_Sign alone\n"
     "  mint   certificates by issuer and backend, beside the library's signatures alone and X509_sign\n"
+    "  hello  ClientHellos of real clients parsed, as workers do\n"
     "\n"
     "  --rounds N        measure each N times (15)\n"
     "  --milliseconds N  for so long (100)\n"
     "  --sessions N      of a token: from 1 to N (2)\n"
+    "  --issuer TYPE     mint for EC_P256, RSA_2K or RSA_3K alone\n"
     "  --cpu N           keep everything on processor N\n"
     "  --first           come before what else the machine does\n"
     "  --json FILE       write all figures into FILE as well\n";
@@ -137,8 +145,9 @@ int main(int argc, char **argv)
     bool first = false;
     const struct mg_option options[] = {
         {.name = "rounds", .text = &rounds},     {.name = "milliseconds", .text = &milliseconds},
-        {.name = "sessions", .text = &sessions}, {.name = "cpu", .text = &cpu},
-        {.name = "json", .text = &json},         {.name = "first", .given = &first},
+        {.name = "sessions", .text = &sessions}, {.name = "issuer", .text = &only_issuer},
+        {.name = "cpu", .text = &cpu},           {.name = "json", .text = &json},
+        {.name = "first", .given = &first},
     };
     const struct mg_program program = {
         .name = "mintgate-bench", .usage = usage, .options = options, .num_options = MG_ARRAY_LEN(options)};

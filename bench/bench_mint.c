@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench/subcommands.h"
 
+#include <string.h>
+
 #include "bench/machine.h"
 #include "bench/minter_helper.h"
 
@@ -170,13 +172,18 @@ static enum mg_status measure_kind(struct bench *bench, const struct issuer_kind
     return status;
 }
 
-enum mg_status subcommand_mint(struct bench *bench, struct mg_error *error)
+enum mg_status subcommand_mint(struct bench *bench, const char *only, struct mg_error *error)
 {
     struct bench_machine machine;
     enum mg_status status = MG_OK;
     bench_machine_look(&machine);
     for (size_t i = 0; status == MG_OK && i < MG_ARRAY_LEN(kinds); i++) {
-        status = measure_kind(bench, &kinds[i], machine.has_ifma, error);
+        if (only == NULL || strcmp(only, kinds[i].type) == 0) {
+            status = measure_kind(bench, &kinds[i], machine.has_ifma, error);
+        }
+    }
+    if (status == MG_OK && bench->num_groups == 0) {
+        return mg_error_set(error, MG_INVALID, "--issuer: EC_P256, RSA_2K or RSA_3K, not %s", only);
     }
     return status;
 }

@@ -30,7 +30,8 @@ enum bench_value {
 /* struct bench_row is what to measure; it borrows all. */
 struct bench_row {
     const char *name;
-    const char *key; /* of the ratio in the report's flat list; NULL: not there */
+    const char *key;    /* of the ratio in the report's flat list; NULL: not there */
+    const char *ns_key; /* likewise of the nanoseconds of CPU time that one takes */
     enum bench_role role;
     enum bench_cpu cpu;
     enum bench_value value; /* that the aim and the key are about */

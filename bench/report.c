@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
+
 static const char *const role_names[] = {[BENCH_LIMIT] = "limit", [BENCH_OURS] = "ours", [BENCH_BASELINE] = "baseline"};
 
 static const char *const value_keys[BENCH_NUM_VALUES] = {
@@ -157,12 +159,21 @@ static json_t *json_group(const struct bench *bench, const struct bench_group *g
     return json_pack("{s:s, s:o}", "title", group->title, "rows", rows);
 }
 
+static double ns_of_one(const struct bench *bench, const struct bench_group *group, size_t row)
+{
+    double rate = bench_spread_of_row(bench, group, row, BENCH_PER_CPU).median;
+    return rate > 0 ? (double)MG_NS_PER_SECOND / rate : 0;
+}
+
 static void add_ratios(json_t *ratios, const struct bench *bench, const struct bench_group *group)
 {
     for (size_t i = 1; i < group->num_rows; i++) {
         double median = bench_ratio_of_row(bench, group, i, group->rows[i].value).median;
         if (group->rows[i].key != NULL) {
             json_object_set_new(ratios, group->rows[i].key, json_real(median));
+        }
+        if (group->rows[i].ns_key != NULL) {
+            json_object_set_new(ratios, group->rows[i].ns_key, json_real(ns_of_one(bench, group, i)));
         }
     }
 }

@@ -10,7 +10,11 @@
 MG_MUST_USE enum mg_status subcommand_hsm(struct bench *bench, unsigned max_sessions, struct mg_error *error);
 
 /* subcommand_mint: certificates by issuer's key and by backend, inside the signer and from the engine's side, beside
- * the library's signatures alone; and one X509_sign each. */
-MG_MUST_USE enum mg_status subcommand_mint(struct bench *bench, struct mg_error *error);
+ * the library's signatures alone; and one X509_sign each. |only|: for issuers with this type of key alone, as the
+ * configuration calls it; NULL: for each. MG_INVALID if it is none. */
+MG_MUST_USE enum mg_status subcommand_mint(struct bench *bench, const char *only, struct mg_error *error);
+
+/* subcommand_hello: ClientHellos of real clients, from the tree that was built, parsed as workers do. */
+MG_MUST_USE enum mg_status subcommand_hello(struct bench *bench, struct mg_error *error);
 
 #endif
