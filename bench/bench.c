@@ -35,6 +35,11 @@ static enum mg_status run_mint(struct mg_error *error)
     return subcommand_mint(&bench, only_issuer, error);
 }
 
+static enum mg_status run_cache(struct mg_error *error)
+{
+    return subcommand_cache(&bench, error);
+}
+
 static enum mg_status run_hello(struct mg_error *error)
 {
     return subcommand_hello(&bench, error);
@@ -43,7 +48,7 @@ static enum mg_status run_hello(struct mg_error *error)
 static const struct {
     const char *name;
     enum mg_status (*run)(struct mg_error *error);
-} subcommands[] = {{"hsm", run_hsm}, {"mint", run_mint}, {"hello", run_hello}};
+} subcommands[] = {{"hsm", run_hsm}, {"mint", run_mint}, {"cache", run_cache}, {"hello", run_hello}};
 
 static const char usage[] =
     "usage: mintgate-bench SUBCOMMAND [OPTION...]\n"
@@ -51,6 +56,7 @@ static const char usage[] =
     "\n"
     "  hsm    leaves signed on a PKCS#11 token (SoftHSM2), engine to token, beside C_Sign alone\n"
     "  mint   certificates by issuer and backend, beside the library's signatures alone and X509_sign\n"
+    "  cache  lookups in the cache of leaves beside liburcu's table by itself\n"
     "  hello  ClientHellos of real clients parsed, as workers do\n"
     "\n"
     "  --rounds N        measure each N times (15)\n"

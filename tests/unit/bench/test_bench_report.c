@@ -36,6 +36,7 @@ static struct bench bench = {
                 .rows = {{.name = "the limit", .role = BENCH_LIMIT, .num_threads = 1},
                          {.name = "our way",
                           .key = "ours_vs_limit",
+                          .ns_key = "ours_ns",
                           .role = BENCH_OURS,
                           .cpu = BENCH_CPU_WATCHED,
                           .num_threads = 2,
@@ -137,6 +138,7 @@ static void test_the_json_has_the_schema_the_machine_and_each_sample(void **stat
     assert_float_equal(number_at(document, "machine", "processors"), 2, 1e-5);
     assert_float_equal(number_at(document, "method", "rounds"), 3, 1e-5);
     assert_float_equal(number_at(document, "ratios", "ours_vs_limit"), 0.5, 1e-5);
+    assert_float_equal(number_at(document, "ratios", "ours_ns"), 1e9 / 1500, 1);
     const json_t *group = json_array_get(json_object_get(document, "groups"), 0);
     const json_t *rows = json_object_get(group, "rows"), *limit = json_array_get(rows, 0),
                  *ours = json_array_get(rows, 1);
