@@ -110,7 +110,7 @@ static struct cds_lfht *table;
 
 static int node_matches(struct cds_lfht_node *node, const void *key)
 {
-    return memcmp(caa_container_of(node, struct node, node)->key.bytes, key, KEY_LEN) == 0;
+    return memcmp(MG_CONTAINER_OF(node, struct node, node)->key.bytes, key, KEY_LEN) == 0;
 }
 
 static bool find_in_table(const struct key *key)
