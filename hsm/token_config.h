@@ -18,7 +18,7 @@ enum token_pin_source {
 struct token_config {
     char name[TOKEN_MAX_NAME + 1];
     char module[WIRE_TOKEN_MAX_PATH + 1];
-    char token[WIRE_TOKEN_MAX_PATH + 1]; /* label or URI */
+    char token[WIRE_TOKEN_MAX_PATH + 1];    /* label or URI */
     char pin_file[WIRE_TOKEN_MAX_PATH + 1]; /* of TOKEN_PIN_DESCRIPTOR: what errors call it */
     enum token_pin_source pin_source;
     int pin_descriptor; /* of TOKEN_PIN_DESCRIPTOR: of a regular file */

@@ -189,7 +189,7 @@ static void submit(struct minter *minter, uint64_t now_ns)
                            .key_type = LEAF_KEY_EC_P256,
                            .now = mg_clock_wall_seconds(),
                            .done = on_done,
-                           .done_arg = minter};
+                           .arg = minter};
     if (mint_client_submit(minter->client, &job, now_ns, &error) != MG_OK) {
         die(error.text);
     }
