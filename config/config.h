@@ -174,13 +174,14 @@ struct config_cache {
 enum config_region { CONFIG_REGION_GLOBAL, CONFIG_REGION_ASIA, CONFIG_REGION_EUROPE, CONFIG_REGION_US };
 
 /* One PKCS#11 token of the signer. Names are unique; a partner is the name of another token, which may name this one.
- * Exactly one of |pin_file| and |pin_credential| is not empty. */
+ * Exactly one of |pin_file|, |pin_credential| and |pin_descriptor| is not empty or 0. */
 struct config_token {
     const char *name;
     const char *module;
     const char *token;
     const char *pin_file;
     const char *pin_credential;
+    uint64_t pin_descriptor;
     enum config_region region;
     uint64_t sessions; /* 0: found by a calibration */
     const char *partner;

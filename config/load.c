@@ -415,8 +415,12 @@ static enum mg_status check_token(struct loader *loader, const yaml_node_t *node
     if (!mg_utf8_is_label(mg_slice_of_text(token->module)) || !mg_utf8_is_label(mg_slice_of_text(token->token))) {
         return refuse(loader, node, path, "module, token: must be UTF-8 without control characters");
     }
-    if ((token->pin_file[0] != '\0') == (token->pin_credential[0] != '\0')) {
-        return refuse(loader, node, path, "must have one of pin_file and pin_credential");
+    int num_pins = (token->pin_file[0] != '\0') + (token->pin_credential[0] != '\0') + (token->pin_descriptor != 0);
+    if (num_pins != 1) {
+        return refuse(loader, node, path, "must have one of pin_file, pin_credential and pin_descriptor");
+    }
+    if (token->pin_descriptor == 1 || token->pin_descriptor == 2) {
+        return refuse(loader, node, path, "pin_descriptor: must be 3 or more");
     }
     if (strstr(token->token, "pin-value") != NULL || strstr(token->token, "pin-source") != NULL) {
         return refuse(loader, node, path, "token: a URI must not have a PIN");

@@ -329,6 +329,8 @@ const struct config_key config_token_keys[] = {
      "File (0600) with the user PIN in one line. Looked at again when the token has refused it."},
     {"pin_credential", CONFIG_STRING, TOKEN_AT(pin_credential), "", 0, 255, NULL, false,
      "Name of a systemd credential to use instead."},
+    {"pin_descriptor", CONFIG_COUNT, TOKEN_AT(pin_descriptor), "0", 0, 1023, NULL, false,
+     "Or the number, from 3 on, of a descriptor that the signer inherits, of a regular file or memfd."},
     {"region", CONFIG_WORD, TOKEN_AT(region), "GLOBAL", 0, 0, regions, false,
      "Where it is: an intermediate of type CUSTOM_HSM is made on a token of its region."},
     {"sessions", CONFIG_COUNT, TOKEN_AT(sessions), "0", 0, 64, NULL, false,

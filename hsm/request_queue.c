@@ -120,6 +120,45 @@ size_t request_queue_take_ready(struct request_queue *queue, struct leaf_request
     return 0;
 }
 
+/* extract takes what |match| returns true for out of |line| and returns it as a list. */
+static struct leaf_request *extract(struct line *line, bool (*match)(void *arg, const struct leaf_request *request),
+                                    void *arg)
+{
+    struct leaf_request *extracted = NULL, *last = NULL;
+    for (struct leaf_request **link = &line->first; *link != NULL;) {
+        struct leaf_request *request = *link;
+        if (match(arg, request)) {
+            *link = request->next;
+            request->next = extracted;
+            extracted = request;
+            line->count--;
+        } else {
+            last = request;
+            link = &request->next;
+        }
+    }
+    line->last = last;
+    return extracted;
+}
+
+size_t request_queue_remove_if(struct request_queue *queue,
+                               bool (*match)(void *arg, const struct leaf_request *request),
+                               void (*removed)(void *arg, struct leaf_request *request), void *arg)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < WIRE_SIGNER_MAX_ISSUERS; i++) {
+        struct leaf_request *request = extract(&queue->lines[i], match, arg);
+        while (request != NULL) {
+            struct leaf_request *next = request->next;
+            queue->num_waiting--;
+            count++;
+            removed(arg, request);
+            request = next;
+        }
+    }
+    return count;
+}
+
 bool request_queue_share_is_used(const struct request_queue *queue, const struct issuer *issuer)
 {
     return queue->lines[issuer->line].count >= queue->capacity - queue->capacity / 4;

@@ -30,6 +30,12 @@ size_t request_queue_take(struct request_queue *queue, struct leaf_request **out
 size_t request_queue_take_ready(struct request_queue *queue, struct leaf_request **out,
                                 bool (*is_ready)(void *arg, const struct issuer *issuer), void *arg);
 
+/* request_queue_remove_if takes the waiting requests for which |match| returns true out of their lines and gives each
+ * to |removed|, which releases it. It walks all that wait. Returns how many. */
+size_t request_queue_remove_if(struct request_queue *queue,
+                               bool (*match)(void *arg, const struct leaf_request *request),
+                               void (*removed)(void *arg, struct leaf_request *request), void *arg);
+
 /* request_queue_share_is_used tells whether the line of |issuer| is so long that only a quarter of the pool is left to
  * all others: a key that does not get on must not keep the others' requests out. */
 bool request_queue_share_is_used(const struct request_queue *queue, const struct issuer *issuer);

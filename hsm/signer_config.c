@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hsm/signer_config.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -70,15 +71,11 @@ static enum mg_status find_token_program(struct signer_config *out, struct mg_er
 /* Where systemd puts the signer's credentials: for --check, which it does not run. */
 #define CREDENTIALS "/run/credentials/mintgate-signer.service"
 
-/* set_pin_path writes where the PIN of |token| is. */
-static enum mg_status set_pin_path(struct token_config *out, const struct config_token *token, struct mg_error *error)
+static enum mg_status set_pin_credential(struct token_config *out, const struct config_token *token,
+                                         struct mg_error *error)
 {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
-    out->pin_is_credential = token->pin_credential[0] != '\0';
-    if (!out->pin_is_credential) {
-        snprintf(out->pin_file, sizeof(out->pin_file), "%s", token->pin_file);
-        return MG_OK;
-    }
+    out->pin_source = TOKEN_PIN_CREDENTIAL;
     if (strchr(token->pin_credential, '/') != NULL) {
         return mg_error_set(error, MG_INVALID, "signer.tokens: %s: pin_credential: not a name of a credential",
                             token->name);
@@ -89,6 +86,23 @@ static enum mg_status set_pin_path(struct token_config *out, const struct config
                ? MG_OK
                : mg_error_set(error, MG_INVALID, "signer.tokens: %s: pin_credential: its path is too long",
                               token->name);
+}
+
+/* set_pin writes where the PIN of |token| is. */
+static enum mg_status set_pin(struct token_config *out, const struct config_token *token, struct mg_error *error)
+{
+    if (token->pin_credential[0] != '\0') {
+        return set_pin_credential(out, token, error);
+    }
+    out->pin_source = TOKEN_PIN_FILE;
+    snprintf(out->pin_file, sizeof(out->pin_file), "%s", token->pin_file);
+    if (token->pin_descriptor != 0) {
+        out->pin_source = TOKEN_PIN_DESCRIPTOR;
+        out->pin_descriptor = (int)token->pin_descriptor;
+        snprintf(out->pin_file, sizeof(out->pin_file), "descriptor %d", out->pin_descriptor);
+        (void)fcntl(out->pin_descriptor, F_SETFD, FD_CLOEXEC); /* not the tokens' processes', which get the PIN alone */
+    }
+    return MG_OK;
 }
 
 static size_t place_of(const struct config_tokens *tokens, const char *name)
@@ -118,7 +132,7 @@ static enum mg_status take_over_tokens(struct signer_config *out, const struct c
         mine->num_sessions = (unsigned)token->sessions;
         mine->partner = place_of(tokens, token->partner);
         mine->deadline_ns = token->deadline_ns;
-        status = set_pin_path(mine, token, error);
+        status = set_pin(mine, token, error);
     }
     return status == MG_OK && out->num_tokens > 0 ? find_token_program(out, error) : status;
 }

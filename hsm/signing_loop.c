@@ -222,6 +222,14 @@ static enum wire_sign_status status_of_gone(struct signing_loop *loop, const str
     return WIRE_SIGN_BUSY;
 }
 
+/* let_go gives back what a request holds, once it is answered or needs no answer. */
+static void let_go(struct signing_loop *loop, struct leaf_request *request)
+{
+    request->connection->num_requests--;
+    packet_release(request->packet);
+    request_queue_release(loop->queue, request);
+}
+
 /* finish answers a queued request and lets go of it. */
 static void finish(struct signing_loop *loop, struct leaf_request *request, enum wire_sign_status status)
 {
@@ -229,10 +237,8 @@ static void finish(struct signing_loop *loop, struct leaf_request *request, enum
     if (status == WIRE_SIGN_OK) {
         result.signature = mg_slice_of(request->job.signature, request->job.signature_len);
     }
-    request->connection->num_requests--;
     answer(loop, request->connection, &result);
-    packet_release(request->packet);
-    request_queue_release(loop->queue, request);
+    let_go(loop, request);
 }
 
 /* on_job_done is the backend's word that a signature is made, or is not. A token may take its time: of an issuer that
@@ -332,6 +338,43 @@ static void handle_sign(struct signing_loop *loop, struct connection *connection
     packet_release(packet);
 }
 
+/* struct cancellation is a CANCEL packet at work. */
+struct cancellation {
+    struct signing_loop *loop;
+    const struct connection *connection;
+    struct wire_sign_cancel wire;
+};
+
+static bool is_cancelled(void *arg, const struct leaf_request *request)
+{
+    const struct cancellation *cancellation = arg;
+    for (size_t i = 0; request->connection == cancellation->connection && i < cancellation->wire.num_ids; i++) {
+        if (request->id == cancellation->wire.ids[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void drop_cancelled(void *arg, struct leaf_request *request)
+{
+    const struct cancellation *cancellation = arg;
+    let_go(cancellation->loop, request);
+}
+
+/* handle_cancel drops what still waits; what is being signed, or was answered, is the engine's to ignore. */
+static void handle_cancel(struct signing_loop *loop, struct connection *connection, struct mg_slice bytes)
+{
+    struct cancellation cancellation = {.loop = loop, .connection = connection};
+    struct mg_error error;
+    if (wire_signer_decode_cancel(bytes, &cancellation.wire, &error) != MG_OK) {
+        close_broken(loop, connection, error.text);
+        return;
+    }
+    mg_counter_add(&loop->counters.cancelled,
+                   request_queue_remove_if(loop->queue, is_cancelled, drop_cancelled, &cancellation));
+}
+
 static void send_issuers(struct signing_loop *loop, struct connection *connection)
 {
     enum mg_status status = connection_send(connection, mg_buffer_slice(&loop->issuers->packet));
@@ -350,7 +393,7 @@ static void handle_hello(struct signing_loop *loop, struct connection *connectio
         close_broken(loop, connection, error.text);
         return;
     }
-    if (version != WIRE_SIGNER_VERSION) {
+    if (version < WIRE_SIGNER_OLDEST_VERSION || version > WIRE_SIGNER_VERSION) {
         close_broken(loop, connection, "it speaks another version of the protocol");
         return;
     }
@@ -358,7 +401,7 @@ static void handle_hello(struct signing_loop *loop, struct connection *connectio
     send_issuers(loop, connection);
 }
 
-/* handle_packet knows two packets: HELLO, first and once, and then SIGN. */
+/* handle_packet knows three packets: HELLO, first and once, and then SIGN and CANCEL. */
 static void handle_packet(struct signing_loop *loop, struct connection *connection, struct mg_slice packet)
 {
     enum wire_signer_type type;
@@ -368,6 +411,8 @@ static void handle_packet(struct signing_loop *loop, struct connection *connecti
         handle_hello(loop, connection, packet);
     } else if (is_known && type == WIRE_SIGNER_SIGN && connection->has_greeted) {
         handle_sign(loop, connection, packet);
+    } else if (is_known && type == WIRE_SIGNER_CANCEL && connection->has_greeted) {
+        handle_cancel(loop, connection, packet);
     } else {
         close_broken(loop, connection, "it sent a packet out of place or of an unknown type");
     }

@@ -96,11 +96,23 @@ static enum mg_status digest_pin(struct mg_slice pin, uint8_t out[TOKEN_PIN_DIGE
                : openssl_error_set(error, "cannot hash a PIN");
 }
 
+static enum mg_status read_pin_source(const struct token_config *token, struct mg_buffer *out, struct mg_error *error)
+{
+    switch (token->pin_source) {
+    case TOKEN_PIN_FILE:
+        return mg_file_read_secret(token->pin_file, out, error);
+    case TOKEN_PIN_CREDENTIAL:
+        return mg_file_read(token->pin_file, out, error);
+    case TOKEN_PIN_DESCRIPTOR:
+        return mg_file_read_open(token->pin_descriptor, token->pin_file, out, error);
+    }
+    return mg_error_set(error, MG_INTERNAL, "a PIN from nowhere");
+}
+
 /* read_pin reads the PIN, without the end of its line, into |out| (from mg_secret_buffer_init). */
 static enum mg_status read_pin(const struct token_config *token, struct mg_buffer *out, struct mg_error *error)
 {
-    enum mg_status status = token->pin_is_credential ? mg_file_read(token->pin_file, out, error)
-                                                     : mg_file_read_secret(token->pin_file, out, error);
+    enum mg_status status = read_pin_source(token, out, error);
     if (status != MG_OK) {
         return status;
     }

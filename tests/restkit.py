@@ -132,6 +132,13 @@ class Appliance:
     def restart_control(self):
         self.processes["control"].send_signal(signal.SIGTERM)
         assert self.processes["control"].wait(timeout=TIMEOUT) == 0
+        self.start_control()
+
+    def kill_control(self):
+        self.processes["control"].kill()
+        self.processes["control"].wait(timeout=TIMEOUT)
+
+    def start_control(self):
         self.start("control", "control/program/mintgate-control")
         wait_until(self._is_up, seconds=TIMEOUT, what="the control plane")
 

@@ -3,8 +3,10 @@
 
 #include <string.h>
 
-/* Words in what tokens made of software call themselves. */
-static const char *const programs[] = {"softhsm", "soft token", "softtoken", "software", "nss ", "gnome", "kryoptic"};
+/* Words in what tokens made of software, and their makers, call themselves. */
+static const char *const programs[] = {"softhsm", "soft token", "softtoken", "softtok", "nss ", "gnome", "kryoptic"};
+/* A word in their models alone (openCryptoki's is "Soft"): a device's library may well be called software. */
+static const char program_model[] = "soft";
 
 static char lower(uint8_t byte)
 {
@@ -30,6 +32,9 @@ enum token_kind token_kind_of(const struct wire_token_identity *identity)
                 return TOKEN_KIND_SOFTWARE;
             }
         }
+    }
+    if (has_word(identity->model, program_model)) {
+        return TOKEN_KIND_SOFTWARE;
     }
     return identity->is_hardware_slot ? TOKEN_KIND_HARDWARE : TOKEN_KIND_UNKNOWN;
 }

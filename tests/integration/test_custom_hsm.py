@@ -3,7 +3,9 @@
 by mintgatectl, what the token's attestation says, and what is refused."""
 
 import base64
+import concurrent.futures
 import hashlib
+import http.client
 import itertools
 import json
 import pathlib
@@ -326,6 +328,31 @@ def test_a_token_that_is_away_is_said_so_and_holds_up_nothing_else(appliance, so
     do(appliance, "POST", f"/verifyKeyAttestation/{attested}")
     wait_until(lambda: not any(key_id in one for key_id in ends for one in objects(softhsm, "tokyo")), seconds=60,
                what="the end of the token's keys that nobody wants")
+
+
+def test_a_key_whose_making_was_cut_off_is_made_once(appliance, softhsm, made):
+    number = create(appliance, made, region="ASIA").json["id"]
+    key_id = id_to_come(appliance, number)
+    softhsm.fault("C_GenerateKeyPair delay 2000\n")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        asked = pool.submit(lambda: appliance.admin.ask("POST", f"{CERTIFICATES}/keyPair/{number}", {}))
+        wait_until(lambda: noted_wishes(appliance) == [(number, "tokyo")], what="the wish")
+        appliance.kill_control()
+        with pytest.raises((OSError, http.client.HTTPException)):
+            asked.result()
+    softhsm.fault("")
+    appliance.start_control()
+    assert do(appliance, "POST", f"/keyPair/{number}").json["currentState"] == "KEYGEN_DONE"
+    assert statement(attestation(appliance, number))["keyId"] == key_id
+    assert len([one for one in objects(softhsm, "tokyo") if key_id in one]) == 1
+    assert noted_wishes(appliance) == []
+
+
+def noted_wishes(appliance):
+    database = sqlite3.connect(f"file:{appliance.database}?mode=ro", uri=True)
+    wishes = database.execute("SELECT intermediate_id, holder FROM key_wish").fetchall()
+    database.close()
+    return wishes
 
 
 def signer_keys(appliance):

@@ -165,8 +165,11 @@ static void test_tokens_are_read(void **state)
 static void test_a_token_that_breaks_a_rule_is_named(void **state)
 {
     (void)state;
-    refused("signer: {tokens: [{" TOKEN "}]}\n", "signer.tokens[1]: must have one of pin_file and pin_credential");
+    refused("signer: {tokens: [{" TOKEN "}]}\n",
+            "signer.tokens[1]: must have one of pin_file, pin_credential and pin_descriptor");
     refused("signer: {tokens: [{" TOKEN ", pin_file: p, pin_credential: q}]}\n", "must have one of pin_file");
+    refused("signer: {tokens: [{" TOKEN ", pin_file: p, pin_descriptor: 3}]}\n", "must have one of pin_file");
+    refused("signer: {tokens: [{" TOKEN ", pin_descriptor: 2}]}\n", "pin_descriptor: must be 3 or more");
     refused("signer: {tokens: [{name: a, token: one, pin_file: p}]}\n", "signer.tokens[1].module: is missing");
     refused("signer:\n  tokens:\n    - {" TOKEN ", pin_file: p}\n    - {" TOKEN ", pin_file: p}\n",
             "test.yaml:4: signer.tokens[2]: has the name of an earlier token");

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -347,6 +348,26 @@ static void test_pin_comes_from_a_credential(void **state)
     wait_until_up("steady");
 }
 
+static void test_pin_comes_from_an_inherited_descriptor_as_often_as_it_is_needed(void **state)
+{
+    char text[4096];
+    int fd = memfd_create("pin", 0);
+    (void)state;
+    assert_true(fd > 2 && write(fd, TOKEN_PIN "\n", sizeof(TOKEN_PIN)) == sizeof(TOKEN_PIN));
+    snprintf(text, sizeof(text),
+             "  tokens:\n    - {name: faulty, module: %s, token: one, pin_descriptor: %d, sessions: 1}\n",
+             fault_module(), fd);
+    signer_write_config(text);
+    signer_start();
+    close(fd);
+    wait_until_up("faulty");
+    fault_set("C_GenerateKeyPair crash\n");
+    struct wire_control_request wish = wish_of("faulty", WIRE_KEY_EC_P256, 9);
+    assert_int_equal(ask(&wish), WIRE_CONTROL_FAILED);
+    fault_set("");
+    wait_until_up("faulty"); /* another process, which needed the PIN too */
+}
+
 static void test_signer_stops_while_a_token_makes_a_key(void **state)
 {
     (void)state;
@@ -499,6 +520,7 @@ int main(void)
         TEST(test_rsa_signature_gone_wrong_does_not_leave_the_signer),
         TEST(test_making_a_key_may_take_longer_than_the_deadline),
         TEST(test_pin_comes_from_a_credential),
+        TEST(test_pin_comes_from_an_inherited_descriptor_as_often_as_it_is_needed),
         TEST(test_signer_stops_while_a_token_makes_a_key),
         TEST(test_partner_takes_over_so_that_nothing_fails),
         TEST(test_wrong_pin_is_tried_once_until_it_changes),

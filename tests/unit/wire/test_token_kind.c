@@ -27,13 +27,14 @@ static void test_known_programs_are_software_whatever_their_slot_says(void **sta
                      TOKEN_KIND_SOFTWARE);
     assert_int_equal(kind_of("NSS Internal Crypto Services", "Mozilla Foundation", "", "NSS 3", true),
                      TOKEN_KIND_SOFTWARE);
-    assert_int_equal(kind_of("", "", "", "IBM SoftTok / Software", false), TOKEN_KIND_SOFTWARE);
+    assert_int_equal(kind_of("", "IBM", "IBM", "Soft", false), TOKEN_KIND_SOFTWARE);
 }
 
 static void test_a_hardware_slot_is_believed_of_others_alone(void **state)
 {
     (void)state;
     assert_int_equal(kind_of("Some HSM's client", "A vendor", "A vendor", "Model 7", true), TOKEN_KIND_HARDWARE);
+    assert_int_equal(kind_of("Vendor's software", "A vendor", "A vendor", "Model 7", true), TOKEN_KIND_HARDWARE);
     assert_int_equal(kind_of("Some HSM's client", "A vendor", "A vendor", "Model 7", false), TOKEN_KIND_UNKNOWN);
     assert_string_equal(token_kind_name(TOKEN_KIND_UNKNOWN), "unknown");
 }
