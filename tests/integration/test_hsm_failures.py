@@ -148,7 +148,6 @@ class Episode:
             loads = [stack.enter_context(Load(self.lab, self.directory, *group.load(), cafile=self.roots))
                      for group in self.groups]
             self.wait_minted(10)
-            self.struck = time.monotonic()
             yield
             self.wait_minted(20)
             self.handshakes = {group.word: load.end()[1] for group, load in zip(self.groups, loads)}
@@ -174,7 +173,7 @@ class Episode:
 
 
 def assert_as_promised(episode):
-    """The one alone fails from the first failure to the recovery, with an alert, and counted; nobody else does."""
+    """The one alone fails until it has recovered, with an alert, and counted; nobody else does."""
     results = episode.results
     for group in episode.groups:
         handshakes = episode.handshakes[group.word]
@@ -183,8 +182,8 @@ def assert_as_promised(episode):
         assert group.word == "alone" or wrong == []
         assert {one.result for one in wrong} <= {REFUSED}
         assert not [one for one in wrong if one.name.startswith("warm")]
-        untimely = [one for one in wrong if one.intended + one.latency < episode.struck or one.began > episode.recovered]
-        assert untimely == [] or episode.deadline == SHORT, (episode.struck, episode.recovered)
+        late = [one for one in wrong if one.began > episode.recovered]
+        assert late == [] or episode.deadline == SHORT, episode.recovered
         results.update(one.result for one in handshakes)
     counts = episode.counts
     assert counts["ways_out"].get("minting_failed", 0) == results[REFUSED]  # and late packets of what has ended
