@@ -337,8 +337,10 @@ const struct config_key config_token_keys[] = {
      "Sessions to sign on at one time; 0: as many as a short calibration at its start finds best."},
     {"partner", CONFIG_STRING, TOKEN_AT(partner), "", 0, 32, NULL, false,
      "Name of the token that takes over its work: one that the vendor's replication keeps equal."},
-    {"deadline", CONFIG_DURATION, TOKEN_AT(deadline_ns), "5s", 100 * NS_MS, 600 * NS_S, NULL, false,
-     "A signature or a ping that takes longer means that the token hangs: its process is killed and started again."},
+    {"deadline", CONFIG_DURATION, TOKEN_AT(deadline_ns), "2s", 100 * NS_MS, 600 * NS_S, NULL, false,
+     "A signature or a ping that takes longer means that the token hangs: its process is killed and started again, and "
+     "its "
+     "work goes to its partner. Below `minting.timeout`, so that clients still get their leaves."},
 };
 const size_t config_num_token_keys = MG_ARRAY_LEN(config_token_keys);
 

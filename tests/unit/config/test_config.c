@@ -154,7 +154,7 @@ static void test_tokens_are_read(void **state)
     const struct config_tokens *tokens = &config->signer.tokens;
     assert_int_equal(tokens->num_items, 2);
     assert_string_equal(tokens->items[0].pin_file, "/pin");
-    assert_true(tokens->items[0].sessions == 0 && tokens->items[0].deadline_ns == UINT64_C(5000000000));
+    assert_true(tokens->items[0].sessions == 0 && tokens->items[0].deadline_ns == UINT64_C(2000000000));
     assert_true(tokens->items[0].region == CONFIG_REGION_GLOBAL && tokens->items[0].partner[0] == '\0');
     assert_true(tokens->items[1].sessions == 8 && tokens->items[1].deadline_ns == UINT64_C(250000000));
     assert_true(tokens->items[1].region == CONFIG_REGION_EUROPE);
