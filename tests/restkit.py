@@ -17,6 +17,7 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+import naverkit
 import openapikit
 from labkit import BUILD, wait_until
 
@@ -35,10 +36,11 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Client:
-    """Asks over one connection, which is made anew when the server has closed it."""
+    """Asks over one connection, which is made anew when the server has closed it. |access_key|: of the NAVER family,
+    whose requests are signed with it."""
 
-    def __init__(self, connect, headers=None):
-        self.connect, self.headers = connect, headers or {}
+    def __init__(self, connect, headers=None, access_key=None):
+        self.connect, self.headers, self.access_key = connect, headers or {}, access_key
         self.connection = connect()
         self.answers = []  # texts, where somebody wants to look through all of them
 
@@ -46,7 +48,9 @@ class Client:
         """The answer. A body that is no bytes and no text is sent as JSON."""
         if body is not None and not isinstance(body, (bytes, str)):
             body, media = json.dumps(body), media or "application/json"
-        sent = {**self.headers, **({"Content-Type": media} if media else {}), **(headers or {})}
+        signed = naverkit.signature(method, path, self.access_key) \
+            if self.access_key and naverkit.is_signed(path) else {}
+        sent = {**self.headers, **signed, **({"Content-Type": media} if media else {}), **(headers or {})}
         try:
             response, text = self._exchange(method, path, body, sent)
         except (ConnectionError, http.client.CannotSendRequest):
@@ -80,14 +84,16 @@ def free_port():
 
 
 class Appliance:
-    """What an administrator asks, in |directory|; |control| are further keys of its section of the configuration."""
+    """What an administrator asks, in |directory|; |control| are further keys of its section of the configuration.
+    |rate_limits|: whether there are any."""
 
-    def __init__(self, directory, **control):
+    def __init__(self, directory, rate_limits=True, **control):
         self.directory = directory
         self.port = free_port()
         self.database = directory / "control/control.db"
         config = {
             "log": {"level": "debug"},
+            "rate_limits": {"enabled": rate_limits},
             "signer": {"engine_socket": str(directory / "signer.sock"), "state_dir": str(directory / "signer"),
                        "control_socket": str(directory / "signer-control.sock"),
                        "metrics_socket": str(directory / "signer-metrics.sock"),
@@ -169,7 +175,9 @@ class Appliance:
         return answer.json["access_token"]
 
     def client(self, role):
-        return self.stranger(Authorization=f"Bearer {self.token(role)}")
+        """One with a credential of each family."""
+        return Client(self.connect_tls, {"Authorization": f"Bearer {self.token(role)}"},
+                      naverkit.add_key(self.admin, role))
 
     # ---- what there is ----
 
@@ -177,7 +185,8 @@ class Appliance:
         """Everything that a request could change: the database but for what was refused, and the signer's keys."""
         database = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=TIMEOUT)
         tables = [name for (name,) in database.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('sqlite_sequence', 'audit')")]
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN"
+            " ('sqlite_sequence', 'audit', 'naver_signature')")]
         dump = {table: sorted(map(repr, database.execute(f"SELECT * FROM {table}"))) for table in sorted(tables)}
         dump["audit"] = database.execute("SELECT count(*) FROM audit WHERE outcome = 'done'").fetchone()
         database.close()

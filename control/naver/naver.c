@@ -482,12 +482,15 @@ static enum mg_status read_serial(struct naver_exchange *exchange, char out[PCA_
                                         "serialNo: must be hexadecimal digits in pairs with colons in between");
 }
 
-static enum mg_status load_certificate(struct naver_exchange *exchange, const char *serial, struct pca_ca *ca,
-                                       struct pca_certificate *out)
+static enum mg_status load_certificate(struct naver_exchange *exchange, struct pca_ca *ca, struct pca_certificate *out)
 {
     struct store_tx *tx;
     struct mg_error *error = &exchange->error;
+    char serial[PCA_SERIAL_SIZE];
     enum mg_status status = pca_load(&exchange->call, exchange->tag, ca, error);
+    if (status == MG_OK) {
+        status = read_serial(exchange, serial);
+    }
     if (status == MG_OK) {
         status = store_begin(exchange->call.pca->store, STORE_READ, &tx, error);
     }
@@ -499,12 +502,8 @@ static void handle_get_certificate(void *arg, struct http_request *request, stru
     struct naver_exchange exchange;
     struct pca_ca ca = {.id = 0};
     struct pca_certificate certificate = {.ca_id = 0};
-    char serial[PCA_SERIAL_SIZE];
     naver_begin(&exchange, arg, request, response);
-    enum mg_status status = read_serial(&exchange, serial);
-    if (status == MG_OK) {
-        status = load_certificate(&exchange, serial, &ca, &certificate);
-    }
+    enum mg_status status = load_certificate(&exchange, &ca, &certificate);
     naver_end(&exchange, status, status == MG_OK ? naver_json_certificate(&ca, &certificate) : NULL);
     pca_ca_free(&ca);
     pca_certificate_free(&certificate);
@@ -514,8 +513,13 @@ static void handle_revoke(void *arg, struct http_request *request, struct http_r
 {
     struct naver_exchange exchange;
     char serial[PCA_SERIAL_SIZE];
+    struct pca_ca ca = {.id = 0};
     naver_begin(&exchange, arg, request, response);
-    enum mg_status status = read_serial(&exchange, serial);
+    enum mg_status status = pca_load(&exchange.call, exchange.tag, &ca, &exchange.error);
+    pca_ca_free(&ca);
+    if (status == MG_OK) {
+        status = read_serial(&exchange, serial);
+    }
     if (status == MG_OK) {
         status = pca_revoke(&exchange.call, exchange.tag, serial, &exchange.error);
     }
