@@ -214,6 +214,12 @@ STATES = ["GENERAL_DONE", "KEYGEN_DONE", "PUBKEY_DONE", "CSRGEN_DONE", "INTCERT_
           "CERT_READY"]
 
 
+class Certificates(dict):
+    """Numbers of intermediates by what they are for, and names of what else paths have, by parameter."""
+
+    names = {}
+
+
 class Life:
     """Intermediates, brought by an administrator to the state that a test wants."""
 
@@ -268,7 +274,11 @@ class Life:
 
     def one_of_each(self):
         """A certificate in each state, and the default; as many as the quota allows."""
-        made = {state: self.make(f"in {state}", state) for state in STATES}
+        made = Certificates({state: self.make(f"in {state}", state) for state in STATES})
+        private = naverkit.Authorities(self.admin)
+        tag = private.tag()
+        issued = private.do("POST", f"/{tag}/cert", {"keyType": "EC256", "x509Parameters": {"commonName": "leaf"}})
+        made.names = {"caTag": tag, "serialNo": issued["serialNo"]}
         made["default"] = self.make("the default", "CERT_READY")
         self._do("PUT", f"/makeDefault/{made['default']}")
         return made
@@ -288,6 +298,19 @@ def number_for(operation, certificates):
     return certificates.get(NEEDS.get(name))
 
 
+def message_of(answer):
+    """The text of a refusal, in whichever family's shape."""
+    body = answer.json
+    return body.get("message") or body.get("msg") or body["error"]["details"]
+
+
+def is_refused_by_role(answer):
+    """A family's way to say that the role does not suffice."""
+    if answer.status == 401:
+        return answer.json.get("error", {}).get("errorCode") == "210"
+    return answer.status == 403 and answer.json["code"] in ("SCOPE_LIMITED", "FORBIDDEN")
+
+
 def path_parameters(operation):
     return [one for one in operation.parameters if one["in"] == "path"]
 
@@ -297,7 +320,8 @@ def fill(operation, certificates, **values):
     path = operation.path
     for parameter in path_parameters(operation):
         name = parameter["name"]
-        known = number_for(operation, certificates) or parameter.get("example", UNKNOWN)
+        named = getattr(certificates, "names", {}).get(name)
+        known = named or number_for(operation, certificates) or parameter.get("example", UNKNOWN)
         path = path.replace(f"{{{name}}}", str(values.get(name, known)))
     return path
 
