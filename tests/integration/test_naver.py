@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 import naverkit
 from keyskit import Authority
-from labkit import run, wait_until
+from labkit import BUILD, run, wait_until
 from naverkit import Authorities, pem_of, request_for
 from restkit import CERTIFICATES, Appliance, Client, Life, form, free_port
 
@@ -590,3 +590,63 @@ def test_the_life_of_a_zia_intermediate_below_a_private_ca(appliance, key, root_
     assert final.status == 200 and final.json["currentState"] == "CERT_READY", final
     good, text = verify(tmp_path, data["certificate"], [], root["caCertInfo"]["certPem"])
     assert good, text
+
+
+# ---- mintgatectl ----
+
+@pytest.fixture
+def ctl(appliance):
+    def ask(*words, code=0):
+        result = run(BUILD / "control/ctl/mintgatectl", "--socket", appliance.directory / "control.sock", *words,
+                     check=False)
+        assert result.returncode == code, (words, result.stdout, result.stderr)
+        assert "Sanitizer" not in result.stderr
+        return result.stderr if code else result.stdout
+    return ask
+
+
+def test_the_command_line_makes_cas_and_signs_the_request_of_an_intermediate(appliance, ctl, tmp_path):
+    root = json.loads(ctl("--json", "pca", "ca", "create", "cli-root", "--type", "root", "--cn", "CLI Root"))
+    root_tag = root["caInfo"]["caTag"]
+    sub = json.loads(ctl("--json", "pca", "ca", "create", "cli-sub", root_tag, "--type", "sub", "--for", "90d"))
+    tag = sub["caInfo"]["caTag"]
+    table = ctl("pca", "ca", "list")
+    assert all(word in table for word in ("TAG", "cli-root", root_tag, "cli-sub", tag, "ACTIVE"))
+    assert "cli-sub" in ctl("pca", "ca", "show", tag)
+    number = Life(appliance, None).make("by the command line", "CSRGEN_DONE")
+    (tmp_path / "csr.pem").write_text(ctl("intermediate", "download-csr", str(number)))
+    ctl("pca", "sign-csr", tag, tmp_path / "csr.pem", "--for", "30d", "--out", tmp_path / "signed.pem")
+    ctl("pca", "ca", "chain", tag, "--out", tmp_path / "chain.pem")
+    for words in (("upload-cert", number, tmp_path / "signed.pem"), ("upload-chain", number, tmp_path / "chain.pem"),
+                  ("finalize", number)):
+        ctl("intermediate", *map(str, words))
+    signed = load((tmp_path / "signed.pem").read_text())
+    ctl("pca", "revoke", tag, ":".join(
+        re.findall("..", f"{signed.serial_number:040x}")))
+    assert x509.load_pem_x509_crl(ctl("pca", "ca", "crl", tag).encode()).get_revoked_certificate_by_serial_number(
+        signed.serial_number)
+    assert "DEACTIVATED" in ctl("pca", "ca", "set-status", tag, "deactivated")
+    assert "must be ACTIVE" in ctl("pca", "sign-csr", tag, tmp_path / "csr.pem", code=1)
+    ctl("pca", "ca", "set-status", tag, "destroying")
+    ctl("pca", "ca", "delete", tag)
+    assert "no such CA" in ctl("pca", "ca", "show", tag, code=1)
+
+
+def test_the_command_line_brings_a_sub_its_certificate_and_manages_access_keys(ctl, ask, tmp_path):
+    made = json.loads(ctl("--json", "pca", "ca", "create", "cli-outer", "--type", "sub", "--o", "Example"))
+    tag, outside = made["caInfo"]["caTag"], Authority("Outside of CLI")
+    csr = x509.load_pem_x509_csr(ctl("pca", "ca", "csr", tag).encode())
+    (tmp_path / "own.pem").write_text(pem_of(outside.certify(csr)))
+    (tmp_path / "above.pem").write_text(outside.pem())
+    assert "ACTIVE" in ctl("pca", "ca", "activate", tag, tmp_path / "own.pem", tmp_path / "above.pem")
+    key = json.loads(ctl("--json", "pca", "key", "add", "--role", "auditor"))
+    signed = naverkit.signature("GET", "/api/v1/ca", (key["accessKey"], key["secretKey"]))
+    assert ask("GET", "/api/v1/ca", signed).status == 200
+    listed = ctl("pca", "key", "list")
+    assert key["accessKey"] in listed and key["secretKey"] not in listed
+    ctl("pca", "key", "delete", key["accessKey"])
+    assert key["accessKey"] not in ctl("pca", "key", "list")
+    for words in (("pca",), ("pca", "ca"), ("pca", "ca", "create", "x"), ("pca", "key", "add"),
+                  ("pca", "ca", "create", "abc", "--type", "root", "--for", "90m"),
+                  ("pca", "ca", "create", "abc", "a&b", "--type", "sub")):
+        ctl(*words, code=2)
