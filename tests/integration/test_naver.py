@@ -65,8 +65,8 @@ def verify(tmp_path, leaf, chain, root, crls=()):
         (tmp_path / name).write_text(text + "\n")
     options = ["-crl_check_all", "-CRLfile", str(tmp_path / "crls")] if crls else []
     untrusted = ["-untrusted", str(tmp_path / "chain")] if chain else []
-    result = run("openssl", "verify", "-x509_strict", "-CAfile", tmp_path / "root", *untrusted, *options, tmp_path / "leaf",
-                 check=False)
+    result = run("openssl", "verify", "-x509_strict", "-CAfile", tmp_path / "root", *untrusted, *options,
+                 tmp_path / "leaf", check=False)
     return result.returncode == 0, result.stdout + result.stderr
 
 
@@ -347,7 +347,8 @@ def test_requests_that_are_not_signed(cas, root_tag, root):
     body = pem_of(request_for("forged")[0]).split("\n")
     body[2] = ("A" if body[2][5] != "A" else "B").join((body[2][:5], body[2][6:]))
     own_name = request_for("The Root")[0]
-    for csr in (pem_of(weak), "\n".join(body), pem_of(own_name), pem_of(request_for("")[0]), root["caCertInfo"]["certPem"]):
+    for csr in (pem_of(weak), "\n".join(body), pem_of(own_name), pem_of(request_for("")[0]),
+                root["caCertInfo"]["certPem"]):
         refused(cas, 400, "INVALID_REQUEST", "POST", f"/{root_tag}/sub/sign", {"period": "10", "csrPem": csr})
     good = pem_of(request_for("good")[0])
     for period in ("0", "3651", "MAX", "x", 0, None, "-1", 1.5, ["1"]):
@@ -358,13 +359,15 @@ def test_requests_that_are_not_signed(cas, root_tag, root):
 
 def test_issued_certificates_say_what_was_asked(cas, root_tag):
     data = cas.do("POST", f"/{root_tag}/cert", {"keyType": "EC521", "period": 3, "X509EndCertParameters": {
-        "commonName": "device.example.com", "altName": "*.example.com, someone@example.com", "ip": "192.0.2.1,2001:db8::1",
+        "commonName": "device.example.com", "altName": "*.example.com, someone@example.com",
+        "ip": "192.0.2.1,2001:db8::1",
         "uri": "https://example.com/x", "other": "1.3.6.1.4.1.311.20.2.3;UTF8:user@realm", "useCnAsSan": True,
         "streetAddress": "Main 1", "postalCode": "8000", "keyUsage": ["DIGITAL_SIGNATURE", "KeyAgreement"],
         "extendedKeyUsage": ["CLIENT_AUTH", "emailProtection"]}})
     certificate = load(data["certificate"])
     key = serialization.load_pem_private_key(data["privateKey"].encode(), None)
-    assert isinstance(key.curve, ec.SECP521R1) and key.public_key().public_numbers() == certificate.public_key().public_numbers()
+    assert isinstance(key.curve, ec.SECP521R1)
+    assert key.public_key().public_numbers() == certificate.public_key().public_numbers()
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["*.example.com", "device.example.com"]
     assert names.get_values_for_type(x509.RFC822Name) == ["someone@example.com"]
