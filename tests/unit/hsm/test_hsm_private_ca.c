@@ -412,7 +412,7 @@ static struct mg_slice make_crl(EVP_PKEY *ca_key, const struct crl_spec *spec)
     assert_true(X509_CRL_sign(crl, signer, EVP_sha256()) > 0);
     uint8_t *bytes = NULL;
     int len = i2d_X509_CRL(crl, &bytes);
-    struct mg_slice whole = mg_slice_of(bytes, (size_t)len), content, ignored, tbs;
+    struct mg_slice whole = mg_slice_of(bytes, (size_t)len), content, ignored, tbs = mg_slice_of(NULL, 0);
     assert_true(der_get(&whole, DER_SEQUENCE, &content) && der_get_whole(&content, DER_SEQUENCE, &ignored, &tbs));
     mg_buffer_clear(&der);
     mg_buffer_append_slice(&der, tbs);
