@@ -8,6 +8,7 @@
 #include "control/naver/naver_json.h"
 #include "control/naver/naver_reply.h"
 #include "control/naver/pca_crl_issue.h"
+#include "control/naver/pca_names.h"
 #include "control/naver/pca_request.h"
 
 #define PAGE_SIZE 10
@@ -315,16 +316,6 @@ static void handle_activate(void *arg, struct http_request *request, struct http
 
 /* ---- URLs ---- */
 
-/* is_url: what certificates point at is read by others. */
-static bool is_url(const char *text)
-{
-    bool ok = strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
-    for (; ok && *text != '\0'; text++) {
-        ok = *text > 0x20 && *text < 0x7f;
-    }
-    return ok;
-}
-
 static void handle_set_urls(void *arg, struct http_request *request, struct http_response *response)
 {
     struct naver_exchange exchange;
@@ -332,7 +323,7 @@ static void handle_set_urls(void *arg, struct http_request *request, struct http
     naver_begin(&exchange, arg, request, response);
     enum mg_status status = naver_json_read_text(&exchange.call, request->json, "ocsp_servers", PCA_MAX_URL,
                                                  "INVALID_REQUEST", &url, &exchange.error);
-    if (status == MG_OK && !is_url(url)) {
+    if (status == MG_OK && !pca_is_url(url)) {
         status = naver_fail(&exchange, MG_INVALID, "INVALID_X509_URI", "ocsp_servers: must be a URL of http or https");
     }
     if (status == MG_OK) {

@@ -70,6 +70,12 @@ static bool set_address(GENERAL_NAME *name, const char *text)
     return true;
 }
 
+bool pca_is_url(const char *text)
+{
+    size_t scheme = strncmp(text, "http://", 7) == 0 ? 7 : strncmp(text, "https://", 8) == 0 ? 8 : 0;
+    return scheme > 0 && text[scheme] != '\0' && is_printable(text);
+}
+
 /* RFC 5280 section 4.2.1.6: absolute, with a scheme and something behind it. */
 static bool set_uri(GENERAL_NAME *name, const char *text)
 {

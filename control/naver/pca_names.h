@@ -20,6 +20,10 @@ enum pca_name_kind {
 /* pca_names_add adds what |list| holds, with commas in between; NULL or "": nothing. False: one is malformed. */
 MG_MUST_USE bool pca_names_add(GENERAL_NAMES *names, enum pca_name_kind kind, const char *list);
 
+/* pca_is_url tells whether certificates may point at |text|, which others then read: http or https, and something
+ * behind it, in visible ASCII. */
+bool pca_is_url(const char *text);
+
 /* pca_key_usage_of returns OpenSSL's KU_ flag of a word such as DIGITAL_SIGNATURE, digitalSignature or "Digital
  * Signature"; 0 for one that is none, or that end-entities may not have. */
 unsigned pca_key_usage_of(const char *word);

@@ -24,6 +24,7 @@
 #include "control/naver/naver.h"
 #include "control/naver/naver_key.h"
 #include "control/naver/pca_keeper.h"
+#include "control/naver/pca_names.h"
 #include "control/program/common_api.h"
 #include "control/program/health.h"
 #include "control/program/mintgate_api.h"
@@ -187,6 +188,9 @@ static enum mg_status open_pca(struct program *program, struct mg_error *error)
 {
     const struct config_control *config = &program->config->control;
     char base[PCA_MAX_URL + 1];
+    if (config->crl_url[0] != '\0' && !pca_is_url(config->crl_url)) {
+        return mg_error_set(error, MG_INVALID, "control.crl_url: must be a URL of http or https");
+    }
     snprintf(base, sizeof(base), "%s%.*s", config->crl_url[0] != '\0' || config->crl_listen[0] == '\0' ? "" : "http://",
              PCA_MAX_URL - 8, config->crl_url[0] != '\0' ? config->crl_url : config->crl_listen);
     pca_init(&program->pca, program->store, program->signer, base);

@@ -505,21 +505,25 @@ def test_crls_are_rotated_and_last_as_long_as_configured(appliance, cas, root_ta
         refused(cas, 400, "INVALID_INPUT", "PUT", f"/{tag}/crl/config", {"expiry": bad})
 
 
-def test_a_crl_is_renewed_when_half_of_its_time_is_over(appliance, cas):
-    """And also of a CA that is deactivated."""
-    tag = cas.tag()
+def test_a_crl_is_renewed_when_half_of_its_time_is_over_and_a_ca_ends_when_its_day_has_come(appliance, cas):
+    """The CRL also of a CA that is deactivated."""
+    tag, doomed = cas.tag(), cas.tag()
     cas.do("PUT", f"/{tag}", {"status": "DEACTIVATED"})
+    cas.do("PUT", f"/{doomed}", {"status": "DESTROYING"})
     appliance.processes["control"].terminate()
     appliance.processes["control"].wait(timeout=60)
     database = sqlite3.connect(appliance.database)
     with database:
         database.execute("UPDATE pca_ca SET crl_this_update = crl_this_update - 4 * 86400,"
                          " crl_next_update = crl_next_update - 4 * 86400 WHERE tag = ?", (tag,))
+        database.execute("UPDATE pca_ca SET destroy_us = 1 WHERE tag = ?", (doomed,))
     database.close()
     appliance.start("control", "control/program/mintgate-control")
     wait_until(appliance._is_up, seconds=60, what="the control plane")
     wait_until(lambda: crl_of(appliance, tag).extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 2,
                seconds=60, what="the new CRL")
+    wait_until(lambda: cas.ask("GET", f"/{doomed}").status == 404, seconds=60, what="the end of the other CA")
+    assert "destroyPrivateCa" in appliance.admin.ask("GET", "/mintgate/v1/audit?max=20").text
 
 
 def test_at_the_address_of_the_crls_there_is_nothing_else(appliance, root_tag):

@@ -77,6 +77,18 @@ static void test_what_is_malformed_is_refused(void **state)
     assert_int_equal(num_added(PCA_NAME_HOST, label), -1);
 }
 
+static void test_urls_are_of_http_or_https(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",        "http://",    "ftp://a",         "a",
+                                      "http//a", "http://a b", "http://\xc3\xbc", "HTTP"};
+    assert_true(pca_is_url("http://a"));
+    assert_true(pca_is_url("https://a.example/b?c=d"));
+    for (size_t i = 0; i < MG_ARRAY_LEN(bad); i++) {
+        assert_false(pca_is_url(bad[i]));
+    }
+}
+
 static void test_usages_are_words_however_they_are_written(void **state)
 {
     (void)state;
@@ -106,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lists_have_commas_in_between),
         cmocka_unit_test(test_what_is_malformed_is_refused),
+        cmocka_unit_test(test_urls_are_of_http_or_https),
         cmocka_unit_test(test_usages_are_words_however_they_are_written),
         cmocka_unit_test(test_what_end_entities_may_not_have_is_no_word),
     };
