@@ -219,6 +219,8 @@ struct config_control {
     const char *listen;
     const char *certificate;
     const char *key;
+    const char *crl_listen;
+    const char *crl_url;
     enum config_issuer_expiry on_issuer_expiry;
     uint64_t prepare_time_ns;
 };

@@ -268,6 +268,12 @@ static const struct config_key control_keys[] = {
      "PEM file of the certificate, and its chain, for `listen`; made at first start if missing."},
     {"key", CONFIG_STRING, AT(control.key), "/var/lib/mintgate/control/server.key", 1, 0, NULL, true,
      "PEM file (0600) of its key; made with it."},
+    {"crl_listen", CONFIG_STRING, AT(control.crl_listen), "", 0, 0, NULL, false,
+     "ADDRESS:PORT for the CRLs of private CAs over plain HTTP, and nothing else; empty: none. For whoever verifies "
+     "certificates of those CAs."},
+    {"crl_url", CONFIG_STRING, AT(control.crl_url), "", 0, 255, NULL, false,
+     "What certificates of private CAs say before `/crl/TAG.crl`, such as `http://crl.example.com`; empty: "
+     "`http://` and `crl_listen`; none where that is empty too."},
     {"on_issuer_expiry", CONFIG_WORD, AT(control.on_issuer_expiry), "successor", 0, 0, issuer_expiry_words, true,
      "What happens when the default intermediate, or one that a rule names, expires: its successor signs, and where "
      "there is none new flows are bypassed, with an alarm; bypass at once; or block."},

@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "hsm/attestation.h"
 #include "hsm/certificate_request.h"
+#include "hsm/private_ca_policy.h"
 #include "ossl/openssl_error.h"
 
 _Static_assert((int)WIRE_PURPOSE_MINTING == (int)KEY_MINTING && (int)WIRE_PURPOSE_SERVER_TLS == (int)KEY_SERVER_TLS,
@@ -77,7 +78,7 @@ static enum mg_status make(struct call *call, const struct wire_control_make_key
 {
     struct control_service *service = call->service;
     struct key_info info = {.purpose = (enum key_purpose)wish->purpose,
-                            .role = WIRE_ISSUER_OFFERED,
+                            .role = wish->purpose == WIRE_PURPOSE_MINTING ? WIRE_ISSUER_OFFERED : 0,
                             .origin = KEY_ORIGIN_CONTROL,
                             .type = wish->type,
                             .created = call->now,
@@ -169,7 +170,32 @@ static enum mg_status install(struct call *call, const struct issuer_set *issuer
     return MG_OK;
 }
 
-static enum mg_status do_install(struct call *call, struct mg_error *error)
+/* install_private_ca gives a private CA its certificates, once: by then it does not certify itself any more. */
+static enum mg_status install_private_ca(struct call *call, struct mg_error *error)
+{
+    const struct wire_control_chain *chain = &call->request->install;
+    const struct keystore_key *key = call->key;
+    bool is_same = key->num_chain == chain->num_certificates;
+    for (size_t i = 0; is_same && i < key->num_chain; i++) {
+        is_same = mg_slice_equal(key->chain[i], chain->certificates[i]);
+    }
+    if (is_same) {
+        return MG_OK;
+    }
+    if (key->num_chain > 0) {
+        return mg_error_set(error, MG_EXISTS, "certificates: this private CA has others already");
+    }
+    enum mg_status status = private_ca_check_chain(chain->certificates, chain->num_certificates, error);
+    if (status == MG_OK) {
+        status = keystore_set1_chain(call->service->store, key, chain->certificates, chain->num_certificates, error);
+    }
+    if (status == MG_OK) {
+        mg_log_info("installed private CA " ID_FORMAT, ID_ARGS(&key->info.id));
+    }
+    return status;
+}
+
+static enum mg_status install_issuer(struct call *call, struct mg_error *error)
 {
     const struct wire_control_chain *chain = &call->request->install;
     struct issuer_set *issuers = issuer_publisher_get(call->service->issuers);
@@ -188,11 +214,37 @@ static enum mg_status do_install(struct call *call, struct mg_error *error)
     return status;
 }
 
-/* A key that is not certified is no issuer: there is nothing to remove. */
+static enum mg_status do_install(struct call *call, struct mg_error *error)
+{
+    return call->key->info.purpose == KEY_PRIVATE_CA ? install_private_ca(call, error) : install_issuer(call, error);
+}
+
+/* Private CAs */
+
+#define US_PER_SECOND 1000000
+
+static enum mg_status do_sign_certificate(struct call *call, struct mg_error *error)
+{
+    enum mg_status status = ca_signer_sign_certificate(&call->service->ca, call->key, call->request->tbs,
+                                                       call->now * US_PER_SECOND, &call->der, error);
+    call->reply->der = mg_buffer_slice(&call->der);
+    return status;
+}
+
+static enum mg_status do_sign_crl(struct call *call, struct mg_error *error)
+{
+    enum mg_status status = ca_signer_sign_crl(&call->service->ca, call->key, call->request->tbs, &call->der, error);
+    call->reply->der = mg_buffer_slice(&call->der);
+    return status;
+}
+
+/* Ending */
+
+/* A key that is not certified is no issuer, nor is a private CA one of the engine's: there is nothing to remove. */
 static enum mg_status do_remove(struct call *call, struct mg_error *error)
 {
     struct issuer_set *issuers, *set;
-    if (call->key->num_chain == 0 || call->key->is_removed) {
+    if (call->key->num_chain == 0 || call->key->is_removed || call->key->info.purpose != KEY_MINTING) {
         return MG_OK;
     }
     issuers = issuer_publisher_get(call->service->issuers);
@@ -242,10 +294,12 @@ static const struct rule {
     [WIRE_CONTROL_MAKE_KEY] = {.run = do_make_key},
     [WIRE_CONTROL_PUBLIC_KEY] = {.run = do_public_key, .names_key = true, .is_reading = true},
     [WIRE_CONTROL_MAKE_CSR] = {.run = do_make_csr, .names_key = true, .needs = KEY_CALL_SIGN_CSR},
-    [WIRE_CONTROL_INSTALL] = {.run = do_install, .names_key = true, .needs = KEY_CALL_SIGN_LEAF},
+    [WIRE_CONTROL_INSTALL] = {.run = do_install, .names_key = true, .needs = KEY_CALL_INSTALL},
     [WIRE_CONTROL_REMOVE] = {.run = do_remove, .names_key = true, .needs = KEY_CALL_SIGN_LEAF},
     [WIRE_CONTROL_DESTROY] = {.run = do_destroy, .names_key = true, .may_be_gone = true, .needs = KEY_CALL_DESTROY},
     [WIRE_CONTROL_ATTEST] = {.run = do_attest, .names_key = true, .needs = KEY_CALL_ATTEST},
+    [WIRE_CONTROL_SIGN_CERTIFICATE] = {.run = do_sign_certificate, .names_key = true, .needs = KEY_CALL_SIGN_CA},
+    [WIRE_CONTROL_SIGN_CRL] = {.run = do_sign_crl, .names_key = true, .needs = KEY_CALL_SIGN_CA},
 };
 
 /* find_key finds the key that the request names, and judges it by |rule|. */

@@ -13,6 +13,7 @@
 #define MINTGATE_HSM_CONTROL_SERVICE_H
 
 #include "base/metrics.h"
+#include "hsm/ca_signer.h"
 #include "hsm/issuer_publisher.h"
 #include "hsm/token_keys.h"
 
@@ -27,6 +28,7 @@ struct control_service {
     const struct backends *backends;
     struct issuer_publisher *issuers;
     struct token_store tokens; /* without a supervisor where none is configured */
+    struct ca_signer ca;       /* for keys of private CAs */
     struct control_counters counters;
 };
 

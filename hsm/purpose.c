@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hsm/purpose.h"
 
-static const enum key_purpose accepted[KEY_NUM_CALLS] = {
-    [KEY_CALL_SIGN_LEAF] = KEY_MINTING, [KEY_CALL_SIGN_CA] = KEY_PRIVATE_CA, [KEY_CALL_SIGN_CSR] = KEY_MINTING,
-    [KEY_CALL_MAKE] = KEY_MINTING,      [KEY_CALL_DESTROY] = KEY_MINTING,    [KEY_CALL_ATTEST] = KEY_MINTING,
+#define ONLY(purpose) (1U << (purpose))
+
+/* A call that uses the key accepts one purpose, since what it signs is judged by that purpose's rules. */
+static const unsigned accepted[KEY_NUM_CALLS] = {
+    [KEY_CALL_SIGN_LEAF] = ONLY(KEY_MINTING),
+    [KEY_CALL_SIGN_CA] = ONLY(KEY_PRIVATE_CA),
+    [KEY_CALL_SIGN_CSR] = ONLY(KEY_MINTING) | ONLY(KEY_PRIVATE_CA),
+    [KEY_CALL_MAKE] = ONLY(KEY_MINTING) | ONLY(KEY_PRIVATE_CA),
+    [KEY_CALL_INSTALL] = ONLY(KEY_MINTING) | ONLY(KEY_PRIVATE_CA),
+    [KEY_CALL_DESTROY] = ONLY(KEY_MINTING) | ONLY(KEY_PRIVATE_CA),
+    [KEY_CALL_ATTEST] = ONLY(KEY_MINTING),
 };
 
 bool key_purpose_is_known(uint8_t number)
@@ -30,5 +38,5 @@ const char *key_purpose_name(enum key_purpose purpose)
 
 bool key_purpose_allows(enum key_purpose purpose, enum key_call call)
 {
-    return accepted[call] == purpose;
+    return (accepted[call] & ONLY(purpose)) != 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every key has one purpose, fixed when it is made and sealed with it; every call that uses a private key accepts
- * exactly one purpose (design.md section 1). One table says which. Any thread.
+ * Every key has one purpose, fixed when it is made and sealed with it; every call that signs what it is given accepts
+ * exactly one purpose, the other calls a set of them (design.md section 1). One table says which. Any thread.
  */
 #ifndef MINTGATE_HSM_PURPOSE_H
 #define MINTGATE_HSM_PURPOSE_H
@@ -22,15 +22,15 @@ enum key_purpose {
 
 /* What can be asked of a private key. */
 enum key_call {
-    KEY_CALL_SIGN_LEAF, /* the engine's SIGN: a TBSCertificate that the leaf policy accepts; and to be installed for it
-                         */
-    KEY_CALL_SIGN_CA,   /* certify a minting issuer's key */
+    KEY_CALL_SIGN_LEAF, /* the engine's SIGN: a TBSCertificate that the leaf policy accepts; and to be issued with */
+    KEY_CALL_SIGN_CA,   /* certify a minting issuer's key; control's SIGN_CERTIFICATE and SIGN_CRL */
     KEY_CALL_SIGN_CSR,  /* control's MAKE_CSR: a request for its own certificate */
     KEY_CALL_MAKE,      /* control's MAKE_KEY: to be made on demand */
     KEY_CALL_DESTROY,   /* control's DESTROY */
     KEY_CALL_ATTEST,    /* control's ATTEST: sign what its token says of it */
+    KEY_CALL_INSTALL,   /* control's INSTALL: to be given its certificates */
 };
-#define KEY_NUM_CALLS 6
+#define KEY_NUM_CALLS 7
 
 /* key_purpose_is_known tells whether |number| is a purpose. */
 bool key_purpose_is_known(uint8_t number);

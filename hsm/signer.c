@@ -230,6 +230,10 @@ static enum mg_status start_control(struct signer *signer, struct mg_error *erro
         .backends = &signer->backends,
         .issuers = signer->issuers,
         .tokens = {.store = signer->store, .backend = signer->pkcs11, .supervisor = signer->tokens}};
+    enum mg_status status = ca_signer_init(&signer->control.ca, &signer->control.tokens, signer->journal, error);
+    if (status != MG_OK) {
+        return status;
+    }
     return control_server_start(&signer->control_server, signer->control_fd, &signer->control, error);
 }
 
@@ -405,6 +409,7 @@ void signer_free(struct signer *signer)
     stop_listening(signer);                        /* nobody publishes issuers to the threads from here on */
     drain_loops(signer);
     token_supervisor_stop(signer->tokens); /* which saw to it that the loops' work came to an end */
+    ca_signer_free(&signer->control.ca);
     journal_close(signer->journal);
     issuer_publisher_free(signer->issuers);
     backend_software_free(signer->software);

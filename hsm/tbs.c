@@ -118,7 +118,7 @@ static bool parse_unique_ids(struct mg_slice *in, struct tbs *out)
 }
 
 /* Extension ::= SEQUENCE { extnID OBJECT IDENTIFIER, critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING } */
-static bool parse_extension(struct mg_slice *in, struct tbs_extension *out)
+bool tbs_take_extension(struct mg_slice *in, struct tbs_extension *out)
 {
     struct mg_slice content;
     out->critical = false;
@@ -145,7 +145,7 @@ static bool parse_extensions(struct mg_slice *in, struct tbs *out)
     }
     while (list.len > 0) {
         if (out->num_extensions == TBS_MAX_EXTENSIONS ||
-            !parse_extension(&list, &out->extensions[out->num_extensions])) {
+            !tbs_take_extension(&list, &out->extensions[out->num_extensions])) {
             return false;
         }
         out->num_extensions++;

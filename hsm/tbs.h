@@ -41,6 +41,9 @@ MG_MUST_USE enum mg_status tbs_parse(struct mg_slice der, struct tbs *out, struc
 /* tbs_parse_certificate reads the TBSCertificate of |der|, one whole Certificate, whose signature it does not check. */
 MG_MUST_USE enum mg_status tbs_parse_certificate(struct mg_slice der, struct tbs *out, struct mg_error *error);
 
+/* tbs_take_extension takes one Extension off |in|; false if it is none. */
+MG_MUST_USE bool tbs_take_extension(struct mg_slice *in, struct tbs_extension *out);
+
 /* tbs_name_is_empty tells whether |name| (a whole Name as in struct tbs) has no attribute. */
 bool tbs_name_is_empty(struct mg_slice name);
 

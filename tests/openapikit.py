@@ -171,8 +171,11 @@ def find(method, path):
 
 def family_of(path):
     """The document whose shape an error has where no operation answers."""
-    zia = any(path == base or path.startswith(base + "/") for base in ("/api/v1", "/zia/api/v1"))
-    return next(one for one in documents() if one.name == ("zia" if zia else "mintgate"))
+    def below(*bases):
+        return any(path == base or path.startswith(base + "/") for base in bases)
+    name = ("naver" if below("/api/v1/ca", "/mintgate/v1/pca") else
+            "zia" if below("/api/v1", "/zia/api/v1") else "mintgate")
+    return next(one for one in documents() if one.name == name)
 
 
 def check(method, target, answer):

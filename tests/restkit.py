@@ -18,6 +18,7 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+import naverkit
 import openapikit
 from labkit import BUILD, wait_until
 
@@ -36,10 +37,11 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Client:
-    """Asks over one connection, which is made anew when the server has closed it."""
+    """Asks over one connection, which is made anew when the server has closed it. |access_key|: of the NAVER family,
+    whose requests are signed with it."""
 
-    def __init__(self, connect, headers=None):
-        self.connect, self.headers = connect, headers or {}
+    def __init__(self, connect, headers=None, access_key=None):
+        self.connect, self.headers, self.access_key = connect, headers or {}, access_key
         self.connection = connect()
         self.answers = []  # texts, where somebody wants to look through all of them
 
@@ -47,7 +49,9 @@ class Client:
         """The answer. A body that is no bytes and no text is sent as JSON."""
         if body is not None and not isinstance(body, (bytes, str)):
             body, media = json.dumps(body), media or "application/json"
-        sent = {**self.headers, **({"Content-Type": media} if media else {}), **(headers or {})}
+        signed = naverkit.signature(method, path, self.access_key) \
+            if self.access_key and naverkit.is_signed(path) else {}
+        sent = {**self.headers, **signed, **({"Content-Type": media} if media else {}), **(headers or {})}
         try:
             response, text = self._exchange(method, path, body, sent)
         except (ConnectionError, http.client.CannotSendRequest):
@@ -82,15 +86,16 @@ def free_port():
 
 class Appliance:
     """What an administrator asks, in |directory|; |control| are further keys of its section of the configuration,
-    |tokens| those of the signer, which runs with |environment|."""
+    |tokens| those of the signer, which runs with |environment|. |rate_limits|: whether there are any."""
 
-    def __init__(self, directory, tokens=(), environment=None, **control):
+    def __init__(self, directory, tokens=(), environment=None, rate_limits=True, **control):
         self.directory = directory
         self.environment = {**os.environ, **(environment or {})}
         self.port = free_port()
         self.database = directory / "control/control.db"
         config = {
             "log": {"level": "debug"},
+            "rate_limits": {"enabled": rate_limits},
             "signer": {"engine_socket": str(directory / "signer.sock"), "state_dir": str(directory / "signer"),
                        "control_socket": str(directory / "signer-control.sock"),
                        "metrics_socket": str(directory / "signer-metrics.sock"),
@@ -180,7 +185,9 @@ class Appliance:
         return answer.json["access_token"]
 
     def client(self, role):
-        return self.stranger(Authorization=f"Bearer {self.token(role)}")
+        """One with a credential of each family."""
+        return Client(self.connect_tls, {"Authorization": f"Bearer {self.token(role)}"},
+                      naverkit.add_key(self.admin, role))
 
     # ---- what there is ----
 
@@ -188,7 +195,8 @@ class Appliance:
         """Everything that a request could change: the database but for what was refused, and the signer's keys."""
         database = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=TIMEOUT)
         tables = [name for (name,) in database.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('sqlite_sequence', 'audit')")]
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN"
+            " ('sqlite_sequence', 'audit', 'naver_signature')")]
         dump = {table: sorted(map(repr, database.execute(f"SELECT * FROM {table}"))) for table in sorted(tables)}
         dump["audit"] = database.execute("SELECT count(*) FROM audit WHERE outcome = 'done'").fetchone()
         database.close()
@@ -214,6 +222,12 @@ CERTIFICATES = "/zia/api/v1/intermediateCaCertificate"
 # Each with the step that leads to it from the one before.
 STATES = ["GENERAL_DONE", "KEYGEN_DONE", "PUBKEY_DONE", "CSRGEN_DONE", "INTCERT_UPLOAD_DONE", "CERTCHAIN_UPLOAD_DONE",
           "CERT_READY"]
+
+
+class Certificates(dict):
+    """Numbers of intermediates by what they are for, and names of what else paths have, by parameter."""
+
+    names = {}
 
 
 class Life:
@@ -270,7 +284,11 @@ class Life:
 
     def one_of_each(self):
         """A certificate in each state, and the default; as many as the quota allows."""
-        made = {state: self.make(f"in {state}", state) for state in STATES}
+        made = Certificates({state: self.make(f"in {state}", state) for state in STATES})
+        private = naverkit.Authorities(self.admin)
+        tag = private.tag()
+        issued = private.do("POST", f"/{tag}/cert", {"keyType": "EC256", "x509Parameters": {"commonName": "leaf"}})
+        made.names = {"caTag": tag, "serialNo": issued["serialNo"]}
         made["default"] = self.make("the default", "CERT_READY")
         self._do("PUT", f"/makeDefault/{made['default']}")
         return made
@@ -290,6 +308,19 @@ def number_for(operation, certificates):
     return certificates.get(NEEDS.get(name))
 
 
+def message_of(answer):
+    """The text of a refusal, in whichever family's shape."""
+    body = answer.json
+    return body.get("message") or body.get("msg") or body["error"]["details"]
+
+
+def is_refused_by_role(answer):
+    """A family's way to say that the role does not suffice."""
+    if answer.status == 401:
+        return answer.json.get("error", {}).get("errorCode") == "210"
+    return answer.status == 403 and answer.json["code"] in ("SCOPE_LIMITED", "FORBIDDEN")
+
+
 def path_parameters(operation):
     return [one for one in operation.parameters if one["in"] == "path"]
 
@@ -299,7 +330,8 @@ def fill(operation, certificates, **values):
     path = operation.path
     for parameter in path_parameters(operation):
         name = parameter["name"]
-        known = number_for(operation, certificates) or parameter.get("example", UNKNOWN)
+        named = getattr(certificates, "names", {}).get(name)
+        known = named or number_for(operation, certificates) or parameter.get("example", UNKNOWN)
         path = path.replace(f"{{{name}}}", str(values.get(name, known)))
     return path
 

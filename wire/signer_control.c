@@ -12,12 +12,14 @@
  *     MAKE_CSR                            key id 16, digest u8, pathLen + 1 u8, each attribute behind a u16
  *     INSTALL                             key id 16, chain
  *     ATTEST                              key id 16, nonce 32
+ *     SIGN_CERTIFICATE, SIGN_CRL          key id 16, TBS behind a u32
  *   reply    version u8, call | 0x80 u8, id u64, status u8
  *     any status but OK                   text behind a u16
  *     LIST                                key id 16, purpose u8, origin u8, key type u8, created u64, installed u8,
  *                                         label behind a u8, chain, holder behind a u8
  *     MAKE_KEY                            key id 16
- *     PUBLIC_KEY, MAKE_CSR, ATTEST        DER, or text, behind a u16
+ *     PUBLIC_KEY, MAKE_CSR                DER behind a u16
+ *     SIGN_*, ATTEST                      a signature, or text, behind a u16
  *
  * A chain is the count u8 and each certificate behind a u16.
  */
@@ -27,8 +29,9 @@
 _Static_assert(128 + WIRE_CONTROL_MAX_LABEL + WIRE_CONTROL_MAX_HOLDER + MAX_CHAIN_LEN <= WIRE_CONTROL_MAX_PACKET,
                "the largest chain fits a request, and a listed key a reply");
 _Static_assert(64 + WIRE_SUBJECT_NUM_ATTRIBUTES * (2 + WIRE_CONTROL_MAX_ATTRIBUTE) <= WIRE_CONTROL_MAX_PACKET &&
-                   64 + WIRE_CONTROL_MAX_DER <= WIRE_CONTROL_MAX_PACKET,
-               "the largest subject and the largest request fit a packet");
+                   64 + WIRE_CONTROL_MAX_DER <= WIRE_CONTROL_MAX_PACKET &&
+                   64 + WIRE_CONTROL_MAX_TBS <= WIRE_CONTROL_MAX_PACKET,
+               "the largest subject, the largest request and the largest TBS fit a packet");
 
 const char *wire_control_call_name(enum wire_control_call call)
 {
@@ -41,8 +44,10 @@ const char *wire_control_call_name(enum wire_control_call call)
         [WIRE_CONTROL_REMOVE] = "remove",
         [WIRE_CONTROL_DESTROY] = "destroy",
         [WIRE_CONTROL_ATTEST] = "attest",
+        [WIRE_CONTROL_SIGN_CERTIFICATE] = "sign_certificate",
+        [WIRE_CONTROL_SIGN_CRL] = "sign_crl",
     };
-    return call >= WIRE_CONTROL_LIST && call <= WIRE_CONTROL_LAST_CALL ? names[call] : "unknown";
+    return wire_control_call_is_known(call) ? names[call] : "unknown";
 }
 
 const char *wire_control_status_name(enum wire_control_status status)
@@ -214,7 +219,7 @@ static enum mg_status get_header(struct mg_slice *in, uint8_t flag, enum wire_co
         return cut_short(error, "the header");
     }
     unsigned number = byte ^ flag;
-    if (number < WIRE_CONTROL_LIST || number > WIRE_CONTROL_LAST_CALL) {
+    if (!wire_control_call_is_known(number)) {
         return mg_error_set(error, MG_INVALID, "unknown call 0x%02x", byte);
     }
     *call = (enum wire_control_call)number;
@@ -324,6 +329,22 @@ static enum mg_status get_attest(struct mg_slice *in, struct wire_control_reques
     return mg_slice_copy(in, out->attest.nonce, sizeof(out->attest.nonce)) ? MG_OK : cut_short(error, "the nonce");
 }
 
+static void put_tbs(struct mg_buffer *out, const struct wire_control_request *request)
+{
+    mg_buffer_append_prefixed_u32(out, request->tbs);
+}
+
+static enum mg_status get_tbs(struct mg_slice *in, struct wire_control_request *out, struct mg_error *error)
+{
+    if (!mg_slice_prefixed_u32(in, &out->tbs)) {
+        return cut_short(error, "the TBS");
+    }
+    if (out->tbs.len < 1 || out->tbs.len > WIRE_CONTROL_MAX_TBS) {
+        return mg_error_set(error, MG_INVALID, "TBS of %zu bytes: must be 1 to %d", out->tbs.len, WIRE_CONTROL_MAX_TBS);
+    }
+    return MG_OK;
+}
+
 static const struct {
     bool has_key_id;
     void (*put)(struct mg_buffer *out, const struct wire_control_request *request);
@@ -337,7 +358,14 @@ static const struct {
     [WIRE_CONTROL_REMOVE] = {true, put_nothing, get_nothing},
     [WIRE_CONTROL_DESTROY] = {true, put_nothing, get_nothing},
     [WIRE_CONTROL_ATTEST] = {true, put_attest, get_attest},
+    [WIRE_CONTROL_SIGN_CERTIFICATE] = {true, put_tbs, get_tbs},
+    [WIRE_CONTROL_SIGN_CRL] = {true, put_tbs, get_tbs},
 };
+
+bool wire_control_call_is_known(unsigned number)
+{
+    return number <= WIRE_CONTROL_LAST_CALL && requests[number].get != NULL;
+}
 
 void wire_control_encode_request(struct mg_buffer *out, const struct wire_control_request *request)
 {
@@ -475,10 +503,16 @@ static const struct {
     void (*put)(struct mg_buffer *out, const struct wire_control_reply *reply);
     enum mg_status (*get)(struct mg_slice *in, struct wire_control_reply *out, struct mg_error *error);
 } replies[WIRE_CONTROL_LAST_CALL + 1] = {
-    [WIRE_CONTROL_LIST] = {put_listed, get_listed},          [WIRE_CONTROL_MAKE_KEY] = {put_made, get_made},
-    [WIRE_CONTROL_PUBLIC_KEY] = {put_der, get_der},          [WIRE_CONTROL_MAKE_CSR] = {put_der, get_der},
-    [WIRE_CONTROL_INSTALL] = {put_no_result, get_no_result}, [WIRE_CONTROL_REMOVE] = {put_no_result, get_no_result},
-    [WIRE_CONTROL_DESTROY] = {put_no_result, get_no_result}, [WIRE_CONTROL_ATTEST] = {put_der, get_der},
+    [WIRE_CONTROL_LIST] = {put_listed, get_listed},
+    [WIRE_CONTROL_MAKE_KEY] = {put_made, get_made},
+    [WIRE_CONTROL_PUBLIC_KEY] = {put_der, get_der},
+    [WIRE_CONTROL_MAKE_CSR] = {put_der, get_der},
+    [WIRE_CONTROL_INSTALL] = {put_no_result, get_no_result},
+    [WIRE_CONTROL_REMOVE] = {put_no_result, get_no_result},
+    [WIRE_CONTROL_DESTROY] = {put_no_result, get_no_result},
+    [WIRE_CONTROL_ATTEST] = {put_der, get_der},
+    [WIRE_CONTROL_SIGN_CERTIFICATE] = {put_der, get_der},
+    [WIRE_CONTROL_SIGN_CRL] = {put_der, get_der},
 };
 
 void wire_control_encode_reply(struct mg_buffer *out, const struct wire_control_reply *reply)

@@ -9,8 +9,8 @@
  *
  * A connection has one request under way; its reply carries its call and id. A packet that does not decode is fatal to
  * the connection: the peer is broken, or of another version. No call gives out a private key, signs a digest, or signs
- * bytes that the caller chose (design.md section 1): a certification request and an attestation are put together by the
- * signer.
+ * bytes that the signer has not read as what they must be (design.md section 1): a certification request and an
+ * attestation are put together by the signer; certificates and CRLs of private CAs are parsed whole and held to a policy.
  *
  * Every call may be made again after an answer was lost, with the same result: that is how control goes on after a
  * crash of either side.
@@ -34,6 +34,8 @@
 #define WIRE_CONTROL_MAX_ATTRIBUTE 512
 /* A SubjectPublicKeyInfo or a certification request. */
 #define WIRE_CONTROL_MAX_DER (16 * 1024)
+/* A TBSCertificate or TBSCertList: a CRL of some thousand certificates. */
+#define WIRE_CONTROL_MAX_TBS (120 * 1024)
 #define WIRE_CONTROL_MAX_TEXT 511
 #define WIRE_CONTROL_MAX_PATH_LEN 15
 #define WIRE_CONTROL_NO_PATH_LEN (-1)
@@ -47,9 +49,13 @@ enum wire_control_call {
     WIRE_CONTROL_REMOVE = 6,
     WIRE_CONTROL_DESTROY = 7,
     WIRE_CONTROL_ATTEST = 8,
+    WIRE_CONTROL_SIGN_CERTIFICATE = 11,
+    WIRE_CONTROL_SIGN_CRL = 12,
 };
-#define WIRE_CONTROL_NUM_CALLS 8
-#define WIRE_CONTROL_LAST_CALL WIRE_CONTROL_ATTEST
+#define WIRE_CONTROL_LAST_CALL WIRE_CONTROL_SIGN_CRL
+
+/* wire_control_call_is_known tells whether |number| is a call: between the first and the last not all are. */
+bool wire_control_call_is_known(unsigned number);
 
 /* wire_control_call_name returns a static word such as "make_key", for logs and counters. */
 const char *wire_control_call_name(enum wire_control_call call);
@@ -95,7 +101,7 @@ struct wire_control_token {
 
 /* MAKE_KEY: a new key. WIRE_CONTROL_EXISTS if |token| made one that differs in what is asked here. */
 struct wire_control_make_key {
-    enum wire_key_purpose purpose; /* WIRE_CONTROL_DENIED for all but minting */
+    enum wire_key_purpose purpose; /* WIRE_CONTROL_DENIED for all but minting and private-ca */
     enum wire_key_type type;
     struct wire_control_token token;
     struct mg_slice label;  /* UTF-8 without control characters, at most WIRE_CONTROL_MAX_LABEL bytes */
@@ -155,6 +161,7 @@ struct wire_control_request {
         struct wire_control_make_csr make_csr;
         struct wire_control_chain install; /* at least one */
         struct wire_control_attest attest;
+        struct mg_slice tbs;               /* SIGN_CERTIFICATE: a TBSCertificate; SIGN_CRL: a TBSCertList; DER */
     };
 };
 
@@ -179,8 +186,9 @@ struct wire_control_reply {
     union {                          /* if WIRE_CONTROL_OK */
         struct wire_control_key key; /* LIST: the next key in the order of their ids */
         struct wire_key_id made;     /* MAKE_KEY */
-        struct mg_slice der;         /* PUBLIC_KEY: SubjectPublicKeyInfo; MAKE_CSR: CertificationRequest; ATTEST: the
-                                        attestation, which is text */
+        /* PUBLIC_KEY: SubjectPublicKeyInfo; MAKE_CSR: CertificationRequest; ATTEST: the attestation, which is text;
+         * SIGN_*: the content of signatureValue */
+        struct mg_slice der;
     };
 };
 

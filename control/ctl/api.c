@@ -49,6 +49,10 @@ static enum mg_status refuse(const struct client_answer *answer, struct mg_error
 {
     json_t *problem = json_loads((const char *)answer->body.data, 0, NULL);
     const char *message = ctl_text(problem, "message"), *code = ctl_text(problem, "code");
+    if (message[0] == '\0') { /* the NAVER family's shapes: its own, and the gateway's */
+        message = ctl_text(problem, "msg");
+        message = message[0] == '\0' ? ctl_text(json_object_get(problem, "error"), "details") : message;
+    }
     const char *advice = advice_of(code);
     char unnamed[64];
     snprintf(unnamed, sizeof(unnamed), "the control plane answers %ld %s", answer->code, code);

@@ -31,6 +31,10 @@ command_fn whoami_show;
 command_fn key_list;
 command_fn api_key_list, api_key_create, api_key_rotate, api_key_delete;
 command_fn client_list, client_create, client_rotate, client_enable, client_disable, client_delete;
+/* pca.c */
+command_fn pca_ca_list, pca_ca_show, pca_ca_create, pca_ca_activate, pca_ca_set_status, pca_ca_delete;
+command_fn pca_ca_csr, pca_ca_chain, pca_ca_crl, pca_sign_csr, pca_revoke;
+command_fn pca_key_list, pca_key_add, pca_key_delete;
 /* backup.c */
 command_fn backup_create, restore_state;
 /* cache.c, policy.c: these ask the engine itself */

@@ -16,7 +16,7 @@ enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHAB
 #define CSR_OPTIONS (OPT(CN) | OPT(O) | OPT(OU) | OPT(L) | OPT(ST) | OPT(C) | OPT(PATH_LENGTH) | OPT(DIGEST) | OPT(OUT))
 
 static const struct command {
-    const char *noun;
+    const char *noun; /* a word, or two with a space in between */
     const char *verb; /* NULL: the noun alone */
     const char *args;
     const char *help;
@@ -91,6 +91,32 @@ static const struct command {
     {"client", "enable", "ID", "let it in again", 1, 1, 0, client_enable},
     {"client", "disable", "ID", "keep it out, from now on", 1, 1, 0, client_disable},
     {"client", "delete", "ID", "revoke it", 1, 1, 0, client_delete},
+    {"pca ca", "list", "", "private CAs", 0, 0, 0, pca_ca_list},
+    {"pca ca", "show", "TAG", "one of them", 1, 1, 0, pca_ca_show},
+    {"pca ca", "create",
+     "ALIAS [TAG] --type root|sub [--key-type T] [--for DURATION] [--cn X] [--o X] [--ou X] [--l X] [--st X] [--c XX] "
+     "[--description TEXT]",
+     "make a root, a CA below the one that TAG names, or, without it, a sub that is signed elsewhere; T: EC256 (the "
+     "default), RSA2048, RSA4096; without DURATION as long as may be",
+     1, 2,
+     OPT(TYPE) | OPT(KEY_TYPE) | OPT(FOR) | OPT(CN) | OPT(O) | OPT(OU) | OPT(L) | OPT(ST) | OPT(C) | OPT(DESCRIPTION),
+     pca_ca_create},
+    {"pca ca", "csr", "TAG [--out FILE]", "print the request of one that is to be signed elsewhere", 1, 1, OPT(OUT),
+     pca_ca_csr},
+    {"pca ca", "activate", "TAG FILE [FILE]", "bring its certificate, and those above it", 2, 3, 0, pca_ca_activate},
+    {"pca ca", "chain", "TAG [--out FILE]", "print its certificate and those above it", 1, 1, OPT(OUT), pca_ca_chain},
+    {"pca ca", "crl", "TAG [--out FILE]", "print its CRL", 1, 1, OPT(OUT), pca_ca_crl},
+    {"pca ca", "set-status", "TAG active|deactivated|destroying", "destroying: ends it in three days", 2, 2, 0,
+     pca_ca_set_status},
+    {"pca ca", "delete", "TAG", "destroy one that is destroying, with its key, now", 1, 1, 0, pca_ca_delete},
+    {"pca", "sign-csr", "TAG CSR [--for DURATION] [--out FILE]",
+     "sign the request of an intermediate as that CA; a year, unless said otherwise", 2, 2, OPT(FOR) | OPT(OUT),
+     pca_sign_csr},
+    {"pca", "revoke", "TAG SERIAL", "put a certificate of that CA on its CRL", 2, 2, 0, pca_revoke},
+    {"pca key", "list", "", "access keys of the NAVER family's clients", 0, 0, 0, pca_key_list},
+    {"pca key", "add", "--role admin|operator|auditor", "make one; its secret is printed this once", 0, 0, OPT(ROLE),
+     pca_key_add},
+    {"pca key", "delete", "ACCESS_KEY", "revoke it", 1, 1, 0, pca_key_delete},
     {"backup", NULL, "FILE [--passphrase]",
      "database and sealed keys, and with a passphrase, which is asked for, the key-encryption key under it", 1, 1,
      OPT(PASSPHRASE), backup_create},
@@ -153,9 +179,27 @@ static const struct option known[] = {
     {NULL, 0, NULL, 0},
 };
 
-static bool is_word(const char *word, const char *given)
+/* begins_with_word tells whether |noun| is |word|, or begins with it and a space. */
+static bool begins_with_word(const char *noun, const char *word)
 {
-    return word == NULL || (given != NULL && strcmp(word, given) == 0);
+    size_t len = strlen(word);
+    return strncmp(noun, word, len) == 0 && (noun[len] == '\0' || noun[len] == ' ');
+}
+
+/* num_named returns how many of |words| name |command|: its noun and its verb; 0: they do not. */
+static int num_named(const struct command *command, char *const *words, int num_words)
+{
+    int num = 0;
+    for (const char *at = command->noun; at != NULL; num++) {
+        if (num == num_words || !begins_with_word(at, words[num])) {
+            return 0;
+        }
+        at = strchr(at, ' ') == NULL ? NULL : strchr(at, ' ') + 1;
+    }
+    if (command->verb == NULL) {
+        return num;
+    }
+    return num < num_words && strcmp(command->verb, words[num]) == 0 ? num + 1 : 0;
 }
 
 /* print_help prints the commands of |noun|, or all for NULL. */
@@ -164,7 +208,7 @@ static void print_help(const char *noun)
     puts("usage: mintgatectl [--config FILE | --socket PATH | --url URL --login NAME] [--json] COMMAND\n");
     for (size_t i = 0; i < MG_ARRAY_LEN(commands); i++) {
         const struct command *command = &commands[i];
-        if (noun == NULL || strcmp(command->noun, noun) == 0) {
+        if (noun == NULL || begins_with_word(command->noun, noun)) {
             const char *verb = command->verb == NULL ? "" : command->verb;
             printf("  %s%s%s%s%s\n      %s\n", command->noun, *verb == '\0' ? "" : " ", verb,
                    command->args[0] == '\0' ? "" : " ", command->args, command->help);
@@ -185,10 +229,10 @@ static void print_help(const char *noun)
          "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the control plane cannot be reached.");
 }
 
-static const struct command *find_command(const char *noun, const char *verb)
+static const struct command *find_command(char *const *words, int num_words)
 {
-    for (size_t i = 0; noun != NULL && i < MG_ARRAY_LEN(commands); i++) {
-        if (strcmp(commands[i].noun, noun) == 0 && is_word(commands[i].verb, verb)) {
+    for (size_t i = 0; i < MG_ARRAY_LEN(commands); i++) {
+        if (num_named(&commands[i], words, num_words) > 0) {
             return &commands[i];
         }
     }
@@ -198,7 +242,7 @@ static const struct command *find_command(const char *noun, const char *verb)
 static bool is_noun(const char *text)
 {
     for (size_t i = 0; text != NULL && i < MG_ARRAY_LEN(commands); i++) {
-        if (strcmp(commands[i].noun, text) == 0) {
+        if (begins_with_word(commands[i].noun, text)) {
             return true;
         }
     }
@@ -273,15 +317,15 @@ static enum mg_status check_use(const struct command *command, const struct ctl 
 static enum mg_status run(struct ctl *ctl, char **words, int num_words, uint32_t given, struct mg_error *error)
 {
     const char *noun = num_words > 0 ? words[0] : NULL, *verb = num_words > 1 ? words[1] : NULL;
-    const struct command *command = find_command(noun, verb);
+    const struct command *command = find_command(words, num_words);
     if (command == NULL) {
         return mg_error_set(error, MG_INVALID, "%s%s%s",
                             noun == NULL ? "a command is needed" : "no such command: ", noun == NULL ? "" : noun,
                             is_noun(noun) && verb == NULL ? " needs a verb" : "");
     }
-    int num_named = command->verb == NULL ? 1 : 2;
-    ctl->args = words + num_named;
-    ctl->num_args = num_words - num_named;
+    int num = num_named(command, words, num_words);
+    ctl->args = words + num;
+    ctl->num_args = num_words - num;
     enum mg_status status = check_use(command, ctl, given, error);
     if (status == MG_OK && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         status = mg_error_set(error, MG_INTERNAL, "libcurl cannot be used");

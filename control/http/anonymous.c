@@ -9,6 +9,8 @@ const struct http_anonymous http_anonymous_routes[] = {
     {HTTP_GET, "/health"},
     /* the built-in root is there to be fetched by machines that are to trust it */
     {HTTP_GET, "/ca.pem"},
+    /* CRLs, at an address of their own: who verifies a certificate has no credential */
+    {HTTP_GET, "/crl/{file}"},
     /* logins, whose callers are about to say who they are */
     {HTTP_POST, "/mintgate/v1/session"},
     {HTTP_POST, "/api/v1/authenticatedSession"},

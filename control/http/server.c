@@ -63,6 +63,7 @@ enum count { COUNT_1XX, COUNT_2XX, COUNT_3XX, COUNT_4XX, COUNT_5XX, COUNT_TIMEOU
 enum {
     DAEMON_UNIX,
     DAEMON_TLS,
+    DAEMON_PLAIN,
     DAEMON_RETIRED, /* with the TLS certificate before: it has its connections alone */
     NUM_DAEMONS
 };
@@ -517,6 +518,17 @@ static enum mg_status start_tls(struct http_server *server, struct mg_error *err
     return status;
 }
 
+static enum mg_status start_plain(struct http_server *server, struct mg_error *error)
+{
+    static const struct MHD_OptionItem no_tls[] = {{MHD_OPTION_END, 0, NULL}};
+    const struct http_server_limits *limits = &server->config.limits;
+    int fd = -1;
+    enum mg_status status = mg_tcp_listen(server->config.plain_address, (int)limits->connections, &fd, error);
+    return status == MG_OK
+               ? serve(server, fd, limits->connections_per_address, no_tls, &server->daemons[DAEMON_PLAIN], error)
+               : status;
+}
+
 static enum mg_status start_unix(struct http_server *server, struct mg_error *error)
 {
     static const struct MHD_OptionItem no_tls[] = {{MHD_OPTION_END, 0, NULL}};
@@ -567,6 +579,9 @@ enum mg_status http_server_start(struct http_server **out, const struct http_ser
     }
     if (status == MG_OK && is_wanted(config->tls_address)) {
         status = start_tls(server, error);
+    }
+    if (status == MG_OK && is_wanted(config->plain_address)) {
+        status = start_plain(server, error);
     }
     if (status == MG_OK) {
         status = start_watcher(server, error);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control plane's HTTP/1.1 server, on libmicrohttpd (docs/adr/0017-http-server.md): a TLS listener and a Unix
- * socket, either or both, in front of one router. Each connection has a thread of its own, so that a handler may wait
- * for the signer or an engine without anybody else waiting.
+ * The control plane's HTTP/1.1 server, on libmicrohttpd (docs/adr/0017-http-server.md): a TLS listener, a Unix socket,
+ * and a listener for what is public, any of them, in front of one router. Each connection has a thread of its own, so
+ * that a handler may wait for the signer or an engine without anybody else waiting.
  *
  * On the Unix socket (mode 0600) the kernel says who the peer is: root and the server's own user are administrators,
  * "unix:UID", without any password; anybody else is cut off.
@@ -30,7 +30,8 @@ struct http_server_limits {
 extern const struct http_server_limits http_server_default_limits;
 
 struct http_server_config {
-    const char *tls_address; /* numeric ADDRESS:PORT; NULL or "": none */
+    const char *tls_address;   /* numeric ADDRESS:PORT; NULL or "": none */
+    const char *plain_address; /* likewise, without TLS: of a router whose routes are for everybody (crl_pages.h) */
     const char *certificate_file, *key_file;
     const char *socket_path;     /* NULL or "": none */
     const struct router *router; /* borrowed until http_server_free */

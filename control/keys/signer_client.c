@@ -329,12 +329,13 @@ enum mg_status signer_client_list(struct signer_client *client, signer_client_vi
     return status;
 }
 
-enum mg_status signer_client_make_key(struct signer_client *client, enum wire_key_type type,
-                                      const struct wire_control_token *token, const char *label, const char *holder,
-                                      struct wire_key_id *out, struct mg_error *error)
+enum mg_status signer_client_make_key_for(struct signer_client *client, enum wire_key_purpose purpose,
+                                          enum wire_key_type type, const struct wire_control_token *token,
+                                          const char *label, const char *holder, struct wire_key_id *out,
+                                          struct mg_error *error)
 {
     struct wire_control_request request = {.call = WIRE_CONTROL_MAKE_KEY,
-                                           .make_key = {.purpose = WIRE_PURPOSE_MINTING,
+                                           .make_key = {.purpose = purpose,
                                                         .type = type,
                                                         .token = *token,
                                                         .label = mg_slice_of_text(label),
@@ -353,6 +354,13 @@ enum mg_status signer_client_make_key(struct signer_client *client, enum wire_ke
     }
     pthread_mutex_unlock(&client->lock);
     return status;
+}
+
+enum mg_status signer_client_make_key(struct signer_client *client, enum wire_key_type type,
+                                      const struct wire_control_token *token, const char *label, const char *holder,
+                                      struct wire_key_id *out, struct mg_error *error)
+{
+    return signer_client_make_key_for(client, WIRE_PURPOSE_MINTING, type, token, label, holder, out, error);
 }
 
 enum mg_status signer_client_public_key(struct signer_client *client, const struct wire_key_id *key_id,
@@ -398,4 +406,20 @@ enum mg_status signer_client_destroy(struct signer_client *client, const struct 
 {
     struct wire_control_request request = {.call = WIRE_CONTROL_DESTROY, .key_id = *key_id};
     return call_for_nothing(client, &request, error);
+}
+
+/* Private CAs */
+
+enum mg_status signer_client_sign_certificate(struct signer_client *client, const struct wire_key_id *key_id,
+                                              struct mg_slice tbs, struct mg_buffer *signature, struct mg_error *error)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_SIGN_CERTIFICATE, .key_id = *key_id, .tbs = tbs};
+    return call_for_der(client, &request, signature, error);
+}
+
+enum mg_status signer_client_sign_crl(struct signer_client *client, const struct wire_key_id *key_id,
+                                      struct mg_slice tbs, struct mg_buffer *signature, struct mg_error *error)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_SIGN_CRL, .key_id = *key_id, .tbs = tbs};
+    return call_for_der(client, &request, signature, error);
 }

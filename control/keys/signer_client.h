@@ -56,6 +56,12 @@ MG_MUST_USE enum mg_status signer_client_make_key(struct signer_client *client, 
                                                   const struct wire_control_token *token, const char *label,
                                                   const char *holder, struct wire_key_id *out, struct mg_error *error);
 
+/* signer_client_make_key_for is signer_client_make_key for a key of |purpose|. */
+MG_MUST_USE enum mg_status signer_client_make_key_for(struct signer_client *client, enum wire_key_purpose purpose,
+                                                      enum wire_key_type type, const struct wire_control_token *token,
+                                                      const char *label, const char *holder, struct wire_key_id *out,
+                                                      struct mg_error *error);
+
 /* signer_client_public_key appends the SubjectPublicKeyInfo (DER) of a key to |der|. MG_NOT_FOUND: no such key. */
 MG_MUST_USE enum mg_status signer_client_public_key(struct signer_client *client, const struct wire_key_id *key_id,
                                                     struct mg_buffer *der, struct mg_error *error);
@@ -84,5 +90,15 @@ MG_MUST_USE enum mg_status signer_client_remove(struct signer_client *client, co
                                                 struct mg_error *error);
 MG_MUST_USE enum mg_status signer_client_destroy(struct signer_client *client, const struct wire_key_id *key_id,
                                                  struct mg_error *error);
+
+/* signer_client_sign_certificate appends to |signature| the content of signatureValue over |tbs| (DER of a
+ * TBSCertificate) by the key of a private CA; signer_client_sign_crl over a TBSCertList. MG_INVALID: the signer's
+ * policy refuses it. MG_NOT_FOUND: no such key. */
+MG_MUST_USE enum mg_status signer_client_sign_certificate(struct signer_client *client,
+                                                          const struct wire_key_id *key_id, struct mg_slice tbs,
+                                                          struct mg_buffer *signature, struct mg_error *error);
+MG_MUST_USE enum mg_status signer_client_sign_crl(struct signer_client *client, const struct wire_key_id *key_id,
+                                                  struct mg_slice tbs, struct mg_buffer *signature,
+                                                  struct mg_error *error);
 
 #endif

@@ -21,6 +21,11 @@
 #include "control/http/zia_auth.h"
 #include "control/key_place.h"
 #include "control/lifecycle_counters.h"
+#include "control/naver/crl_pages.h"
+#include "control/naver/naver.h"
+#include "control/naver/naver_key.h"
+#include "control/naver/pca_keeper.h"
+#include "control/naver/pca_names.h"
 #include "control/program/common_api.h"
 #include "control/program/health.h"
 #include "control/program/mintgate_api.h"
@@ -58,6 +63,11 @@ struct program {
     struct mintgate_api mintgate_api;
     struct administration_api administration_api;
     struct zia zia;
+    struct pca pca;
+    struct naver naver;
+    struct pca_keeper *pca_keeper;
+    struct router *crl_router;      /* NULL: CRLs are not served, as the next */
+    struct http_server *crl_server; /* of its own: there is nothing else at its address */
     struct rate_limits *rate_limits;
     struct router *router;
     struct http_server *server;
@@ -87,7 +97,8 @@ static enum mg_status make_directory(struct program *program, struct mg_error *e
 static enum mg_status open_store(struct program *program, struct mg_error *error)
 {
     const struct store_migrations *const modules[] = {&audit_migrations, &intermediate_migrations,
-                                                      &administration_migrations};
+                                                      &administration_migrations, &pca_migrations,
+                                                      &naver_key_migrations};
     const char *path = program->config->control.database;
     enum mg_status status = store_open(&program->store, path, modules, MG_ARRAY_LEN(modules), error);
     if (status != MG_OK) {
@@ -178,6 +189,31 @@ static enum mg_status make_service(struct program *program, struct mg_error *err
     return service_new(&program->service, &service_config, error);
 }
 
+/* open_pca: without an address of their own, certificates of private CAs name the one where CRLs are served. */
+static enum mg_status open_pca(struct program *program, struct mg_error *error)
+{
+    const struct config_control *config = &program->config->control;
+    char base[PCA_MAX_URL + 1];
+    if (config->crl_url[0] != '\0' && !pca_is_url(config->crl_url)) {
+        return mg_error_set(error, MG_INVALID, "control.crl_url: must be a URL of http or https");
+    }
+    snprintf(base, sizeof(base), "%s%.*s", config->crl_url[0] != '\0' || config->crl_listen[0] == '\0' ? "" : "http://",
+             PCA_MAX_URL - 8, config->crl_url[0] != '\0' ? config->crl_url : config->crl_listen);
+    pca_init(&program->pca, program->store, program->signer, base);
+    return config->crl_listen[0] == '\0' ? MG_OK : crl_pages_new(&program->crl_router, &program->pca, error);
+}
+
+static enum mg_status add_naver(struct program *program, struct mg_error *error)
+{
+    program->naver = (struct naver){
+        .pca = &program->pca,
+        .auth = {.store = program->store, .denied = refused_login, .denied_arg = &program->refused},
+        .authenticator = program->authenticator,
+        .render = problem_render,
+    };
+    return naver_add(program->router, &program->naver, error);
+}
+
 static enum mg_status make_router(struct program *program, struct mg_error *error)
 {
     const struct rate_plan plan = rate_plan_of(program->config);
@@ -200,6 +236,9 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
             .authenticator = program->authenticator,
         };
         status = zia_add(program->router, &program->zia, error);
+    }
+    if (status == MG_OK) {
+        status = add_naver(program, error);
     }
     if (status == MG_OK) {
         program->mintgate_api = (struct mintgate_api){
@@ -269,6 +308,9 @@ enum mg_status program_open(struct program **out, const struct config *config, s
         status = make_service(program, error);
     }
     if (status == MG_OK) {
+        status = open_pca(program, error);
+    }
+    if (status == MG_OK) {
         status = make_router(program, error);
     }
     if (status != MG_OK) {
@@ -315,7 +357,12 @@ enum mg_status program_serve(struct program *program, struct mg_error *error)
         .limits = http_server_default_limits,
     };
     router_hold_changes(program->router, true);
+    const struct http_server_config crl_config = {
+        .plain_address = config->crl_listen, .router = program->crl_router, .limits = http_server_default_limits};
     enum mg_status status = http_server_start(&program->server, &server_config, error);
+    if (status == MG_OK && program->crl_router != NULL) {
+        status = http_server_start(&program->crl_server, &crl_config, error);
+    }
     return status == MG_OK ? start_metrics(program, error) : status;
 }
 
@@ -344,6 +391,9 @@ static enum mg_status join(struct program *program, struct mg_error *error)
     if (status == MG_OK) {
         status = expiry_start(&program->expiry, program->service, &program->lifecycle,
                               program->config->control.on_issuer_expiry, error);
+    }
+    if (status == MG_OK) {
+        status = pca_keeper_start(&program->pca_keeper, &program->pca, error);
     }
     if (status == MG_OK) {
         router_hold_changes(program->router, false);
@@ -415,8 +465,12 @@ void program_free(struct program *program)
     }
     metrics_http_stop(program->metrics); /* before what it shows */
     http_server_free(program->server);
+    http_server_free(program->crl_server);
     expiry_stop(program->expiry);
+    pca_keeper_stop(program->pca_keeper);
     router_free(program->router);
+    router_free(program->crl_router);
+    pca_close(&program->pca);
     rate_limits_free(program->rate_limits);
     service_free(program->service);
     engines_free(program->engines);

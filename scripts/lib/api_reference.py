@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Writes docs/api/reference.md, on standard output, from the OpenAPI documents in docs/api/openapi."""
+import json
 import pathlib
 import re
 import textwrap
@@ -14,7 +15,7 @@ INTRODUCTION = """# The APIs: reference
 What `mintgate-control` serves. *Who* is the least role that may: an operator may what an auditor may, an admin
 everything. *Weight* tells which rate limits count, on TCP. *Answer* is the one to what is done; the others are in the
 tables of errors. The same for programs: [openapi](openapi). What was chosen where a vendor's documents say nothing:
-[zia.md](zia.md).
+[zia.md](zia.md), [naver.md](naver.md).
 
 Made by `scripts/docs` from docs/api/openapi; do not edit."""
 
@@ -41,7 +42,7 @@ class Document:
         if name and inner.get("type") == "object":
             return f"[{name}](#{anchor(self.object_title(name))})"
         if "enum" in inner:
-            return ", ".join(f"`{value}`" for value in inner["enum"] if value != "")
+            return ", ".join(f"`{json.dumps(value).strip(chr(34))}`" for value in inner["enum"] if value != "")
         if "allOf" in inner:
             return " and ".join(filter(None, map(self.type_of, inner["allOf"])))
         if "oneOf" in inner:
@@ -133,10 +134,17 @@ class Document:
 
     def codes(self, response):
         for content in response.get("content", {}).values():
-            schema, _ = self.resolve(content["schema"])
-            code = schema["properties"].get("code", schema["properties"].get("error", {}))
-            return ", ".join(f"`{one}`" for one in code.get("enum", []))
+            return ", ".join(f"`{one}`" for one in self.codes_of(content["schema"]))
         return "no body"
+
+    def codes_of(self, schema):
+        """The words or numbers that tell errors of such a shape apart."""
+        schema, _ = self.resolve(schema)
+        if "oneOf" in schema:
+            return [code for one in schema["oneOf"] for code in self.codes_of(one)]
+        members = schema["properties"]
+        code = members.get("code", members.get("error", {}))
+        return code.get("properties", {}).get("errorCode", code).get("enum", [])
 
     def objects(self):
         for name, schema in self.tree["components"]["schemas"].items():

@@ -11,7 +11,7 @@ import pytest
 import openapikit
 from keyskit import Authority
 from labkit import wait_until
-from restkit import CERTIFICATES, Life, fill, good_request, login_body, obfuscate
+from restkit import CERTIFICATES, Life, fill, good_request, is_refused_by_role, login_body, obfuscate
 
 ROLES = ["auditor", "operator", "admin"]  # each may what the ones before it may
 USER, PASSWORD, API_KEY = "somebody", "a long enough password", "0123456789abcdefghij"
@@ -124,8 +124,13 @@ def test_a_role_does_not_what_is_for_higher_ones(appliance, certificates, role):
     assert higher
     for route in higher:
         answer = client.ask(*request_for(route, certificates))
-        assert answer.status == 403 and answer.json["code"] in ("SCOPE_LIMITED", "FORBIDDEN"), (route, answer)
+        assert is_refused_by_role(answer), (route, answer)
     assert appliance.state() == before
+
+
+def looked_at(operation):
+    """What may come of it; a private CA that is signed has no request to show."""
+    return (400,) if operation.tree["operationId"] == "getSubCsr" else (200, 403)
 
 
 def test_no_read_of_an_auditor_changes_anything(appliance, life, certificates):
@@ -135,7 +140,7 @@ def test_no_read_of_an_auditor_changes_anything(appliance, life, certificates):
             client = appliance.client("auditor")  # each has rate limits of its own: nobody has to wait
             before = appliance.state()
             answer = client.ask(operation.method, fill(operation, certificates, id=number))
-            assert answer.status in (200, 403), (operation.path, answer)
+            assert answer.status in looked_at(operation), (operation.path, answer)
             assert appliance.state() == before, operation.path
     assert life.show(certificates["KEYGEN_DONE"])["currentState"] == "KEYGEN_DONE"
 
@@ -145,7 +150,8 @@ def test_no_get_of_an_administrator_changes_anything_but_the_public_key_read(app
         if operation.method == "GET" and operation.tree["operationId"] != "downloadPublicKey":
             for number in certificates.values() if "{" in operation.path else [0]:
                 before = appliance.state()
-                assert appliance.admin.ask("GET", fill(operation, certificates, id=number)).status in (200, 403)
+                answer = appliance.admin.ask("GET", fill(operation, certificates, id=number))
+                assert answer.status in looked_at(operation), (operation.path, answer)
                 assert appliance.state() == before, operation.path
 
 

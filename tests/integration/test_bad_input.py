@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 import openapikit
 from keyskit import Authority
-from restkit import (CERTIFICATES, STATES, UNKNOWN, Life, fill, form, good_body, good_request, number_for,
+from restkit import (CERTIFICATES, STATES, UNKNOWN, Life, fill, form, good_body, good_request, message_of, number_for,
                      path_parameters)
 
 OPERATIONS = openapikit.one_base()
@@ -93,7 +93,7 @@ def test_members_of_a_wrong_type_or_length_or_word_or_missing(operation, certifi
         if len(json.dumps(body)) > LIMITS[operation.shape]:
             statuses = {413}
         answer = refused(statuses, operation.method, fill(operation, certificates), body)
-        assert answer.json["message"], answer
+        assert message_of(answer), answer
 
 
 @with_body("application/json")
@@ -129,7 +129,7 @@ def test_json_that_is_broken(operation, certificates, refused):
         # Nobody reads so much of a login.
         statuses = {400, 413} if len(body) > LIMITS[operation.shape] else {400}
         answer = refused(statuses, operation.method, path, body, "application/json")
-        assert answer.json["message"], (name, answer)
+        assert message_of(answer), (name, answer)
 
 
 @with_body("application/json")
@@ -189,7 +189,7 @@ def test_uploads_that_are_broken(operation, certificates, refused):
     for bad in (b"x", body[:20], body.replace(b"b0undary", b"other"), b"--b0undary", b"--b0undary--",
                 b"--b0undary\r\n" * 99, nameless, text, two, b"\0" * 1000, body.replace(b"\r\n\r\n", b"\r\n"), body):
         answer = refused({400}, operation.method, path, bad, media)
-        assert answer.json["message"], answer
+        assert message_of(answer), answer
     for bad in ("multipart/form-data", "multipart/form-data; boundary=", 'multipart/form-data; boundary="',
                 f"multipart/form-data; boundary={'x' * 300}"):
         refused({400}, operation.method, path, body, bad)
@@ -396,7 +396,7 @@ def test_certificates_that_are_not_accepted(life, certificates, refused):
     for name, pem in bad_certificates(request, life.authority):
         upload = form([("fileUpload", "bad.pem", pem)])
         answer = refused({400, 413}, "POST", f"{CERTIFICATES}/uploadCert/{number}", *upload)
-        assert answer.json["message"], name
+        assert message_of(answer), name
         if pem and b"\0" not in pem and pem.isascii():
             refused({400}, "POST", f"{CERTIFICATES}/uploadCert", {"id": number, "fileUpload": pem.decode()})
 
@@ -421,7 +421,7 @@ def test_chains_that_are_not_accepted(life, certificates, refused):
                       "leaf": leaf, "expired": expired, "twice": good * 2, "nine": good * 9, "cut": good[:-30],
                       "too long": good + b" " * (257 << 10)}.items():
         upload = form([("fileUpload", "bad.pem", pem)])
-        assert refused({400, 413}, "POST", f"{CERTIFICATES}/uploadCertChain/{number}", *upload).json["message"], name
+        assert message_of(refused({400, 413}, "POST", f"{CERTIFICATES}/uploadCertChain/{number}", *upload)), name
 
 
 # ---- who fails to log in ----

@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+import naverkit
 import openapikit
 from keyskit import Authority
 from restkit import CERTIFICATES, Life, fill, form, good_request, login_body
@@ -55,8 +56,8 @@ class Walk:
         self.ask("POST", TOKEN, "grant_type=client_credentials&x=%zz", FORM, Authorization=f"Basic {basic}")
 
     def all_secrets(self):
-        return [self.password, self.wrong_password, self.api_key, self.stray, self.client_secret, *self.issued,
-                *self.private_key[1:-1]]
+        return [self.password, self.wrong_password, self.api_key, self.stray, self.client_secret, self.access_key[1],
+                *self.issued, *self.private_key[1:-1]]
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,7 @@ def walk(appliance):
     appliance.add_api_key("marked", made.api_key)
     made.log_in()
     made.get_token()
+    made.access_key = naverkit.add_key(appliance.admin, "admin")
     appliance.admin.answers.clear()  # whoever makes a key or a secret is told it, once
     send_by_mistake(made)
     for operation in openapikit.one_base():
@@ -124,6 +126,10 @@ def use_what_was_issued(walk):
     assert walk.ask("GET", SESSION, Cookie=f"JSESSIONID={cookie}").status == 200
     assert walk.ask("GET", CERTIFICATES, Authorization=f"Bearer {token}").status == 200
     assert walk.ask("DELETE", f"{CERTIFICATES}/1", Authorization=f"Bearer {token}").status == 403
+    signed = naverkit.signature("GET", "/api/v1/ca", walk.access_key)
+    assert walk.ask("GET", "/api/v1/ca", **signed).status == 200
+    swapped = {**signed, "x-ncp-iam-access-key": walk.access_key[1]}  # the secret in the place of the key
+    assert walk.ask("GET", "/api/v1/ca", **swapped).status == 401
 
 
 def assert_none(walk, text, where):
@@ -156,10 +162,10 @@ def test_no_secret_is_where_ps_sees_it(appliance, walk):
             assert_none(walk, pathlib.Path(f"/proc/{process.pid}/{name}").read_text(errors="replace"), name)
 
 
-def test_the_database_has_nothing_that_lets_anybody_in_but_api_keys(appliance, walk):
+def test_the_database_has_nothing_that_lets_anybody_in_but_api_keys_and_secret_keys(appliance, walk):
     content = b"".join(path.read_bytes() for path in appliance.database.parent.glob("control.db*"))
     for secret in walk.all_secrets():
-        assert (secret.encode() in content) == (secret == walk.api_key), secret
+        assert (secret.encode() in content) == (secret in (walk.api_key, walk.access_key[1])), secret
 
 
 def test_the_first_credential_and_the_key_encryption_key_are_in_their_files_alone(appliance, walk):
