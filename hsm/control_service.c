@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "hsm/certificate_request.h"
+#include "hsm/ska_signature.h"
 #include "ossl/openssl_error.h"
 
 _Static_assert((int)WIRE_PURPOSE_MINTING == (int)KEY_MINTING && (int)WIRE_PURPOSE_SERVER_TLS == (int)KEY_SERVER_TLS,
@@ -137,6 +138,22 @@ static enum mg_status do_make_csr(struct call *call, struct mg_error *error)
     return status;
 }
 
+/* Keys kept for others */
+
+static enum mg_status do_ska_sign_tbs(struct call *call, struct mg_error *error)
+{
+    enum mg_status status = ska_signature_of_structure(call->key, &call->request->ska_sign, &call->der, error);
+    call->reply->der = mg_buffer_slice(&call->der);
+    return status;
+}
+
+static enum mg_status do_ska_sign_payload(struct call *call, struct mg_error *error)
+{
+    enum mg_status status = ska_signature_of_payload(call->key, &call->request->ska_sign, &call->der, error);
+    call->reply->der = mg_buffer_slice(&call->der);
+    return status;
+}
+
 /* Issuing */
 
 /* install puts |issuer|, for the key of |call|, among |issuers|. What can be refused is tried before the disk is
@@ -236,6 +253,8 @@ static const struct rule {
     [WIRE_CONTROL_INSTALL] = {.run = do_install, .names_key = true, .needs = KEY_CALL_SIGN_LEAF},
     [WIRE_CONTROL_REMOVE] = {.run = do_remove, .names_key = true, .needs = KEY_CALL_SIGN_LEAF},
     [WIRE_CONTROL_DESTROY] = {.run = do_destroy, .names_key = true, .may_be_gone = true, .needs = KEY_CALL_DESTROY},
+    [WIRE_CONTROL_SKA_SIGN_TBS] = {.run = do_ska_sign_tbs, .names_key = true, .needs = KEY_CALL_SKA_SIGN},
+    [WIRE_CONTROL_SKA_SIGN_PAYLOAD] = {.run = do_ska_sign_payload, .names_key = true, .needs = KEY_CALL_SKA_SIGN},
 };
 
 /* find_key finds the key that the request names, and judges it by |rule|. */

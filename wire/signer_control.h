@@ -8,8 +8,10 @@
  *                               ◄──  reply  call, id, status, fields
  *
  * A connection has one request under way; its reply carries its call and id. A packet that does not decode is fatal to
- * the connection: the peer is broken, or of another version. No call gives out a private key, signs a digest, or signs
- * bytes that the caller chose (design.md section 1): a certification request is put together by the signer.
+ * the connection: the peer is broken, or of another version. No call gives out a private key, signs a digest, or has a
+ * minting key sign bytes that the caller chose (design.md section 1): its certification request is put together by the
+ * signer. Keys with the purpose ska, which are kept for others, sign whole structures that control made and the signer
+ * parses (SKA_SIGN_TBS), and other payloads (SKA_SIGN_PAYLOAD).
  *
  * Every call may be made again after an answer was lost, with the same result: that is how control goes on after a
  * crash of either side.
@@ -21,7 +23,7 @@
 
 #include "wire/signer.h"
 
-#define WIRE_CONTROL_VERSION 2
+#define WIRE_CONTROL_VERSION 3
 /* The largest packet either side sends or accepts. */
 #define WIRE_CONTROL_MAX_PACKET WIRE_SIGNER_MAX_PACKET
 /* A key's certificates all together, so that INSTALL and LIST fit a packet. */
@@ -33,6 +35,8 @@
 #define WIRE_CONTROL_MAX_ATTRIBUTE 512
 /* A SubjectPublicKeyInfo or a certification request. */
 #define WIRE_CONTROL_MAX_DER (16 * 1024)
+/* What SKA_SIGN_PAYLOAD signs. */
+#define WIRE_CONTROL_MAX_PAYLOAD (32 * 1024)
 #define WIRE_CONTROL_MAX_TEXT 511
 #define WIRE_CONTROL_MAX_PATH_LEN 15
 #define WIRE_CONTROL_NO_PATH_LEN (-1)
@@ -45,9 +49,14 @@ enum wire_control_call {
     WIRE_CONTROL_INSTALL = 5,
     WIRE_CONTROL_REMOVE = 6,
     WIRE_CONTROL_DESTROY = 7,
+    /* other numbers in between are taken by other calls */
+    WIRE_CONTROL_SKA_SIGN_TBS = 14,
+    WIRE_CONTROL_SKA_SIGN_PAYLOAD = 15,
 };
-#define WIRE_CONTROL_NUM_CALLS 7
-#define WIRE_CONTROL_LAST_CALL WIRE_CONTROL_DESTROY
+#define WIRE_CONTROL_LAST_CALL WIRE_CONTROL_SKA_SIGN_PAYLOAD
+
+/* wire_control_call_is_known tells whether |number| is a call. */
+bool wire_control_call_is_known(unsigned number);
 
 /* wire_control_call_name returns a static word such as "make_key", for logs and counters. */
 const char *wire_control_call_name(enum wire_control_call call);
@@ -92,7 +101,7 @@ struct wire_control_token {
 
 /* MAKE_KEY: a new key. WIRE_CONTROL_EXISTS if |token| made one that differs in what is asked here. */
 struct wire_control_make_key {
-    enum wire_key_purpose purpose; /* WIRE_CONTROL_DENIED for all but minting */
+    enum wire_key_purpose purpose; /* WIRE_CONTROL_DENIED where hsm/purpose.c says so */
     enum wire_key_type type;
     struct wire_control_token token;
     struct mg_slice label;  /* UTF-8 without control characters, at most WIRE_CONTROL_MAX_LABEL bytes */
@@ -127,6 +136,26 @@ struct wire_control_make_csr {
     int path_len; /* 0 to WIRE_CONTROL_MAX_PATH_LEN, or WIRE_CONTROL_NO_PATH_LEN */
 };
 
+/* The hash under a signature of an SKA key. */
+enum wire_ska_digest {
+    WIRE_SKA_SHA224 = 1,
+    WIRE_SKA_SHA256 = 2,
+    WIRE_SKA_SHA384 = 3,
+    WIRE_SKA_SHA512 = 4,
+};
+
+enum wire_ska_structure {
+    WIRE_SKA_CERTIFICATE = 1,           /* a TBSCertificate (RFC 5280 section 4.1) */
+    WIRE_SKA_CERTIFICATION_REQUEST = 2, /* a CertificationRequestInfo (RFC 2986 section 4.1) for the very key */
+};
+
+/* SKA_SIGN_TBS and SKA_SIGN_PAYLOAD: what an SKA key is to sign, PKCS#1 v1.5 or ECDSA. */
+struct wire_control_ska_sign {
+    enum wire_ska_digest digest;
+    enum wire_ska_structure structure; /* SKA_SIGN_TBS alone */
+    struct mg_slice octets;            /* up to WIRE_CONTROL_MAX_DER, of a payload WIRE_CONTROL_MAX_PAYLOAD */
+};
+
 /* Certificates in DER, a key's own first, then upwards. Borrowed. */
 struct wire_control_chain {
     struct mg_slice certificates[WIRE_SIGNER_MAX_CHAIN];
@@ -143,6 +172,7 @@ struct wire_control_request {
         struct wire_control_make_key make_key;
         struct wire_control_make_csr make_csr;
         struct wire_control_chain install; /* at least one */
+        struct wire_control_ska_sign ska_sign;
     };
 };
 
@@ -167,7 +197,9 @@ struct wire_control_reply {
     union {                          /* if WIRE_CONTROL_OK */
         struct wire_control_key key; /* LIST: the next key in the order of their ids */
         struct wire_key_id made;     /* MAKE_KEY */
-        struct mg_slice der;         /* PUBLIC_KEY: SubjectPublicKeyInfo; MAKE_CSR: CertificationRequest */
+        /* PUBLIC_KEY: SubjectPublicKeyInfo; MAKE_CSR: CertificationRequest; SKA_SIGN_TBS: the signed structure;
+         * SKA_SIGN_PAYLOAD: the signature */
+        struct mg_slice der;
     };
 };
 

@@ -329,13 +329,13 @@ enum mg_status signer_client_list(struct signer_client *client, signer_client_vi
     return status;
 }
 
-enum mg_status signer_client_make_key(struct signer_client *client, enum wire_key_type type,
-                                      const struct wire_control_token *token, const char *label,
-                                      struct wire_key_id *out, struct mg_error *error)
+enum mg_status signer_client_make_key_for(struct signer_client *client, enum wire_key_purpose purpose,
+                                          enum wire_key_type type, const struct wire_control_token *token,
+                                          const char *label, struct wire_key_id *out, struct mg_error *error)
 {
     struct wire_control_request request = {
         .call = WIRE_CONTROL_MAKE_KEY,
-        .make_key = {.purpose = WIRE_PURPOSE_MINTING, .type = type, .token = *token, .label = mg_slice_of_text(label)}};
+        .make_key = {.purpose = purpose, .type = type, .token = *token, .label = mg_slice_of_text(label)}};
     struct wire_control_reply reply;
     if (request.make_key.label.len > WIRE_CONTROL_MAX_LABEL) {
         return mg_error_set(error, MG_INVALID, "label: at most %d bytes are allowed", WIRE_CONTROL_MAX_LABEL);
@@ -347,6 +347,13 @@ enum mg_status signer_client_make_key(struct signer_client *client, enum wire_ke
     }
     pthread_mutex_unlock(&client->lock);
     return status;
+}
+
+enum mg_status signer_client_make_key(struct signer_client *client, enum wire_key_type type,
+                                      const struct wire_control_token *token, const char *label,
+                                      struct wire_key_id *out, struct mg_error *error)
+{
+    return signer_client_make_key_for(client, WIRE_PURPOSE_MINTING, type, token, label, out, error);
 }
 
 enum mg_status signer_client_public_key(struct signer_client *client, const struct wire_key_id *key_id,
@@ -383,4 +390,21 @@ enum mg_status signer_client_destroy(struct signer_client *client, const struct 
 {
     struct wire_control_request request = {.call = WIRE_CONTROL_DESTROY, .key_id = *key_id};
     return call_for_nothing(client, &request, error);
+}
+
+enum mg_status signer_client_ska_sign_tbs(struct signer_client *client, const struct wire_key_id *key_id,
+                                          const struct wire_control_ska_sign *wanted, struct mg_buffer *out,
+                                          struct mg_error *error)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_SKA_SIGN_TBS, .key_id = *key_id, .ska_sign = *wanted};
+    return call_for_der(client, &request, out, error);
+}
+
+enum mg_status signer_client_ska_sign_payload(struct signer_client *client, const struct wire_key_id *key_id,
+                                              const struct wire_control_ska_sign *wanted, struct mg_buffer *out,
+                                              struct mg_error *error)
+{
+    struct wire_control_request request = {
+        .call = WIRE_CONTROL_SKA_SIGN_PAYLOAD, .key_id = *key_id, .ska_sign = *wanted};
+    return call_for_der(client, &request, out, error);
 }

@@ -53,6 +53,13 @@ MG_MUST_USE enum mg_status signer_client_make_key(struct signer_client *client, 
                                                   const struct wire_control_token *token, const char *label,
                                                   struct wire_key_id *out, struct mg_error *error);
 
+/* signer_client_make_key_for is signer_client_make_key for a key of another |purpose|, one that the signer makes on
+ * demand (hsm/purpose.c). */
+MG_MUST_USE enum mg_status signer_client_make_key_for(struct signer_client *client, enum wire_key_purpose purpose,
+                                                      enum wire_key_type type, const struct wire_control_token *token,
+                                                      const char *label, struct wire_key_id *out,
+                                                      struct mg_error *error);
+
 /* signer_client_public_key appends the SubjectPublicKeyInfo (DER) of a key to |der|. MG_NOT_FOUND: no such key. */
 MG_MUST_USE enum mg_status signer_client_public_key(struct signer_client *client, const struct wire_key_id *key_id,
                                                     struct mg_buffer *der, struct mg_error *error);
@@ -74,5 +81,16 @@ MG_MUST_USE enum mg_status signer_client_remove(struct signer_client *client, co
                                                 struct mg_error *error);
 MG_MUST_USE enum mg_status signer_client_destroy(struct signer_client *client, const struct wire_key_id *key_id,
                                                  struct mg_error *error);
+
+/* signer_client_ska_sign_tbs has an SKA key sign a TBSCertificate or a CertificationRequestInfo and appends the whole
+ * signed structure (DER) to |out|; signer_client_ska_sign_payload appends its signature over another payload.
+ * MG_NOT_FOUND: no such key. */
+MG_MUST_USE enum mg_status signer_client_ska_sign_tbs(struct signer_client *client, const struct wire_key_id *key_id,
+                                                      const struct wire_control_ska_sign *wanted, struct mg_buffer *out,
+                                                      struct mg_error *error);
+MG_MUST_USE enum mg_status signer_client_ska_sign_payload(struct signer_client *client,
+                                                          const struct wire_key_id *key_id,
+                                                          const struct wire_control_ska_sign *wanted,
+                                                          struct mg_buffer *out, struct mg_error *error);
 
 #endif

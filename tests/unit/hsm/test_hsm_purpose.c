@@ -15,11 +15,14 @@ static void test_each_call_accepts_one_purpose(void **state)
     (void)state;
     static const struct {
         enum key_purpose purpose;
-        bool allowed[KEY_NUM_CALLS]; /* sign a leaf, sign a CA certificate, sign a CSR, be made, be destroyed */
+        bool allowed[KEY_NUM_CALLS]; /* in the order of enum key_call */
     } matrix[] = {
-        {KEY_MINTING, {true, false, true, true, true}},        {KEY_PRIVATE_CA, {false, true, false, false, false}},
-        {KEY_SKA, {false, false, false, false, false}},        {KEY_TLS_CLIENT, {false, false, false, false, false}},
-        {KEY_SERVER_TLS, {false, false, false, false, false}},
+        {KEY_MINTING,
+         {[KEY_CALL_SIGN_LEAF] = true, [KEY_CALL_SIGN_CSR] = true, [KEY_CALL_MAKE] = true, [KEY_CALL_DESTROY] = true}},
+        {KEY_PRIVATE_CA, {[KEY_CALL_SIGN_CA] = true}},
+        {KEY_SKA, {[KEY_CALL_MAKE] = true, [KEY_CALL_DESTROY] = true, [KEY_CALL_SKA_SIGN] = true}},
+        {KEY_TLS_CLIENT, {false}},
+        {KEY_SERVER_TLS, {false}},
     };
     assert_int_equal(MG_ARRAY_LEN(matrix), KEY_PURPOSE_LAST - KEY_PURPOSE_FIRST + 1);
     for (size_t i = 0; i < MG_ARRAY_LEN(matrix); i++) {
