@@ -171,8 +171,9 @@ def find(method, path):
 
 def family_of(path):
     """The document whose shape an error has where no operation answers."""
-    zia = any(path == base or path.startswith(base + "/") for base in ("/api/v1", "/zia/api/v1"))
-    return next(one for one in documents() if one.name == ("zia" if zia else "mintgate"))
+    bases = {"/api/v1": "zia", "/zia/api/v1": "zia", "/v1": "securosys"}
+    names = [name for base, name in bases.items() if path == base or path.startswith(base + "/")]
+    return next(one for one in documents() if one.name == (names or ["mintgate"])[0])
 
 
 def check(method, target, answer):

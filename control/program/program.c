@@ -25,6 +25,7 @@
 #include "control/program/mintgate_api.h"
 #include "control/program/problems.h"
 #include "control/program/refused.h"
+#include "control/securosys/ska_api.h"
 #include "control/service/expiry.h"
 #include "control/service/service.h"
 #include "control/zia/zia.h"
@@ -57,6 +58,8 @@ struct program {
     struct mintgate_api mintgate_api;
     struct administration_api administration_api;
     struct zia zia;
+    struct ska *ska;
+    struct ska_api ska_api;
     struct rate_limits *rate_limits;
     struct router *router;
     struct http_server *server;
@@ -86,7 +89,7 @@ static enum mg_status make_directory(struct program *program, struct mg_error *e
 static enum mg_status open_store(struct program *program, struct mg_error *error)
 {
     const struct store_migrations *const modules[] = {&audit_migrations, &intermediate_migrations,
-                                                      &administration_migrations};
+                                                      &administration_migrations, &ska_migrations};
     const char *path = program->config->control.database;
     enum mg_status status = store_open(&program->store, path, modules, MG_ARRAY_LEN(modules), error);
     if (status != MG_OK) {
@@ -169,7 +172,9 @@ static enum mg_status make_service(struct program *program, struct mg_error *err
         .engines = program->engines,
         .prepare_ms = prepare_ms_of(config),
     };
-    return service_new(&program->service, &service_config, error);
+    const struct ska_config ska_config = {.store = program->store, .signer = program->signer};
+    status = ska_new(&program->ska, &ska_config, error);
+    return status == MG_OK ? service_new(&program->service, &service_config, error) : status;
 }
 
 static enum mg_status make_router(struct program *program, struct mg_error *error)
@@ -214,6 +219,15 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
         status = administration_api_add(program->router, &program->administration_api, error);
     }
     if (status == MG_OK) {
+        program->ska_api = (struct ska_api){
+            .ska = program->ska,
+            .store = program->store,
+            .authenticator = program->authenticator,
+            .render = problem_render,
+        };
+        status = ska_api_add(program->router, &program->ska_api, error);
+    }
+    if (status == MG_OK) {
         router_set_watch(program->router, refused_request, &program->refused);
     }
     return status;
@@ -222,7 +236,7 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
 static void list_route(void *arg, const struct http_family *family, const char *base, const struct http_route *route)
 {
     static const char *const weights[RATE_NUM_WEIGHTS] = {"none", "light", "medium", "heavy"};
-    static const char *const bodies[] = {"none", "json", "form", "multipart", "raw"};
+    static const char *const bodies[] = {"none", "json", "json", "form", "multipart", "raw"};
     (void)family;
     fprintf(arg, "%s %s%s %s %s %s %zu\n", http_method_name(route->method), base, route->pattern,
             http_role_name(route->role), weights[route->weight], bodies[route->body], route->body_limit);
@@ -339,6 +353,9 @@ static enum mg_status join(struct program *program, struct mg_error *error)
                               program->config->control.on_issuer_expiry, error);
     }
     if (status == MG_OK) {
+        status = ska_start(program->ska, error);
+    }
+    if (status == MG_OK) {
         router_hold_changes(program->router, false);
         atomic_store_explicit(&program->health.has_joined, true, memory_order_relaxed);
         mg_log_info("store, signer and engines are together");
@@ -411,6 +428,7 @@ void program_free(struct program *program)
     router_free(program->router);
     rate_limits_free(program->rate_limits);
     service_free(program->service);
+    ska_free(program->ska);
     engines_free(program->engines);
     signer_client_free(program->signer);
     authenticator_free(program->authenticator);
