@@ -26,6 +26,7 @@
 #include "control/program/problems.h"
 #include "control/program/refused.h"
 #include "control/securosys/ska_api.h"
+#include "control/securosys/ska_gate.h"
 #include "control/service/expiry.h"
 #include "control/service/service.h"
 #include "control/zia/zia.h"
@@ -60,6 +61,8 @@ struct program {
     struct zia zia;
     struct ska *ska;
     struct ska_api ska_api;
+    struct ska_gate ska_gate;
+    struct approval_gate gate;
     struct rate_limits *rate_limits;
     struct router *router;
     struct http_server *server;
@@ -166,15 +169,22 @@ static enum mg_status make_service(struct program *program, struct mg_error *err
     if (status != MG_OK) {
         return status;
     }
+    const struct ska_config ska_config = {.store = program->store, .signer = program->signer};
+    status = ska_new(&program->ska, &ska_config, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    program->ska_gate = (struct ska_gate){
+        .ska = program->ska, .make_default = config->control.approve_default, .make_csr = config->control.approve_csr};
+    program->gate = ska_gate_of(&program->ska_gate);
     const struct service_config service_config = {
         .lifecycle = &program->lifecycle,
         .signer = program->signer,
         .engines = program->engines,
         .prepare_ms = prepare_ms_of(config),
+        .gate = &program->gate,
     };
-    const struct ska_config ska_config = {.store = program->store, .signer = program->signer};
-    status = ska_new(&program->ska, &ska_config, error);
-    return status == MG_OK ? service_new(&program->service, &service_config, error) : status;
+    return service_new(&program->service, &service_config, error);
 }
 
 static enum mg_status make_router(struct program *program, struct mg_error *error)

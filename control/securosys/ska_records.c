@@ -544,7 +544,7 @@ enum mg_status ska_task_each(struct store_tx *tx, const char *request, ska_task_
 /* The orders are literals, since no parameter can stand there. */
 #define INBOX(order)                                                                                                   \
     "SELECT t.id FROM ska_task t JOIN ska_request r ON r.id = t.request"                                               \
-    " WHERE t.approver = ?1 AND t.answer = 0 AND r.state = 'PENDING' AND (?2 IS NULL OR t.id = ?2)"                    \
+    " WHERE t.approver = ?1 AND t.answer = 0 AND r.state = 'PENDING' AND r.due_us > ?6 AND (?2 IS NULL OR t.id = ?2)"  \
     " AND (?3 IS NULL OR r.id = ?3) ORDER BY " order " LIMIT ?4 OFFSET ?5"
 
 static enum mg_status note_fetching(struct store_tx *tx, const struct ska_inbox *inbox, struct mg_error *error)
@@ -570,6 +570,7 @@ enum mg_status ska_task_fetch(struct store_tx *tx, const struct ska_inbox *inbox
     store_bind_text(&query, optional(inbox->request));
     store_bind_int(&query, inbox->max);
     store_bind_int(&query, inbox->first);
+    store_bind_int(&query, inbox->now_us);
     enum mg_status status = visit_ids(&query, visit, arg, error);
     return status == MG_OK ? note_fetching(tx, inbox, error) : status;
 }

@@ -144,7 +144,7 @@ typedef enum mg_status ska_task_visitor(void *arg, const struct ska_task *task);
 MG_MUST_USE enum mg_status ska_task_each(struct store_tx *tx, const char *request, ska_task_visitor *visit, void *arg,
                                          struct mg_error *error);
 
-/* What an approver has to answer: the open tasks of pending requests. */
+/* What an approver has to answer: the open tasks of pending requests whose time is not out. */
 struct ska_inbox {
     const struct ska_public_key *approver;
     const char *task, *request; /* those alone; NULL: all */

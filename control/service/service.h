@@ -14,6 +14,7 @@
 #include "control/keys/signer_client.h"
 #include "control/lifecycle_default.h"
 #include "control/publish/engines.h"
+#include "control/service/approval_gate.h"
 
 #define SERVICE_UNAVAILABLE "SERVICE_UNAVAILABLE"
 
@@ -24,7 +25,8 @@ struct service_config {
     const struct lifecycle *lifecycle;
     struct signer_client *signer;
     struct engines *engines;
-    uint32_t prepare_ms; /* for minting ahead, at first */
+    uint32_t prepare_ms;              /* for minting ahead, at first */
+    const struct approval_gate *gate; /* what makeDefault and generateCsr must pass; NULL: nothing */
 };
 
 MG_MUST_USE enum mg_status service_new(struct service **out, const struct service_config *config,
@@ -45,7 +47,8 @@ MG_MUST_USE enum mg_status service_start(struct service *service, int64_t now_us
 MG_MUST_USE enum mg_status service_make_key(struct service *service, struct lifecycle_call *call, int64_t id,
                                             struct intermediate *out, struct mg_error *error);
 
-/* service_make_csr has the signer sign a request: POST generateCsr. */
+/* service_make_csr has the signer sign a request: POST generateCsr. As the gate says; MG_EXISTS with APPROVAL_REQUIRED:
+ * approvals are missing. */
 MG_MUST_USE enum mg_status service_make_csr(struct service *service, struct lifecycle_call *call, int64_t id,
                                             const struct lifecycle_csr_wish *wish, struct intermediate *out,
                                             struct mg_error *error);
@@ -74,9 +77,9 @@ MG_MUST_USE enum mg_status service_delete(struct service *service, struct lifecy
  * service_make_default swaps the default, and returns when every engine serves it: PUT makeDefault. |force| goes on
  * although an engine cannot prepare.
  *
- * MG_EXISTS: another publication is under way. MG_DENIED with the code ENGINE_NOT_READY: an engine cannot serve it,
- * |error| says which and why. MG_AGAIN: it is the default now, and |out| is filled, but an engine has not confirmed
- * yet.
+ * MG_EXISTS: another publication is under way, or with the code APPROVAL_REQUIRED, approvals are missing. MG_DENIED
+ * with the code ENGINE_NOT_READY: an engine cannot serve it, |error| says which and why. MG_AGAIN: it is the default
+ * now, and |out| is filled, but an engine has not confirmed yet.
  */
 MG_MUST_USE enum mg_status service_make_default(struct service *service, struct lifecycle_call *call, int64_t id,
                                                 bool force, struct intermediate *out, struct mg_error *error);

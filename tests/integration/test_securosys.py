@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from keyskit import Authority
 from labkit import wait_until
+from restkit import Appliance, Life
 from skakit import (Approver, CertifiedApprover, Ska, b64, compact, group, load, load_public, make_csr, policy, spki,
                     stamp, token)
 
@@ -747,3 +749,54 @@ def test_the_service_tells_what_it_is(ska):
     assert ska.ask("GET", "versionInfo")["name"] == "Mintgate"
     assert "SKA" in ska.ask("GET", "licenseInfo")["clientFlags"]
     assert ska.ask("GET", "keystore/statistics")["keys"] == len(ska.ask("GET", "key"))
+
+
+# ---- Mintgate's own operations ----
+
+CERTIFICATES = "/zia/api/v1/intermediateCaCertificate"
+
+
+@pytest.fixture(scope="module")
+def gated(tmp_path_factory):
+    """An appliance where a quorum opens makeDefault and generateCsr."""
+    made = Appliance(tmp_path_factory.mktemp("gated"), approve_default="gate", approve_csr="gate")
+    yield made
+    made.stop()
+
+
+def waits(answer):
+    """The request that an operation waits for."""
+    assert answer.status == 409 and answer.json["code"] == "APPROVAL_REQUIRED", answer
+    return answer.json["message"].split("request ")[1].split(" ")[0]
+
+
+def test_a_quorum_opens_csr_and_default_once(gated):
+    ska, boss = Ska(gated.admin), Approver()
+    life = Life(gated, Authority("Corporate Root"))
+    number = life.make("gated", "PUBKEY_DONE")
+    csr, default = f"{CERTIFICATES}/generateCsr/{number}", f"{CERTIFICATES}/makeDefault/{number}"
+    # Nobody can approve: so nobody may.
+    assert gated.admin.ask("POST", csr, {"commName": "gated"}).json["code"] == "APPROVAL_REQUIRED"
+    ska.make_key(policy(token(group(1, boss))), label="gate")
+    request = waits(gated.admin.ask("POST", csr, {"commName": "gated"}))
+    assert waits(gated.admin.ask("POST", csr, {"commName": "gated"})) == request
+    other = waits(gated.admin.ask("POST", csr, {"commName": "another"}))
+    assert other != request  # an approval is for what was asked, and for nothing else
+    ska.approve(boss, request)
+    assert ska.status(request)["status"] == "APPROVED"
+    assert waits(gated.admin.ask("POST", csr, {"commName": "another"})) == other
+    assert gated.admin.ask("POST", csr, {"commName": "gated"}).status == 200
+    assert ska.status(request)["status"] == "EXECUTED"
+    assert waits(gated.admin.ask("POST", csr, {"commName": "gated"})) != request  # once
+    life._upload(number)
+    life._finalize(number)
+    request = waits(gated.admin.ask("PUT", default))
+    (task,) = ska.tasks(boss, requestId=request, detailLevel="level4")
+    assert task["request"] == {"operation": "makeDefault", "intermediate": number}
+    assert task["operation"] == "MINTGATE_MAKE_DEFAULT"
+    ska.ask("POST", "approval", boss.answer(task))
+    assert gated.admin.ask("PUT", default).status == 200
+    assert life.show(number)["defaultCertificate"]
+    assert gated.admin.ask("PUT", default).status == 200  # it is: there is nothing to approve
+    assert waits(gated.admin.ask("PUT", f"{CERTIFICATES}/makeDefault/1"))
+    assert waits(gated.admin.ask("PUT", "/mintgate/v1/default/previous"))
