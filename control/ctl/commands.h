@@ -27,6 +27,9 @@ command_fn whoami_show;
 /* keys.c */
 command_fn api_key_list, api_key_create, api_key_rotate, api_key_delete;
 command_fn client_list, client_create, client_rotate, client_enable, client_disable, client_delete;
+/* ska.c */
+command_fn ska_keys, ska_key, ska_requests, ska_request, ska_cancel, ska_tasks, ska_approve_task, ska_reject_task;
+command_fn ska_api_key_list, ska_api_key_add, ska_api_key_remove;
 /* backup.c */
 command_fn backup_create, restore_state;
 /* cache.c, policy.c: these ask the engine itself */

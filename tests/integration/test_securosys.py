@@ -13,11 +13,11 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from keyskit import Authority
-from labkit import wait_until
+from labkit import BUILD, wait_until
 from restkit import Appliance, Life
 from skakit import (Approver, CertifiedApprover, Ska, b64, compact, group, load, load_public, make_csr, policy, spki,
                     stamp, token)
@@ -800,3 +800,47 @@ def test_a_quorum_opens_csr_and_default_once(gated):
     assert gated.admin.ask("PUT", default).status == 200  # it is: there is nothing to approve
     assert waits(gated.admin.ask("PUT", f"{CERTIFICATES}/makeDefault/1"))
     assert waits(gated.admin.ask("PUT", "/mintgate/v1/default/previous"))
+
+
+# ---- the command line ----
+
+def ctl(appliance, *words, code=0):
+    result = subprocess.run([BUILD / "control/ctl/mintgatectl", "--socket", appliance.directory / "control.sock", *words],
+                            capture_output=True, text=True, check=False)
+    assert result.returncode == code, result
+    return result.stdout
+
+
+def test_an_approver_answers_at_the_command_line(appliance, ska, csr, tmp_path):
+    approver = Approver()
+    path = tmp_path / "approver.pem"
+    path.write_bytes(approver.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    label = ska.make_key(policy(token(group(1, approver))))
+    give_certificate(ska, label)
+    first, second = ska.certify(label, csr), ska.certify(label, csr)
+    ctl(appliance, "ska", "tasks", "--key", path, code=1)  # others can read it
+    path.chmod(0o600)
+    assert label in ctl(appliance, "ska", "keys") and label in ctl(appliance, "ska", "key", label)
+    lines = ctl(appliance, "ska", "tasks", "--key", path).splitlines()
+    assert lines[0].split() == ["TASK", "OPERATION", "KEY", "REQUEST"]
+    tasks = {line.split()[3]: line.split()[0] for line in lines[1:]}
+    ctl(appliance, "ska", "approve", tasks[first], "--key", path)
+    ctl(appliance, "ska", "approve", tasks[first], "--key", path, code=1)
+    ctl(appliance, "ska", "reject", tasks[second], "--key", path)
+    told = json.loads(ctl(appliance, "ska", "request", first))
+    assert told["status"] == "EXECUTED" and told["result"].startswith("-----BEGIN CERTIFICATE")
+    assert [line.split()[1] for line in ctl(appliance, "ska", "requests").splitlines()[1:3]] == ["REJECTED", "EXECUTED"]
+    third = ska.certify(label, csr)
+    ctl(appliance, "ska", "cancel", third)
+    assert ska.status(third)["status"] == "CANCELLED"
+
+
+def test_api_keys_at_the_command_line(appliance):
+    words = ctl(appliance, "ska", "api-key-add", "by-hand", "--role", "serviceToken").split()
+    client = appliance.stranger(**{"X-API-KEY": words[-1]})
+    assert client.ask("GET", "/v1/versionInfo").status == 200
+    assert "by-hand" in ctl(appliance, "ska", "api-key-list") and words[-1] not in ctl(appliance, "ska", "api-key-list")
+    ctl(appliance, "ska", "api-key-delete", "by-hand")
+    assert client.ask("GET", "/v1/versionInfo").status == 401
+    ctl(appliance, "ska", "api-key-add", "no-role", code=2)
+    ctl(appliance, "ska", "api-key-add", "bad-role", "--role", "x", code=1)
