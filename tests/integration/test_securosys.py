@@ -43,7 +43,7 @@ def csr():
 
 @pytest.fixture(scope="module")
 def guarded(ska, appliance, approvers):
-    """A CA's key that two of three approvers must open. Its certificate comes from elsewhere, as nobody approved one."""
+    """A CA's key that two of three approvers must open. Its certificate comes from elsewhere: nobody approved one."""
     label = ska.make_key(policy(token(group(2, *approvers))))
     give_certificate(ska, label)
     return label
@@ -292,8 +292,8 @@ def test_requested_usages_and_days_are_honoured_but_never_beyond_the_issuer(ska,
         made.extensions.get_extension_for_class(x509.BasicConstraints)
     long = load(ska.ask("POST", "certificate/synchronous/sign", {**body, "validity": 7300})["certificate"])
     assert long.not_valid_after == issuer.not_valid_after
-    ca = load(ska.ask("POST", "certificate/synchronous/sign",
-                      {**body, "keyUsage": [""], "extendedKeyUsage": [""], "certificateAuthority": True})["certificate"])
+    below = {**body, "keyUsage": [""], "extendedKeyUsage": [""], "certificateAuthority": True}
+    ca = load(ska.ask("POST", "certificate/synchronous/sign", below)["certificate"])
     assert ca.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     assert ca.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
 
@@ -325,7 +325,8 @@ def test_wishes_that_break_a_rule(ska, csr):
     label, _ = ska.make_ca()
     good = {"signKeyName": label, "commonName": "leaf", "certificateSigningRequest": csr}
     for code, wrong in ((600, {"keyUsage": ["KEY_CERT_SIGN"]}), (501, {"keyUsage": ["SIGN"]}),
-                        (501, {"extendedKeyUsage": ["SERVER_AUTH,X"]}), (607, {"signatureAlgorithm": "SHA256_WITH_RSA"}),
+                        (501, {"extendedKeyUsage": ["SERVER_AUTH,X"]}),
+                        (607, {"signatureAlgorithm": "SHA256_WITH_RSA"}),
                         (501, {"signatureAlgorithm": "MD5_WITH_RSA"}), (600, {"commonName": "x" * 65}),
                         (600, {"commonName": "a\u0007b"}), (600, {"validity": 0}), (650, {"signKeyName": "nobody"})):
         ska.fails(code, "POST", "certificate/synchronous/sign", {**good, **wrong})
@@ -351,7 +352,8 @@ def test_an_imported_certificate_must_be_for_the_key(ska):
     for wrong in ("x", text[:-8], b64(b"0"), text + "AAAA"):
         ska.fails(626, "POST", "certificate/import/plain", {"label": label, "certificate": wrong})
     ska.fails(650, "GET", f"certificate/{label}")
-    ska.ask("POST", "certificate/import/plain", {"label": label, "certificate": made.public_bytes(Encoding.PEM).decode()})
+    pem = made.public_bytes(Encoding.PEM).decode()
+    ska.ask("POST", "certificate/import/plain", {"label": label, "certificate": pem})
     assert load(ska.ask("GET", f"certificate/{label}")["certificate"]) == made
     ska.ask("DELETE", f"certificate/{label}")
     ska.fails(650, "DELETE", f"certificate/{label}")
@@ -654,7 +656,7 @@ def test_an_api_key_opens_what_its_role_says_and_nothing_else(appliance):
 
 
 def test_keys_roll_over(appliance):
-    """The old and the new one count side by side; a wrong one is 401 with the number that makes a client try the next."""
+    """The old and the new one count side by side; a wrong one is 401 with the number that makes clients try the next."""
     old, new = (make_api_key(appliance, f"operation-{i}", "keyOperationToken") for i in (1, 2))
     for key in (old, new):
         assert appliance.stranger(**{"X-API-KEY": key}).ask("POST", "/v1/filteredRequests", {}).status == 200
@@ -673,7 +675,8 @@ def test_api_keys_are_told_once_and_kept_as_hashes(appliance):
     content = b"".join(path.read_bytes() for path in appliance.database.parent.glob("control.db*"))
     assert key.encode() not in content
     assert key not in appliance.log("control").read_text(errors="replace")
-    assert appliance.admin.ask("POST", "/mintgate/v1/ska/api-keys", {"name": "told", "role": "serviceToken"}).status == 409
+    again = {"name": "told", "role": "serviceToken"}
+    assert appliance.admin.ask("POST", "/mintgate/v1/ska/api-keys", again).status == 409
     drop_api_key(appliance, "told")
 
 
@@ -805,8 +808,8 @@ def test_a_quorum_opens_csr_and_default_once(gated):
 # ---- the command line ----
 
 def ctl(appliance, *words, code=0):
-    result = subprocess.run([BUILD / "control/ctl/mintgatectl", "--socket", appliance.directory / "control.sock", *words],
-                            capture_output=True, text=True, check=False)
+    command = [BUILD / "control/ctl/mintgatectl", "--socket", appliance.directory / "control.sock", *words]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == code, result
     return result.stdout
 
