@@ -279,6 +279,10 @@ static const struct config_key control_keys[] = {
      "there is none new flows are bypassed, with an alarm; bypass at once; or block."},
     {"prepare_time", CONFIG_DURATION, AT(control.prepare_time_ns), "10s", 0, 600 * NS_S, NULL, true,
      "Longest time for minting ahead with a new default before it takes over."},
+    {"approve_default", CONFIG_STRING, AT(control.approve_default), "", 0, 0, NULL, false,
+     "Label of an SKA key whose quorum must approve before an intermediate is made the default; empty: nobody."},
+    {"approve_csr", CONFIG_STRING, AT(control.approve_csr), "", 0, 0, NULL, false,
+     "The same before the certification request of an intermediate is signed."},
 };
 
 /* The defaults are those of contracts.md section 1.7. */

@@ -8,6 +8,7 @@
 #include "hsm/attestation.h"
 #include "hsm/certificate_request.h"
 #include "hsm/private_ca_policy.h"
+#include "hsm/ska_signature.h"
 #include "ossl/openssl_error.h"
 
 _Static_assert((int)WIRE_PURPOSE_MINTING == (int)KEY_MINTING && (int)WIRE_PURPOSE_SERVER_TLS == (int)KEY_SERVER_TLS,
@@ -143,6 +144,22 @@ static enum mg_status do_attest(struct call *call, struct mg_error *error)
 {
     enum mg_status status =
         attestation_make(&call->service->tokens, call->key, call->request->attest.nonce, call->now, &call->der, error);
+    call->reply->der = mg_buffer_slice(&call->der);
+    return status;
+}
+
+/* Keys kept for others */
+
+static enum mg_status do_ska_sign_tbs(struct call *call, struct mg_error *error)
+{
+    enum mg_status status = ska_signature_of_structure(call->key, &call->request->ska_sign, &call->der, error);
+    call->reply->der = mg_buffer_slice(&call->der);
+    return status;
+}
+
+static enum mg_status do_ska_sign_payload(struct call *call, struct mg_error *error)
+{
+    enum mg_status status = ska_signature_of_payload(call->key, &call->request->ska_sign, &call->der, error);
     call->reply->der = mg_buffer_slice(&call->der);
     return status;
 }
@@ -300,6 +317,8 @@ static const struct rule {
     [WIRE_CONTROL_ATTEST] = {.run = do_attest, .names_key = true, .needs = KEY_CALL_ATTEST},
     [WIRE_CONTROL_SIGN_CERTIFICATE] = {.run = do_sign_certificate, .names_key = true, .needs = KEY_CALL_SIGN_CA},
     [WIRE_CONTROL_SIGN_CRL] = {.run = do_sign_crl, .names_key = true, .needs = KEY_CALL_SIGN_CA},
+    [WIRE_CONTROL_SKA_SIGN_TBS] = {.run = do_ska_sign_tbs, .names_key = true, .needs = KEY_CALL_SKA_SIGN},
+    [WIRE_CONTROL_SKA_SIGN_PAYLOAD] = {.run = do_ska_sign_payload, .names_key = true, .needs = KEY_CALL_SKA_SIGN},
 };
 
 /* find_key finds the key that the request names, and judges it by |rule|. */

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hsm/purpose.h"
 
-#define ONLY(purpose) (1U << (purpose))
+/* A bit for each purpose. */
+#define ONE(purpose) (1U << (purpose))
 
-/* A call that uses the key accepts one purpose, since what it signs is judged by that purpose's rules. */
+/* A call that has the key sign accepts one purpose, since what it signs is judged by that purpose's rules; but
+ * certification requests, which the signer puts together by itself. */
 static const unsigned accepted[KEY_NUM_CALLS] = {
-    [KEY_CALL_SIGN_LEAF] = ONLY(KEY_MINTING),
-    [KEY_CALL_SIGN_CA] = ONLY(KEY_PRIVATE_CA),
-    [KEY_CALL_SIGN_CSR] = ONLY(KEY_MINTING) | ONLY(KEY_PRIVATE_CA),
-    [KEY_CALL_MAKE] = ONLY(KEY_MINTING) | ONLY(KEY_PRIVATE_CA),
-    [KEY_CALL_INSTALL] = ONLY(KEY_MINTING) | ONLY(KEY_PRIVATE_CA),
-    [KEY_CALL_DESTROY] = ONLY(KEY_MINTING) | ONLY(KEY_PRIVATE_CA),
-    [KEY_CALL_ATTEST] = ONLY(KEY_MINTING),
+    [KEY_CALL_SIGN_LEAF] = ONE(KEY_MINTING),
+    [KEY_CALL_SIGN_CA] = ONE(KEY_PRIVATE_CA),
+    [KEY_CALL_SIGN_CSR] = ONE(KEY_MINTING) | ONE(KEY_PRIVATE_CA),
+    [KEY_CALL_MAKE] = ONE(KEY_MINTING) | ONE(KEY_PRIVATE_CA) | ONE(KEY_SKA),
+    [KEY_CALL_INSTALL] = ONE(KEY_MINTING) | ONE(KEY_PRIVATE_CA),
+    [KEY_CALL_DESTROY] = ONE(KEY_MINTING) | ONE(KEY_PRIVATE_CA) | ONE(KEY_SKA),
+    [KEY_CALL_ATTEST] = ONE(KEY_MINTING),
+    [KEY_CALL_SKA_SIGN] = ONE(KEY_SKA),
 };
 
 bool key_purpose_is_known(uint8_t number)
@@ -38,5 +41,5 @@ const char *key_purpose_name(enum key_purpose purpose)
 
 bool key_purpose_allows(enum key_purpose purpose, enum key_call call)
 {
-    return (accepted[call] & ONLY(purpose)) != 0;
+    return (accepted[call] & ONE(purpose)) != 0;
 }

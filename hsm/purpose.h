@@ -29,8 +29,9 @@ enum key_call {
     KEY_CALL_DESTROY,   /* control's DESTROY */
     KEY_CALL_ATTEST,    /* control's ATTEST: sign what its token says of it */
     KEY_CALL_INSTALL,   /* control's INSTALL: to be given its certificates */
+    KEY_CALL_SKA_SIGN,  /* control's SKA_SIGN_TBS and SKA_SIGN_PAYLOAD */
 };
-#define KEY_NUM_CALLS 7
+#define KEY_NUM_CALLS 8
 
 /* key_purpose_is_known tells whether |number| is a purpose. */
 bool key_purpose_is_known(uint8_t number);

@@ -146,8 +146,8 @@ static void render_control(const struct signer_metrics *metrics, struct mg_buffe
     const struct control_server_counters *server = metrics->control_server;
     char label[64];
     mg_metrics_family(out, calls, "counter", "Requests of control, by call.");
-    for (int call = WIRE_CONTROL_LIST; call <= WIRE_CONTROL_LAST_CALL; call++) {
-        if (wire_control_call_is_known((unsigned)call)) {
+    for (unsigned call = WIRE_CONTROL_LIST; call <= WIRE_CONTROL_LAST_CALL; call++) {
+        if (wire_control_call_is_known(call)) {
             snprintf(label, sizeof(label), "call=\"%s\"", wire_control_call_name((enum wire_control_call)call));
             mg_metrics_sample(out, calls, label, mg_counter_get(&metrics->control->calls[call]));
         }

@@ -13,13 +13,15 @@
  *     INSTALL                             key id 16, chain
  *     ATTEST                              key id 16, nonce 32
  *     SIGN_CERTIFICATE, SIGN_CRL          key id 16, TBS behind a u32
+ *     SKA_SIGN_TBS                        key id 16, digest u8, structure u8, DER behind a u16
+ *     SKA_SIGN_PAYLOAD                    key id 16, digest u8, payload behind a u16
  *   reply    version u8, call | 0x80 u8, id u64, status u8
  *     any status but OK                   text behind a u16
  *     LIST                                key id 16, purpose u8, origin u8, key type u8, created u64, installed u8,
  *                                         label behind a u8, chain, holder behind a u8
  *     MAKE_KEY                            key id 16
- *     PUBLIC_KEY, MAKE_CSR                DER behind a u16
- *     SIGN_*, ATTEST                      a signature, or text, behind a u16
+ *     PUBLIC_KEY, MAKE_CSR, SKA_SIGN_TBS  DER behind a u16
+ *     SIGN_*, SKA_SIGN_PAYLOAD, ATTEST    a signature, or text, behind a u16
  *
  * A chain is the count u8 and each certificate behind a u16.
  */
@@ -30,24 +32,33 @@ _Static_assert(128 + WIRE_CONTROL_MAX_LABEL + WIRE_CONTROL_MAX_HOLDER + MAX_CHAI
                "the largest chain fits a request, and a listed key a reply");
 _Static_assert(64 + WIRE_SUBJECT_NUM_ATTRIBUTES * (2 + WIRE_CONTROL_MAX_ATTRIBUTE) <= WIRE_CONTROL_MAX_PACKET &&
                    64 + WIRE_CONTROL_MAX_DER <= WIRE_CONTROL_MAX_PACKET &&
-                   64 + WIRE_CONTROL_MAX_TBS <= WIRE_CONTROL_MAX_PACKET,
-               "the largest subject, the largest request and the largest TBS fit a packet");
+                   64 + WIRE_CONTROL_MAX_TBS <= WIRE_CONTROL_MAX_PACKET &&
+                   64 + WIRE_CONTROL_MAX_PAYLOAD <= WIRE_CONTROL_MAX_PACKET,
+               "the largest subject, request, TBS and payload fit a packet");
+
+static const char *const call_names[WIRE_CONTROL_LAST_CALL + 1] = {
+    [WIRE_CONTROL_LIST] = "list",
+    [WIRE_CONTROL_MAKE_KEY] = "make_key",
+    [WIRE_CONTROL_PUBLIC_KEY] = "public_key",
+    [WIRE_CONTROL_MAKE_CSR] = "make_csr",
+    [WIRE_CONTROL_INSTALL] = "install",
+    [WIRE_CONTROL_REMOVE] = "remove",
+    [WIRE_CONTROL_DESTROY] = "destroy",
+    [WIRE_CONTROL_ATTEST] = "attest",
+    [WIRE_CONTROL_SIGN_CERTIFICATE] = "sign_certificate",
+    [WIRE_CONTROL_SIGN_CRL] = "sign_crl",
+    [WIRE_CONTROL_SKA_SIGN_TBS] = "ska_sign_tbs",
+    [WIRE_CONTROL_SKA_SIGN_PAYLOAD] = "ska_sign_payload",
+};
+
+bool wire_control_call_is_known(unsigned number)
+{
+    return number <= WIRE_CONTROL_LAST_CALL && call_names[number] != NULL;
+}
 
 const char *wire_control_call_name(enum wire_control_call call)
 {
-    static const char *const names[WIRE_CONTROL_LAST_CALL + 1] = {
-        [WIRE_CONTROL_LIST] = "list",
-        [WIRE_CONTROL_MAKE_KEY] = "make_key",
-        [WIRE_CONTROL_PUBLIC_KEY] = "public_key",
-        [WIRE_CONTROL_MAKE_CSR] = "make_csr",
-        [WIRE_CONTROL_INSTALL] = "install",
-        [WIRE_CONTROL_REMOVE] = "remove",
-        [WIRE_CONTROL_DESTROY] = "destroy",
-        [WIRE_CONTROL_ATTEST] = "attest",
-        [WIRE_CONTROL_SIGN_CERTIFICATE] = "sign_certificate",
-        [WIRE_CONTROL_SIGN_CRL] = "sign_crl",
-    };
-    return wire_control_call_is_known(call) ? names[call] : "unknown";
+    return wire_control_call_is_known((unsigned)call) ? call_names[call] : "unknown";
 }
 
 const char *wire_control_status_name(enum wire_control_status status)
@@ -345,6 +356,65 @@ static enum mg_status get_tbs(struct mg_slice *in, struct wire_control_request *
     return MG_OK;
 }
 
+/* get_octets takes what is to be signed. */
+static enum mg_status get_octets(struct mg_slice *in, size_t max_len, struct mg_slice *out, struct mg_error *error)
+{
+    if (!mg_slice_prefixed_u16(in, out)) {
+        return cut_short(error, "what is to be signed");
+    }
+    if (out->len < 1 || out->len > max_len) {
+        return mg_error_set(error, MG_INVALID, "what is to be signed has %zu bytes: must be 1 to %zu", out->len,
+                            max_len);
+    }
+    return MG_OK;
+}
+
+static enum mg_status get_ska_digest(struct mg_slice *in, struct wire_control_ska_sign *out, struct mg_error *error)
+{
+    unsigned digest;
+    enum mg_status status = get_number(in, "digest", WIRE_SKA_SHA224, WIRE_SKA_SHA512, &digest, error);
+    if (status == MG_OK) {
+        out->digest = (enum wire_ska_digest)digest;
+    }
+    return status;
+}
+
+static void put_ska_sign_tbs(struct mg_buffer *out, const struct wire_control_request *request)
+{
+    const struct wire_control_ska_sign *sign = &request->ska_sign;
+    mg_buffer_append_u8(out, (uint8_t)sign->digest);
+    mg_buffer_append_u8(out, (uint8_t)sign->structure);
+    mg_buffer_append_prefixed_u16(out, sign->octets);
+}
+
+static enum mg_status get_ska_sign_tbs(struct mg_slice *in, struct wire_control_request *out, struct mg_error *error)
+{
+    struct wire_control_ska_sign *sign = &out->ska_sign;
+    unsigned structure;
+    enum mg_status status = get_ska_digest(in, sign, error);
+    if (status == MG_OK) {
+        status = get_number(in, "structure", WIRE_SKA_CERTIFICATE, WIRE_SKA_CERTIFICATION_REQUEST, &structure, error);
+    }
+    if (status != MG_OK) {
+        return status;
+    }
+    sign->structure = (enum wire_ska_structure)structure;
+    return get_octets(in, WIRE_CONTROL_MAX_DER, &sign->octets, error);
+}
+
+static void put_ska_sign_payload(struct mg_buffer *out, const struct wire_control_request *request)
+{
+    mg_buffer_append_u8(out, (uint8_t)request->ska_sign.digest);
+    mg_buffer_append_prefixed_u16(out, request->ska_sign.octets);
+}
+
+static enum mg_status get_ska_sign_payload(struct mg_slice *in, struct wire_control_request *out,
+                                           struct mg_error *error)
+{
+    enum mg_status status = get_ska_digest(in, &out->ska_sign, error);
+    return status == MG_OK ? get_octets(in, WIRE_CONTROL_MAX_PAYLOAD, &out->ska_sign.octets, error) : status;
+}
+
 static const struct {
     bool has_key_id;
     void (*put)(struct mg_buffer *out, const struct wire_control_request *request);
@@ -360,12 +430,9 @@ static const struct {
     [WIRE_CONTROL_ATTEST] = {true, put_attest, get_attest},
     [WIRE_CONTROL_SIGN_CERTIFICATE] = {true, put_tbs, get_tbs},
     [WIRE_CONTROL_SIGN_CRL] = {true, put_tbs, get_tbs},
+    [WIRE_CONTROL_SKA_SIGN_TBS] = {true, put_ska_sign_tbs, get_ska_sign_tbs},
+    [WIRE_CONTROL_SKA_SIGN_PAYLOAD] = {true, put_ska_sign_payload, get_ska_sign_payload},
 };
-
-bool wire_control_call_is_known(unsigned number)
-{
-    return number <= WIRE_CONTROL_LAST_CALL && requests[number].get != NULL;
-}
 
 void wire_control_encode_request(struct mg_buffer *out, const struct wire_control_request *request)
 {
@@ -503,16 +570,12 @@ static const struct {
     void (*put)(struct mg_buffer *out, const struct wire_control_reply *reply);
     enum mg_status (*get)(struct mg_slice *in, struct wire_control_reply *out, struct mg_error *error);
 } replies[WIRE_CONTROL_LAST_CALL + 1] = {
-    [WIRE_CONTROL_LIST] = {put_listed, get_listed},
-    [WIRE_CONTROL_MAKE_KEY] = {put_made, get_made},
-    [WIRE_CONTROL_PUBLIC_KEY] = {put_der, get_der},
-    [WIRE_CONTROL_MAKE_CSR] = {put_der, get_der},
-    [WIRE_CONTROL_INSTALL] = {put_no_result, get_no_result},
-    [WIRE_CONTROL_REMOVE] = {put_no_result, get_no_result},
-    [WIRE_CONTROL_DESTROY] = {put_no_result, get_no_result},
-    [WIRE_CONTROL_ATTEST] = {put_der, get_der},
-    [WIRE_CONTROL_SIGN_CERTIFICATE] = {put_der, get_der},
-    [WIRE_CONTROL_SIGN_CRL] = {put_der, get_der},
+    [WIRE_CONTROL_LIST] = {put_listed, get_listed},          [WIRE_CONTROL_MAKE_KEY] = {put_made, get_made},
+    [WIRE_CONTROL_PUBLIC_KEY] = {put_der, get_der},          [WIRE_CONTROL_MAKE_CSR] = {put_der, get_der},
+    [WIRE_CONTROL_INSTALL] = {put_no_result, get_no_result}, [WIRE_CONTROL_REMOVE] = {put_no_result, get_no_result},
+    [WIRE_CONTROL_DESTROY] = {put_no_result, get_no_result}, [WIRE_CONTROL_ATTEST] = {put_der, get_der},
+    [WIRE_CONTROL_SIGN_CERTIFICATE] = {put_der, get_der},    [WIRE_CONTROL_SIGN_CRL] = {put_der, get_der},
+    [WIRE_CONTROL_SKA_SIGN_TBS] = {put_der, get_der},        [WIRE_CONTROL_SKA_SIGN_PAYLOAD] = {put_der, get_der},
 };
 
 void wire_control_encode_reply(struct mg_buffer *out, const struct wire_control_reply *reply)

@@ -8,9 +8,11 @@
  *                               ◄──  reply  call, id, status, fields
  *
  * A connection has one request under way; its reply carries its call and id. A packet that does not decode is fatal to
- * the connection: the peer is broken, or of another version. No call gives out a private key, signs a digest, or signs
- * bytes that the signer has not read as what they must be (design.md section 1): a certification request and an
- * attestation are put together by the signer; certificates and CRLs of private CAs are parsed whole and held to a policy.
+ * the connection: the peer is broken, or of another version. No call gives out a private key, signs a digest, or has a
+ * minting key or that of a private CA sign bytes that the signer has not read as what they must be (design.md section
+ * 1): certification requests and attestations are put together by the signer; certificates and CRLs of private CAs are
+ * parsed whole and held to a policy. Keys with the purpose ska, which are kept for others, sign whole structures that
+ * control made and the signer parses (SKA_SIGN_TBS), and other payloads (SKA_SIGN_PAYLOAD).
  *
  * Every call may be made again after an answer was lost, with the same result: that is how control goes on after a
  * crash of either side.
@@ -36,6 +38,8 @@
 #define WIRE_CONTROL_MAX_DER (16 * 1024)
 /* A TBSCertificate or TBSCertList: a CRL of some thousand certificates. */
 #define WIRE_CONTROL_MAX_TBS (120 * 1024)
+/* What SKA_SIGN_PAYLOAD signs. */
+#define WIRE_CONTROL_MAX_PAYLOAD (32 * 1024)
 #define WIRE_CONTROL_MAX_TEXT 511
 #define WIRE_CONTROL_MAX_PATH_LEN 15
 #define WIRE_CONTROL_NO_PATH_LEN (-1)
@@ -51,8 +55,10 @@ enum wire_control_call {
     WIRE_CONTROL_ATTEST = 8,
     WIRE_CONTROL_SIGN_CERTIFICATE = 11,
     WIRE_CONTROL_SIGN_CRL = 12,
+    WIRE_CONTROL_SKA_SIGN_TBS = 14,
+    WIRE_CONTROL_SKA_SIGN_PAYLOAD = 15,
 };
-#define WIRE_CONTROL_LAST_CALL WIRE_CONTROL_SIGN_CRL
+#define WIRE_CONTROL_LAST_CALL WIRE_CONTROL_SKA_SIGN_PAYLOAD
 
 /* wire_control_call_is_known tells whether |number| is a call: between the first and the last not all are. */
 bool wire_control_call_is_known(unsigned number);
@@ -101,7 +107,7 @@ struct wire_control_token {
 
 /* MAKE_KEY: a new key. WIRE_CONTROL_EXISTS if |token| made one that differs in what is asked here. */
 struct wire_control_make_key {
-    enum wire_key_purpose purpose; /* WIRE_CONTROL_DENIED for all but minting and private-ca */
+    enum wire_key_purpose purpose; /* WIRE_CONTROL_DENIED where hsm/purpose.c says so */
     enum wire_key_type type;
     struct wire_control_token token;
     struct mg_slice label;  /* UTF-8 without control characters, at most WIRE_CONTROL_MAX_LABEL bytes */
@@ -144,6 +150,26 @@ struct wire_control_attest {
     uint8_t nonce[WIRE_CONTROL_NONCE_LEN]; /* random: what is signed contains it */
 };
 
+/* The hash under a signature of an SKA key. */
+enum wire_ska_digest {
+    WIRE_SKA_SHA224 = 1,
+    WIRE_SKA_SHA256 = 2,
+    WIRE_SKA_SHA384 = 3,
+    WIRE_SKA_SHA512 = 4,
+};
+
+enum wire_ska_structure {
+    WIRE_SKA_CERTIFICATE = 1,           /* a TBSCertificate (RFC 5280 section 4.1) */
+    WIRE_SKA_CERTIFICATION_REQUEST = 2, /* a CertificationRequestInfo (RFC 2986 section 4.1) for the very key */
+};
+
+/* SKA_SIGN_TBS and SKA_SIGN_PAYLOAD: what an SKA key is to sign, PKCS#1 v1.5 or ECDSA. */
+struct wire_control_ska_sign {
+    enum wire_ska_digest digest;
+    enum wire_ska_structure structure; /* SKA_SIGN_TBS alone */
+    struct mg_slice octets;            /* up to WIRE_CONTROL_MAX_DER, of a payload WIRE_CONTROL_MAX_PAYLOAD */
+};
+
 /* Certificates in DER, a key's own first, then upwards. Borrowed. */
 struct wire_control_chain {
     struct mg_slice certificates[WIRE_SIGNER_MAX_CHAIN];
@@ -161,7 +187,8 @@ struct wire_control_request {
         struct wire_control_make_csr make_csr;
         struct wire_control_chain install; /* at least one */
         struct wire_control_attest attest;
-        struct mg_slice tbs;               /* SIGN_CERTIFICATE: a TBSCertificate; SIGN_CRL: a TBSCertList; DER */
+        struct mg_slice tbs; /* SIGN_CERTIFICATE: a TBSCertificate; SIGN_CRL: a TBSCertList; DER */
+        struct wire_control_ska_sign ska_sign;
     };
 };
 
@@ -187,7 +214,7 @@ struct wire_control_reply {
         struct wire_control_key key; /* LIST: the next key in the order of their ids */
         struct wire_key_id made;     /* MAKE_KEY */
         /* PUBLIC_KEY: SubjectPublicKeyInfo; MAKE_CSR: CertificationRequest; ATTEST: the attestation, which is text;
-         * SIGN_*: the content of signatureValue */
+         * SIGN_*: the content of signatureValue; SKA_SIGN_TBS: the signed structure; SKA_SIGN_PAYLOAD: a signature */
         struct mg_slice der;
     };
 };

@@ -23,6 +23,7 @@ static const struct {
     {"DUPLICATE_ITEM", "Choose another name."},
     {"EDIT_LOCK_NOT_AVAILABLE", "Another change of the default is under way: try again in a few seconds."},
     {"ENGINE_NOT_READY", "'mintgatectl status' shows the engines; --force goes on without them."},
+    {"APPROVAL_REQUIRED", "'mintgatectl ska request' shows it; when it is APPROVED, do the same again."},
     {"SERVICE_UNAVAILABLE", "See 'systemctl status' of signer and engine, then try again."},
     {"FORBIDDEN", "Only administrators may."},
     {"SCOPE_LIMITED", "Run mintgatectl as root, or as a user with that role."},

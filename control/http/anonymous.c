@@ -16,6 +16,16 @@ const struct http_anonymous http_anonymous_routes[] = {
     {HTTP_POST, "/api/v1/authenticatedSession"},
     {HTTP_POST, "/zia/api/v1/authenticatedSession"},
     {HTTP_POST, "/oauth2/v1/token"},
+    /* approvers, who prove who they are by what they sign in the body (control/securosys/ska_approvals.c) */
+    {HTTP_POST, "/v1/filteredSignApprovalTask"},
+    {HTTP_POST, "/v1/filteredAllApprovalTask"},
+    {HTTP_POST, "/v1/filteredDecryptApprovalTask"},
+    {HTTP_POST, "/v1/filteredUnwrapKeyApprovalTask"},
+    {HTTP_POST, "/v1/filteredBlockKeyApprovalTask"},
+    {HTTP_POST, "/v1/filteredUnblockKeyApprovalTask"},
+    {HTTP_POST, "/v1/filteredModifyKeyApprovalTask"},
+    {HTTP_POST, "/v1/approval"},
+    {HTTP_PATCH, "/v1/task"},
 };
 const size_t http_num_anonymous_routes = MG_ARRAY_LEN(http_anonymous_routes);
 

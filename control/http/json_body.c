@@ -40,6 +40,26 @@ enum mg_status http_json_parse(struct mg_slice text, json_t **out, struct mg_err
     return MG_OK;
 }
 
+void http_json_drop_trailing_commas(struct mg_buffer *text)
+{
+    size_t comma = SIZE_MAX; /* the last thing before here, but for white space */
+    bool in_string = false;
+    for (size_t i = 0; i < text->len; i++) {
+        uint8_t byte = text->data[i];
+        if (in_string && byte == '\\') {
+            i++;
+        } else if (byte == '"') {
+            in_string = !in_string;
+        }
+        if ((byte == '}' || byte == ']') && !in_string && comma != SIZE_MAX) {
+            text->data[comma] = ' ';
+        }
+        if (byte != ' ' && byte != '\t' && byte != '\r' && byte != '\n') {
+            comma = byte == ',' && !in_string ? i : SIZE_MAX;
+        }
+    }
+}
+
 /* wipe_texts goes as deep as http_json_parse lets a value nest. */
 static void wipe_texts(json_t *json)
 {

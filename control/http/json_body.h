@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "base/buffer.h"
 #include "base/slice.h"
 #include "base/status.h"
 
@@ -17,6 +18,10 @@
 /* http_json_parse reads |text|; the caller frees |*out| by http_json_free. The error names line and column, never the
  * text, which may hold a password. MG_INVALID. */
 MG_MUST_USE enum mg_status http_json_parse(struct mg_slice text, json_t **out, struct mg_error *error);
+
+/* http_json_drop_trailing_commas makes spaces of the commas that stand before the end of an object or array, which a
+ * vendor's client sends (contracts.md 0.5) and RFC 8259 does not know. What is in texts stays. */
+void http_json_drop_trailing_commas(struct mg_buffer *text);
 
 /* http_json_free wipes the texts in |json|, which may be passwords, and drops the reference: for what http_json_parse
  * gave and nobody else has taken a reference of. NULL is allowed. */

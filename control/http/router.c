@@ -484,6 +484,9 @@ static enum http_problem_kind read_json(struct http_request *request)
         return HTTP_PROBLEM_UNSUPPORTED_TYPE;
     }
     json_t *json;
+    if (request->route->body == HTTP_BODY_LAX_JSON) {
+        http_json_drop_trailing_commas(&request->body);
+    }
     if (http_json_parse(mg_buffer_slice(&request->body), &json, NULL) != MG_OK) {
         return HTTP_PROBLEM_BAD_BODY;
     }
@@ -515,8 +518,8 @@ static enum http_problem_kind read_multipart(struct http_request *request)
 }
 
 static enum http_problem_kind (*const readers[])(struct http_request *request) = {
-    [HTTP_BODY_NONE] = read_nothing,        [HTTP_BODY_JSON] = read_json,   [HTTP_BODY_FORM] = read_form,
-    [HTTP_BODY_MULTIPART] = read_multipart, [HTTP_BODY_RAW] = read_nothing,
+    [HTTP_BODY_NONE] = read_nothing, [HTTP_BODY_JSON] = read_json,           [HTTP_BODY_LAX_JSON] = read_json,
+    [HTTP_BODY_FORM] = read_form,    [HTTP_BODY_MULTIPART] = read_multipart, [HTTP_BODY_RAW] = read_nothing,
 };
 
 static enum http_problem_kind read_body(struct http_request *request)
@@ -530,7 +533,8 @@ static enum http_problem_kind read_body(struct http_request *request)
     if (request->body.len > 0) {
         return readers[request->route->body](request);
     }
-    if (request->route->body == HTTP_BODY_JSON && (request->json = json_object()) == NULL) {
+    bool wants_json = request->route->body == HTTP_BODY_JSON || request->route->body == HTTP_BODY_LAX_JSON;
+    if (wants_json && (request->json = json_object()) == NULL) {
         return HTTP_PROBLEM_INTERNAL;
     }
     /* A form that is empty has no fields; an upload that is empty is no form at all. */

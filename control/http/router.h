@@ -23,6 +23,7 @@
 enum http_body_kind {
     HTTP_BODY_NONE,      /* whatever comes is read and thrown away (contracts.md 0.2) */
     HTTP_BODY_JSON,      /* an object; an empty body is {} (contracts.md 0.3) */
+    HTTP_BODY_LAX_JSON,  /* as HTTP_BODY_JSON, also with a comma behind the last member or item (contracts.md 0.5) */
     HTTP_BODY_FORM,      /* application/x-www-form-urlencoded */
     HTTP_BODY_MULTIPART, /* multipart/form-data */
     HTTP_BODY_RAW,       /* of any type, for the handler to read from |body| */

@@ -423,3 +423,20 @@ enum mg_status signer_client_sign_crl(struct signer_client *client, const struct
     struct wire_control_request request = {.call = WIRE_CONTROL_SIGN_CRL, .key_id = *key_id, .tbs = tbs};
     return call_for_der(client, &request, signature, error);
 }
+
+enum mg_status signer_client_ska_sign_tbs(struct signer_client *client, const struct wire_key_id *key_id,
+                                          const struct wire_control_ska_sign *wanted, struct mg_buffer *out,
+                                          struct mg_error *error)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_SKA_SIGN_TBS, .key_id = *key_id, .ska_sign = *wanted};
+    return call_for_der(client, &request, out, error);
+}
+
+enum mg_status signer_client_ska_sign_payload(struct signer_client *client, const struct wire_key_id *key_id,
+                                              const struct wire_control_ska_sign *wanted, struct mg_buffer *out,
+                                              struct mg_error *error)
+{
+    struct wire_control_request request = {
+        .call = WIRE_CONTROL_SKA_SIGN_PAYLOAD, .key_id = *key_id, .ska_sign = *wanted};
+    return call_for_der(client, &request, out, error);
+}

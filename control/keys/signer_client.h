@@ -101,4 +101,15 @@ MG_MUST_USE enum mg_status signer_client_sign_crl(struct signer_client *client, 
                                                   struct mg_slice tbs, struct mg_buffer *signature,
                                                   struct mg_error *error);
 
+/* signer_client_ska_sign_tbs has an SKA key sign a TBSCertificate or a CertificationRequestInfo and appends the whole
+ * signed structure (DER) to |out|; signer_client_ska_sign_payload appends its signature over another payload.
+ * MG_NOT_FOUND: no such key. */
+MG_MUST_USE enum mg_status signer_client_ska_sign_tbs(struct signer_client *client, const struct wire_key_id *key_id,
+                                                      const struct wire_control_ska_sign *wanted, struct mg_buffer *out,
+                                                      struct mg_error *error);
+MG_MUST_USE enum mg_status signer_client_ska_sign_payload(struct signer_client *client,
+                                                          const struct wire_key_id *key_id,
+                                                          const struct wire_control_ska_sign *wanted,
+                                                          struct mg_buffer *out, struct mg_error *error);
+
 #endif

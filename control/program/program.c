@@ -31,6 +31,8 @@
 #include "control/program/mintgate_api.h"
 #include "control/program/problems.h"
 #include "control/program/refused.h"
+#include "control/securosys/ska_api.h"
+#include "control/securosys/ska_gate.h"
 #include "control/service/expiry.h"
 #include "control/service/service.h"
 #include "control/zia/zia.h"
@@ -68,6 +70,10 @@ struct program {
     struct pca_keeper *pca_keeper;
     struct router *crl_router;      /* NULL: CRLs are not served, as the next */
     struct http_server *crl_server; /* of its own: there is nothing else at its address */
+    struct ska *ska;
+    struct ska_api ska_api;
+    struct ska_gate ska_gate;
+    struct approval_gate gate;
     struct rate_limits *rate_limits;
     struct router *router;
     struct http_server *server;
@@ -96,9 +102,9 @@ static enum mg_status make_directory(struct program *program, struct mg_error *e
 
 static enum mg_status open_store(struct program *program, struct mg_error *error)
 {
-    const struct store_migrations *const modules[] = {&audit_migrations, &intermediate_migrations,
+    const struct store_migrations *const modules[] = {&audit_migrations,          &intermediate_migrations,
                                                       &administration_migrations, &pca_migrations,
-                                                      &naver_key_migrations};
+                                                      &naver_key_migrations,      &ska_migrations};
     const char *path = program->config->control.database;
     enum mg_status status = store_open(&program->store, path, modules, MG_ARRAY_LEN(modules), error);
     if (status != MG_OK) {
@@ -179,12 +185,21 @@ static enum mg_status make_service(struct program *program, struct mg_error *err
     if (status != MG_OK) {
         return status;
     }
+    const struct ska_config ska_config = {.store = program->store, .signer = program->signer};
+    status = ska_new(&program->ska, &ska_config, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    program->ska_gate = (struct ska_gate){
+        .ska = program->ska, .make_default = config->control.approve_default, .make_csr = config->control.approve_csr};
+    program->gate = ska_gate_of(&program->ska_gate);
     const struct service_config service_config = {
         .lifecycle = &program->lifecycle,
         .signer = program->signer,
         .engines = program->engines,
         .tokens = &config->signer.tokens,
         .prepare_ms = prepare_ms_of(config),
+        .gate = &program->gate,
     };
     return service_new(&program->service, &service_config, error);
 }
@@ -260,6 +275,15 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
         status = administration_api_add(program->router, &program->administration_api, error);
     }
     if (status == MG_OK) {
+        program->ska_api = (struct ska_api){
+            .ska = program->ska,
+            .store = program->store,
+            .authenticator = program->authenticator,
+            .render = problem_render,
+        };
+        status = ska_api_add(program->router, &program->ska_api, error);
+    }
+    if (status == MG_OK) {
         router_set_watch(program->router, refused_request, &program->refused);
     }
     return status;
@@ -268,7 +292,7 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
 static void list_route(void *arg, const struct http_family *family, const char *base, const struct http_route *route)
 {
     static const char *const weights[RATE_NUM_WEIGHTS] = {"none", "light", "medium", "heavy"};
-    static const char *const bodies[] = {"none", "json", "form", "multipart", "raw"};
+    static const char *const bodies[] = {"none", "json", "json", "form", "multipart", "raw"};
     (void)family;
     fprintf(arg, "%s %s%s %s %s %s %zu\n", http_method_name(route->method), base, route->pattern,
             http_role_name(route->role), weights[route->weight], bodies[route->body], route->body_limit);
@@ -394,6 +418,7 @@ static enum mg_status join(struct program *program, struct mg_error *error)
     }
     if (status == MG_OK) {
         status = pca_keeper_start(&program->pca_keeper, &program->pca, error);
+        status = ska_start(program->ska, error);
     }
     if (status == MG_OK) {
         router_hold_changes(program->router, false);
@@ -473,6 +498,7 @@ void program_free(struct program *program)
     pca_close(&program->pca);
     rate_limits_free(program->rate_limits);
     service_free(program->service);
+    ska_free(program->ska);
     engines_free(program->engines);
     signer_client_free(program->signer);
     authenticator_free(program->authenticator);

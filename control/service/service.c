@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "control/certificate_check.h"
 #include "control/service/key_attestation.h"
@@ -64,6 +65,38 @@ void service_set_prepare_ms(struct service *service, uint32_t prepare_ms)
 static enum mg_status failed(struct lifecycle_call *call, enum mg_status status)
 {
     call->code = status == MG_IO || status == MG_AGAIN ? SERVICE_UNAVAILABLE : "UNEXPECTED_ERROR";
+    return status;
+}
+
+/* ---- approvals ---- */
+
+/* pass_gate waits for nothing: what is not approved yet is refused. |payload|, which it frees, says what is to be done.
+ */
+static enum mg_status pass_gate(const struct service *service, struct lifecycle_call *call,
+                                enum approval_operation operation, struct mg_buffer *payload,
+                                struct approval_ticket *ticket, struct mg_error *error)
+{
+    const struct approval_gate *gate = service->config.gate;
+    enum mg_status status = MG_OK;
+    *ticket = (struct approval_ticket){.request = ""};
+    mg_buffer_append_u8(payload, '\0');
+    if (!mg_buffer_ok(payload)) {
+        status = failed(call, mg_error_set(error, MG_MEMORY, "out of memory"));
+    } else if (gate != NULL) {
+        status = gate->pass(gate->arg, call, operation, (const char *)payload->data, ticket, error);
+    }
+    mg_buffer_free(payload);
+    return status;
+}
+
+/* end_passage gives the approval back where |status| says that nothing was done. */
+static enum mg_status end_passage(const struct service *service, const struct lifecycle_call *call,
+                                  const struct approval_ticket *ticket, enum mg_status status)
+{
+    const struct approval_gate *gate = service->config.gate;
+    if (gate != NULL && status != MG_OK && status != MG_AGAIN) {
+        gate->give_back(gate->arg, call, ticket);
+    }
     return status;
 }
 
@@ -239,6 +272,29 @@ static enum mg_status sign_csr(const struct service *service, const struct inter
     return status;
 }
 
+/* pass_csr passes the gate with what the request is to say. */
+static enum mg_status pass_csr(const struct service *service, struct lifecycle_call *call,
+                               const struct intermediate *record, const struct intermediate_csr *csr,
+                               struct approval_ticket *ticket, struct mg_error *error)
+{
+    struct mg_buffer payload;
+    mg_buffer_init(&payload, MAX_PEM);
+    mg_json_begin_object(&payload, NULL);
+    mg_json_string(&payload, "operation", "generateCsr");
+    mg_json_uint(&payload, "intermediate", (uint64_t)record->id);
+    mg_json_string(&payload, "name", record->name);
+    mg_json_string(&payload, "commName", csr->common_name);
+    mg_json_string(&payload, "orgName", csr->organization);
+    mg_json_string(&payload, "deptName", csr->unit);
+    mg_json_string(&payload, "city", csr->city);
+    mg_json_string(&payload, "state", csr->state);
+    mg_json_string(&payload, "country", csr->country);
+    mg_json_string(&payload, "signatureAlgorithm", csr->digest);
+    mg_json_uint(&payload, "pathLengthConstraint", (uint64_t)csr->path_len);
+    mg_json_end_object(&payload);
+    return pass_gate(service, call, APPROVAL_MAKE_CSR, &payload, ticket, error);
+}
+
 enum mg_status service_make_csr(struct service *service, struct lifecycle_call *call, int64_t id,
                                 const struct lifecycle_csr_wish *wish, struct intermediate *out, struct mg_error *error)
 {
@@ -247,6 +303,12 @@ enum mg_status service_make_csr(struct service *service, struct lifecycle_call *
     struct mg_buffer pem;
     enum mg_status status = lifecycle_check_csr(call, id, wish, &csr, &record, error);
     if (status != MG_OK) {
+        return status;
+    }
+    struct approval_ticket ticket;
+    status = pass_csr(service, call, &record, &csr, &ticket, error);
+    if (status != MG_OK) {
+        intermediate_free(&record);
         return status;
     }
     mg_buffer_init(&pem, MAX_PEM);
@@ -258,7 +320,7 @@ enum mg_status service_make_csr(struct service *service, struct lifecycle_call *
     }
     mg_buffer_free(&pem);
     intermediate_free(&record);
-    return status;
+    return end_passage(service, call, &ticket, status);
 }
 
 /* ---- issuers ---- */
@@ -422,6 +484,19 @@ static enum mg_status code_of_publishing(struct lifecycle_call *call, enum mg_st
     return status;
 }
 
+/* pass_default passes the gate with the name of the new default. */
+static enum mg_status pass_default(const struct service *service, struct lifecycle_call *call, int64_t id,
+                                   struct approval_ticket *ticket, struct mg_error *error)
+{
+    struct mg_buffer payload;
+    mg_buffer_init(&payload, MAX_PEM);
+    mg_json_begin_object(&payload, NULL);
+    mg_json_string(&payload, "operation", "makeDefault");
+    mg_json_uint(&payload, "intermediate", (uint64_t)id);
+    mg_json_end_object(&payload);
+    return pass_gate(service, call, APPROVAL_MAKE_DEFAULT, &payload, ticket, error);
+}
+
 /* swap_default does it, with |publishing| held. */
 static enum mg_status swap_default(struct service *service, struct lifecycle_call *call, int64_t id, bool force,
                                    struct intermediate *out, struct mg_error *error)
@@ -435,6 +510,11 @@ static enum mg_status swap_default(struct service *service, struct lifecycle_cal
     if (now.id == id) {
         return lifecycle_commit_default(call, id, &now, out, error); /* it is: nothing to tell anybody */
     }
+    struct approval_ticket ticket;
+    status = pass_default(service, call, id, &ticket, error);
+    if (status != MG_OK) {
+        return status;
+    }
     struct swap swap = {.call = call, .id = id, .epoch = (uint64_t)now.epoch + 1, .out = out};
     uint32_t prepare_ms = atomic_load_explicit(&service->prepare_ms, memory_order_relaxed);
     status = publication_load(&publication, service->config.lifecycle, id, swap.epoch, prepare_ms, error);
@@ -446,7 +526,8 @@ static enum mg_status swap_default(struct service *service, struct lifecycle_cal
     }
     publication_free(&publication);
     /* A step of the life cycle that refused has said its own word. */
-    return status == MG_OK || call->code != NULL ? status : code_of_publishing(call, status);
+    return end_passage(service, call, &ticket,
+                       status == MG_OK || call->code != NULL ? status : code_of_publishing(call, status));
 }
 
 enum mg_status service_make_default(struct service *service, struct lifecycle_call *call, int64_t id, bool force,

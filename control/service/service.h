@@ -14,6 +14,7 @@
 #include "control/keys/signer_client.h"
 #include "control/lifecycle_default.h"
 #include "control/publish/engines.h"
+#include "control/service/approval_gate.h"
 
 #define SERVICE_UNAVAILABLE "SERVICE_UNAVAILABLE"
 
@@ -26,6 +27,7 @@ struct service_config {
     struct engines *engines;
     const struct config_tokens *tokens; /* that keys of type CUSTOM_HSM are made on */
     uint32_t prepare_ms;                /* for minting ahead, at first */
+    const struct approval_gate *gate;   /* what makeDefault and generateCsr must pass; NULL: nothing */
 };
 
 MG_MUST_USE enum mg_status service_new(struct service **out, const struct service_config *config,
@@ -60,7 +62,8 @@ MG_MUST_USE enum mg_status service_read_attestation(struct service *service, str
 MG_MUST_USE enum mg_status service_verify_attestation(struct service *service, struct lifecycle_call *call, int64_t id,
                                                       struct intermediate *out, struct mg_error *error);
 
-/* service_make_csr has the signer sign a request: POST generateCsr. */
+/* service_make_csr has the signer sign a request: POST generateCsr. As the gate says; MG_EXISTS with APPROVAL_REQUIRED:
+ * approvals are missing. */
 MG_MUST_USE enum mg_status service_make_csr(struct service *service, struct lifecycle_call *call, int64_t id,
                                             const struct lifecycle_csr_wish *wish, struct intermediate *out,
                                             struct mg_error *error);
@@ -89,9 +92,9 @@ MG_MUST_USE enum mg_status service_delete(struct service *service, struct lifecy
  * service_make_default swaps the default, and returns when every engine serves it: PUT makeDefault. |force| goes on
  * although an engine cannot prepare.
  *
- * MG_EXISTS: another publication is under way. MG_DENIED with the code ENGINE_NOT_READY: an engine cannot serve it,
- * |error| says which and why. MG_AGAIN: it is the default now, and |out| is filled, but an engine has not confirmed
- * yet.
+ * MG_EXISTS: another publication is under way, or with the code APPROVAL_REQUIRED, approvals are missing. MG_DENIED
+ * with the code ENGINE_NOT_READY: an engine cannot serve it, |error| says which and why. MG_AGAIN: it is the default
+ * now, and |out| is filled, but an engine has not confirmed yet.
  */
 MG_MUST_USE enum mg_status service_make_default(struct service *service, struct lifecycle_call *call, int64_t id,
                                                 bool force, struct intermediate *out, struct mg_error *error);

@@ -16,8 +16,13 @@ from restkit import CERTIFICATES, Life, fill, good_request, is_refused_by_role, 
 ROLES = ["auditor", "operator", "admin"]  # each may what the ones before it may
 USER, PASSWORD, API_KEY = "somebody", "a long enough password", "0123456789abcdefghij"
 SESSION = "/api/v1/authenticatedSession"
+# How each family says that a role does not suffice.
+FORBIDDEN = {"SCOPE_LIMITED", "FORBIDDEN", "res.error.client.endpoint.not.licensed"}
+# Reading what does not exist is no change either; the objects of such families have names, and there are none of them.
+READ = (200, 403, 404)
 # What is no GET, and yet for those who only read: the own session, and what the vendor's documents read by POST.
 READERS_OWN = {("DELETE", "/authenticatedSession"), ("DELETE", "/session"),
+               ("POST", "/key/attributes"), ("POST", "/filteredRequests"),
                ("POST", "/intermediateCaCertificate/downloadAttestation/{}")}
 
 
@@ -107,7 +112,9 @@ def test_the_anonymous_routes_answer_strangers(appliance):
     stranger = appliance.stranger()
     for route in openapikit.routes():
         if route.role == "anonymous":
-            assert stranger.ask(route.method, route.path).status == (200 if route.method == "GET" else 400), route
+            while (answer := stranger.ask(route.method, route.path)).status == 429:
+                time.sleep(int(answer.headers["retry-after"]))
+            assert answer.status == (200 if route.method == "GET" else 400), route
 
 
 def test_what_readers_may_beside_get_is_this():
@@ -139,7 +146,8 @@ def test_no_read_of_an_auditor_changes_anything(appliance, life, certificates):
         for number in certificates.values() if "{" in operation.path else [0]:
             client = appliance.client("auditor")  # each has rate limits of its own: nobody has to wait
             before = appliance.state()
-            answer = client.ask(operation.method, fill(operation, certificates, id=number))
+            request = good_request(operation, certificates) if operation.document.name == "securosys" else ()
+            answer = client.ask(operation.method, fill(operation, certificates, id=number), *request)
             assert answer.status in looked_at(operation), (operation.path, answer)
             assert appliance.state() == before, operation.path
     assert life.show(certificates["KEYGEN_DONE"])["currentState"] == "KEYGEN_DONE"

@@ -144,9 +144,34 @@ static void test_a_field_that_breaks_its_rule_is_named(void **state)
     }
 }
 
+/* contracts.md 0.5: a vendor's client sends such; RFC 8259 does not know them. */
+static void test_commas_behind_the_last_member_go_and_texts_stay(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"{\"a\":1,}", "{\"a\":1 }"},
+        {"{\"a\":[1,2, \n],}", "{\"a\":[1,2  \n] }"},
+        {"{\"a\":\",}\"}", "{\"a\":\",}\"}"},
+        {"{\"a\":\"\\\",}\",}", "{\"a\":\"\\\",}\" }"},
+        {"{\"a\":1,,}", "{\"a\":1, }"},
+        {"{,}", "{ }"},
+        {"{\"a\":1,\"b\":2}", "{\"a\":1,\"b\":2}"},
+        {",", ","},
+    };
+    for (size_t i = 0; i < MG_ARRAY_LEN(pairs); i++) {
+        struct mg_buffer text;
+        mg_buffer_init(&text, 64);
+        mg_buffer_append_text(&text, pairs[i][0]);
+        http_json_drop_trailing_commas(&text);
+        assert_true(mg_slice_equal(mg_buffer_slice(&text), mg_slice_of_text(pairs[i][1])));
+        mg_buffer_free(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_commas_behind_the_last_member_go_and_texts_stay),
         cmocka_unit_test(test_broken_json_is_refused_without_quoting_it),
         cmocka_unit_test(test_depth_is_bounded),
         cmocka_unit_test(test_brackets_in_texts_do_not_count),

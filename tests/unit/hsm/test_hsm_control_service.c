@@ -62,6 +62,9 @@ static struct wire_control_request request_for(enum wire_control_call call, cons
     if (call == WIRE_CONTROL_MAKE_CSR) {
         request.make_csr.digest = WIRE_CSR_SHA256;
         request.make_csr.subject[WIRE_SUBJECT_CN] = mg_slice_of_text("An Intermediate");
+    } else if (call == WIRE_CONTROL_SKA_SIGN_PAYLOAD) {
+        request.ska_sign =
+            (struct wire_control_ska_sign){.digest = WIRE_SKA_SHA256, .octets = mg_slice_of_text("payload")};
     } else if (call == WIRE_CONTROL_INSTALL) {
         memcpy(request.install.certificates, chain_of->chain, sizeof(chain_of->chain));
         request.install.num_certificates = chain_of->num_chain;
@@ -92,27 +95,31 @@ static struct wire_key_id key_of(enum key_purpose purpose)
 
 /* design.md section 1: the full matrix is tested. Looking is free. What keys of private CAs may is in
  * test_hsm_private_ca.c. */
-static void test_each_call_accepts_keys_for_minting_alone(void **state)
+static void test_each_call_accepts_its_purpose_alone(void **state)
 {
     (void)state;
     static const enum wire_control_call changing[] = {WIRE_CONTROL_MAKE_CSR, WIRE_CONTROL_INSTALL, WIRE_CONTROL_REMOVE,
-                                                      WIRE_CONTROL_DESTROY};
+                                                      WIRE_CONTROL_SKA_SIGN_PAYLOAD, WIRE_CONTROL_DESTROY};
     for (int purpose = KEY_PURPOSE_FIRST; purpose <= KEY_PURPOSE_LAST; purpose++) {
         if (purpose == KEY_PRIVATE_CA) {
             continue;
         }
-        bool is_minting = purpose == KEY_MINTING;
+        bool is_minting = purpose == KEY_MINTING, is_ska = purpose == KEY_SKA;
         struct wire_key_id id = key_of((enum key_purpose)purpose);
         struct issuer *other = issuers_offer(f, WIRE_KEY_EC_P256, "Other");
         struct issuer *own = is_minting ? issuers_certify(f, keystore_find0(f->store, &id), "Own") : NULL;
         for (size_t i = 0; i < MG_ARRAY_LEN(changing); i++) {
             struct wire_control_request request = request_for(changing[i], &id, is_minting ? own : other);
-            assert_int_equal(ask(&request).status, is_minting ? WIRE_CONTROL_OK : WIRE_CONTROL_DENIED);
+            bool is_allowed = changing[i] == WIRE_CONTROL_DESTROY            ? is_minting || is_ska
+                              : changing[i] == WIRE_CONTROL_SKA_SIGN_PAYLOAD ? is_ska
+                                                                             : is_minting;
+            assert_int_equal(ask(&request).status, is_allowed ? WIRE_CONTROL_OK : WIRE_CONTROL_DENIED);
         }
+        bool is_destroyed = is_minting || is_ska;
         struct wire_control_request look = request_for(WIRE_CONTROL_PUBLIC_KEY, &id, NULL);
-        assert_int_equal(ask(&look).status, is_minting ? WIRE_CONTROL_NOT_FOUND : WIRE_CONTROL_OK); /* destroyed */
+        assert_int_equal(ask(&look).status, is_destroyed ? WIRE_CONTROL_NOT_FOUND : WIRE_CONTROL_OK);
         struct wire_control_request make = make_key_request((enum wire_key_purpose)purpose, (uint8_t)purpose);
-        assert_int_equal(ask(&make).status, is_minting ? WIRE_CONTROL_OK : WIRE_CONTROL_DENIED);
+        assert_int_equal(ask(&make).status, is_minting || is_ska ? WIRE_CONTROL_OK : WIRE_CONTROL_DENIED);
         issuer_free(other);
         issuer_free(own);
     }
@@ -242,7 +249,7 @@ int main(void)
 {
     mg_log_init("test", MG_LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        SERVICE_TEST(test_each_call_accepts_keys_for_minting_alone),
+        SERVICE_TEST(test_each_call_accepts_its_purpose_alone),
         SERVICE_TEST(test_only_what_a_token_holds_is_attested),
         SERVICE_TEST(test_a_made_key_is_as_it_was_wished),
         SERVICE_TEST(test_a_full_keystore_is_a_limit),

@@ -15,11 +15,22 @@ static void test_each_call_accepts_its_purposes(void **state)
     (void)state;
     static const struct {
         enum key_purpose purpose;
-        bool allowed[KEY_NUM_CALLS]; /* as they are listed in purpose.h */
+        bool allowed[KEY_NUM_CALLS]; /* in the order of enum key_call */
     } matrix[] = {
-        {KEY_MINTING, {true, false, true, true, true, true, true}},
-        {KEY_PRIVATE_CA, {false, true, true, true, true, false, true}},
-        {KEY_SKA, {false}},
+        {KEY_MINTING,
+         {[KEY_CALL_SIGN_LEAF] = true,
+          [KEY_CALL_SIGN_CSR] = true,
+          [KEY_CALL_MAKE] = true,
+          [KEY_CALL_DESTROY] = true,
+          [KEY_CALL_ATTEST] = true,
+          [KEY_CALL_INSTALL] = true}},
+        {KEY_PRIVATE_CA,
+         {[KEY_CALL_SIGN_CA] = true,
+          [KEY_CALL_SIGN_CSR] = true,
+          [KEY_CALL_MAKE] = true,
+          [KEY_CALL_DESTROY] = true,
+          [KEY_CALL_INSTALL] = true}},
+        {KEY_SKA, {[KEY_CALL_MAKE] = true, [KEY_CALL_DESTROY] = true, [KEY_CALL_SKA_SIGN] = true}},
         {KEY_TLS_CLIENT, {false}},
         {KEY_SERVER_TLS, {false}},
     };

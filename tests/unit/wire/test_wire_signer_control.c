@@ -239,6 +239,38 @@ static void test_attributes_are_bounded_and_utf8(void **state)
     }
 }
 
+static void test_what_ska_keys_sign_round_trips(void **state)
+{
+    struct mg_buffer *packet = *state;
+    static uint8_t octets[WIRE_CONTROL_MAX_PAYLOAD + 1];
+    struct wire_control_request request = {.call = WIRE_CONTROL_SKA_SIGN_TBS,
+                                           .id = 5,
+                                           .key_id = key_id_of(0x17),
+                                           .ska_sign = {.digest = WIRE_SKA_SHA384,
+                                                        .structure = WIRE_SKA_CERTIFICATION_REQUEST,
+                                                        .octets = mg_slice_of_text("structure")}};
+    struct wire_control_request got = round_trip(packet, &request);
+    assert_int_equal(got.ska_sign.digest, WIRE_SKA_SHA384);
+    assert_int_equal(got.ska_sign.structure, WIRE_SKA_CERTIFICATION_REQUEST);
+    assert_slice(got.ska_sign.octets, "structure");
+    assert_refused_with_byte(packet, REQUEST_FIELDS + 16, 0);
+    assert_refused_with_byte(packet, REQUEST_FIELDS + 16, WIRE_SKA_SHA512 + 1);
+    assert_refused_with_byte(packet, REQUEST_FIELDS + 17, 0);
+    assert_refused_with_byte(packet, REQUEST_FIELDS + 17, WIRE_SKA_CERTIFICATION_REQUEST + 1);
+    request.ska_sign.octets = mg_slice_of(octets, WIRE_CONTROL_MAX_DER + 1);
+    assert_not_accepted(packet, &request);
+    request.ska_sign.octets = mg_slice_of_text("");
+    assert_not_accepted(packet, &request);
+    request.call = WIRE_CONTROL_SKA_SIGN_PAYLOAD;
+    assert_not_accepted(packet, &request);
+    request.ska_sign.octets = mg_slice_of(octets, sizeof(octets));
+    assert_not_accepted(packet, &request);
+    request.ska_sign.octets = mg_slice_of_text("payload");
+    got = round_trip(packet, &request);
+    assert_slice(got.ska_sign.octets, "payload");
+    assert_refused_with_byte(packet, REQUEST_FIELDS + 16, WIRE_SKA_SHA512 + 1);
+}
+
 static void test_install_round_trip(void **state)
 {
     struct mg_buffer *packet = *state;
@@ -337,9 +369,9 @@ static void test_results_round_trip(void **state)
     struct wire_control_reply made = {.call = WIRE_CONTROL_MAKE_KEY, .id = 11, .made = key_id_of(0xe5)};
     struct wire_key_id got = reply_round_trip(packet, &made).made;
     assert_memory_equal(&got, &made.made, sizeof(got));
-    static const enum wire_control_call with_der[] = {WIRE_CONTROL_PUBLIC_KEY, WIRE_CONTROL_MAKE_CSR,
-                                                      WIRE_CONTROL_ATTEST, WIRE_CONTROL_SIGN_CERTIFICATE,
-                                                      WIRE_CONTROL_SIGN_CRL};
+    static const enum wire_control_call with_der[] = {
+        WIRE_CONTROL_PUBLIC_KEY, WIRE_CONTROL_MAKE_CSR,     WIRE_CONTROL_ATTEST,          WIRE_CONTROL_SIGN_CERTIFICATE,
+        WIRE_CONTROL_SIGN_CRL,   WIRE_CONTROL_SKA_SIGN_TBS, WIRE_CONTROL_SKA_SIGN_PAYLOAD};
     for (size_t i = 0; i < MG_ARRAY_LEN(with_der); i++) {
         struct wire_control_reply reply = {.call = with_der[i], .id = 12, .der = mg_slice_of_text("der")};
         assert_slice(reply_round_trip(packet, &reply).der, "der");
@@ -363,9 +395,9 @@ static void test_results_round_trip(void **state)
 static void test_refusals_round_trip(void **state)
 {
     struct mg_buffer *packet = *state;
-    for (int call = WIRE_CONTROL_LIST; call <= WIRE_CONTROL_LAST_CALL; call++) {
-        for (int status = wire_control_call_is_known((unsigned)call) ? WIRE_CONTROL_INVALID : WIRE_CONTROL_NUM_STATUSES;
-             status < WIRE_CONTROL_NUM_STATUSES; status++) {
+    for (unsigned call = WIRE_CONTROL_LIST; call <= WIRE_CONTROL_LAST_CALL; call++) {
+        for (int status = WIRE_CONTROL_INVALID; wire_control_call_is_known(call) && status < WIRE_CONTROL_NUM_STATUSES;
+             status++) {
             struct wire_control_reply reply = {.call = (enum wire_control_call)call,
                                                .id = 14,
                                                .status = (enum wire_control_status)status,
@@ -405,10 +437,12 @@ static void test_statuses_are_classes(void **state)
 static void test_calls_have_names(void **state)
 {
     (void)state;
-    for (int call = WIRE_CONTROL_LIST; call <= WIRE_CONTROL_LAST_CALL; call++) {
-        bool is_unknown = strcmp(wire_control_call_name((enum wire_control_call)call), "unknown") == 0;
-        assert_int_equal(is_unknown, !wire_control_call_is_known((unsigned)call));
+    for (unsigned call = 0; call <= WIRE_CONTROL_LAST_CALL; call++) {
+        const char *name = wire_control_call_name((enum wire_control_call)call);
+        assert_int_equal(strcmp(name, "unknown") != 0, wire_control_call_is_known(call));
     }
+    assert_true(wire_control_call_is_known(WIRE_CONTROL_LIST));
+    assert_true(wire_control_call_is_known(WIRE_CONTROL_LAST_CALL));
     assert_string_equal(wire_control_call_name((enum wire_control_call)0), "unknown");
     assert_string_equal(wire_control_call_name((enum wire_control_call)(WIRE_CONTROL_LAST_CALL + 1)), "unknown");
     for (int status = 0; status < WIRE_CONTROL_NUM_STATUSES; status++) {
@@ -431,6 +465,7 @@ int main(void)
         PACKET_TEST(test_make_csr_round_trip),
         PACKET_TEST(test_path_lens_from_none_to_15_survive),
         PACKET_TEST(test_attributes_are_bounded_and_utf8),
+        PACKET_TEST(test_what_ska_keys_sign_round_trips),
         PACKET_TEST(test_install_round_trip),
         PACKET_TEST(test_a_chain_has_at_most_64_kib),
         PACKET_TEST(test_what_is_to_be_signed_round_trips_within_its_bound),
