@@ -24,11 +24,14 @@ class Issuer(typing.NamedTuple):
     chain: list  # DER, its own first
     successor: int = 0  # its place in what is published, from 1
     is_reserve: bool = False
+    is_revoked: bool = False
+    crl_url: bytes = b""
 
     def encoded(self):
         certificates_ = b"".join(struct.pack(">H", len(der)) + der for der in self.chain)
         name = self.name.encode()
-        head = struct.pack(">B", len(name)) + name + struct.pack(">BB", self.successor, self.is_reserve)
+        head = struct.pack(">B", len(name)) + name + struct.pack(
+            ">BBBH", self.successor, self.is_reserve, self.is_revoked, len(self.crl_url)) + self.crl_url
         return (head + self.key_id +
                 struct.pack(">BBB", ROLE_DEFAULT, KEY_TYPES[self.key_type], len(self.chain)) + certificates_)
 

@@ -14,6 +14,11 @@ const struct http_anonymous http_anonymous_routes[] = {
     {HTTP_POST, "/api/v1/authenticatedSession"},
     {HTTP_POST, "/zia/api/v1/authenticatedSession"},
     {HTTP_POST, "/oauth2/v1/token"},
+    {HTTP_GET, "/services/oauth2/authorize"},
+    {HTTP_POST, "/services/oauth2/authorize"},
+    {HTTP_POST, "/services/oauth2/token"},
+    /* where the browser is sent with a code: it has nothing but that */
+    {HTTP_GET, "/"},
 };
 const size_t http_num_anonymous_routes = MG_ARRAY_LEN(http_anonymous_routes);
 

@@ -14,6 +14,8 @@
 #include "control/admin/administration_api.h"
 #include "control/admin/database_copy.h"
 #include "control/audit.h"
+#include "control/ccadb/ccadb.h"
+#include "control/ccadb/tables.h"
 #include "control/default_issuer.h"
 #include "control/http/authenticator.h"
 #include "control/http/rate_limit.h"
@@ -57,6 +59,8 @@ struct program {
     struct mintgate_api mintgate_api;
     struct administration_api administration_api;
     struct zia zia;
+    struct ccadb ccadb;
+    struct lifecycle_hooks hooks;
     struct rate_limits *rate_limits;
     struct router *router;
     struct http_server *server;
@@ -86,7 +90,7 @@ static enum mg_status make_directory(struct program *program, struct mg_error *e
 static enum mg_status open_store(struct program *program, struct mg_error *error)
 {
     const struct store_migrations *const modules[] = {&audit_migrations, &intermediate_migrations,
-                                                      &administration_migrations};
+                                                      &administration_migrations, &ccadb_migrations};
     const char *path = program->config->control.database;
     enum mg_status status = store_open(&program->store, path, modules, MG_ARRAY_LEN(modules), error);
     if (status != MG_OK) {
@@ -145,7 +149,13 @@ static struct rate_plan rate_plan_of(const struct config *config)
                                   [RATE_LIGHT] = {limits->get_per_second, limits->get_per_hour},
                                   [RATE_MEDIUM] = {limits->change_per_second, limits->change_per_hour},
                                   [RATE_HEAVY] = {limits->delete_per_minute, limits->delete_per_hour},
+                                  [RATE_CALL] = {config->ccadb.calls_per_minute, 0},
                               }};
+}
+
+static uint64_t same_call_of(const struct config *config)
+{
+    return config->rate_limits.enabled ? config->ccadb.same_call_ns : 0;
 }
 
 /* ---- the rest ---- */
@@ -153,8 +163,12 @@ static struct rate_plan rate_plan_of(const struct config *config)
 static enum mg_status make_service(struct program *program, struct mg_error *error)
 {
     const struct config *config = program->config;
-    program->lifecycle = (struct lifecycle){
-        .store = program->store, .subscription = config->control.subscription, .counters = &program->counters};
+    program->hooks = (struct lifecycle_hooks){.finalizing = ccadb_finalizing};
+    program->lifecycle = (struct lifecycle){.store = program->store,
+                                            .subscription = config->control.subscription,
+                                            .counters = &program->counters,
+                                            .hooks = &program->hooks,
+                                            .publishes_crl_urls = config->ccadb.crl_pointers};
     enum mg_status status =
         signer_client_new(&program->signer, config->signer.control_socket, SIGNER_CLIENT_DEFAULT_TIMEOUT_MS, error);
     if (status == MG_OK) {
@@ -170,6 +184,20 @@ static enum mg_status make_service(struct program *program, struct mg_error *err
         .prepare_ms = prepare_ms_of(config),
     };
     return service_new(&program->service, &service_config, error);
+}
+
+static enum mg_status add_ccadb(struct program *program, struct mg_error *error)
+{
+    struct ccadb *ccadb = &program->ccadb;
+    ccadb->service = program->service;
+    ccadb->lifecycle = &program->lifecycle;
+    ccadb->authenticator = program->authenticator;
+    ccadb->render = problem_render;
+    ccadb->denied = refused_login;
+    ccadb->denied_arg = &program->refused;
+    ccadb_set_same_call(ccadb, same_call_of(program->config));
+    enum mg_status status = ccadb_init(ccadb, error);
+    return status == MG_OK ? ccadb_add(program->router, ccadb, error) : status;
 }
 
 static enum mg_status make_router(struct program *program, struct mg_error *error)
@@ -194,6 +222,9 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
             .authenticator = program->authenticator,
         };
         status = zia_add(program->router, &program->zia, error);
+    }
+    if (status == MG_OK) {
+        status = add_ccadb(program, error);
     }
     if (status == MG_OK) {
         program->mintgate_api = (struct mintgate_api){
@@ -221,7 +252,7 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
 
 static void list_route(void *arg, const struct http_family *family, const char *base, const struct http_route *route)
 {
-    static const char *const weights[RATE_NUM_WEIGHTS] = {"none", "light", "medium", "heavy"};
+    static const char *const weights[RATE_NUM_WEIGHTS] = {"none", "light", "medium", "heavy", "call"};
     static const char *const bodies[] = {"none", "json", "form", "multipart", "raw"};
     (void)family;
     fprintf(arg, "%s %s%s %s %s %s %zu\n", http_method_name(route->method), base, route->pattern,
@@ -237,6 +268,7 @@ enum mg_status program_list_routes(FILE *out, struct mg_error *error)
         router_each(program.router, list_route, out);
     }
     router_free(program.router);
+    ccadb_release(&program.ccadb);
     rate_limits_free(program.rate_limits);
     return status;
 }
@@ -363,7 +395,8 @@ enum mg_status program_tick(struct program *program, struct mg_error *error)
 static void warn_of_restart(void *arg, const char *key)
 {
     (void)arg;
-    if (strncmp(key, "control.", strlen("control.")) == 0 || strcmp(key, "signer.control_socket") == 0) {
+    bool is_own = strncmp(key, "control.", strlen("control.")) == 0 || strncmp(key, "ccadb.", strlen("ccadb.")) == 0;
+    if (is_own || strcmp(key, "signer.control_socket") == 0) {
         mg_log_warning("reload: %s has changed, which takes a restart", key);
     }
 }
@@ -381,6 +414,7 @@ enum mg_status program_reload(struct program *program, struct mg_error *error)
         config_each_needing_restart(program->config, config, warn_of_restart, NULL);
         mg_log_set_level(config->log_level);
         rate_limits_set_plan(program->rate_limits, &plan);
+        ccadb_set_same_call(&program->ccadb, same_call_of(config));
         service_set_prepare_ms(program->service, prepare_ms_of(config));
         if (program->expiry != NULL) {
             expiry_set(program->expiry, config->control.on_issuer_expiry);
@@ -409,6 +443,7 @@ void program_free(struct program *program)
     http_server_free(program->server);
     expiry_stop(program->expiry);
     router_free(program->router);
+    ccadb_release(&program->ccadb);
     rate_limits_free(program->rate_limits);
     service_free(program->service);
     engines_free(program->engines);
