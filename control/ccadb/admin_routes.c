@@ -272,7 +272,7 @@ static enum mg_status add_certificate(struct admin *admin, const struct record *
 
 static enum mg_status step_show_record(struct admin *admin)
 {
-    char id[64];
+    char id[HTTP_MAX_NAME];
     struct record record;
     enum mg_status status = read_word(admin, id, sizeof(id));
     if (status == MG_OK) {

@@ -14,7 +14,7 @@ INTRODUCTION = """# The APIs: reference
 What `mintgate-control` serves. *Who* is the least role that may: an operator may what an auditor may, an admin
 everything. *Weight* tells which rate limits count, on TCP. *Answer* is the one to what is done; the others are in the
 tables of errors. The same for programs: [openapi](openapi). What was chosen where a vendor's documents say nothing:
-[zia.md](zia.md).
+[zia.md](zia.md), [ccadb.md](ccadb.md).
 
 Made by `scripts/docs` from docs/api/openapi; do not edit."""
 
@@ -134,9 +134,12 @@ class Document:
     def codes(self, response):
         for content in response.get("content", {}).values():
             schema, _ = self.resolve(content["schema"])
+            schema = self.resolve(schema["items"])[0] if schema.get("type") == "array" else schema
+            if "properties" not in schema:
+                continue  # a page, or one of several shapes
             code = schema["properties"].get("code", schema["properties"].get("error", {}))
             return ", ".join(f"`{one}`" for one in code.get("enum", []))
-        return "no body"
+        return "" if response.get("content") else "no body"
 
     def objects(self):
         for name, schema in self.tree["components"]["schemas"].items():
