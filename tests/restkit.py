@@ -49,7 +49,7 @@ class Client:
         sent = {**self.headers, **({"Content-Type": media} if media else {}), **(headers or {})}
         try:
             response, text = self._exchange(method, path, body, sent)
-        except (ConnectionError, http.client.CannotSendRequest):
+        except (ConnectionError, ssl.SSLEOFError, http.client.CannotSendRequest):
             self.connection = self.connect()
             response, text = self._exchange(method, path, body, sent)
         answer = openapikit.Answer(response.status, {name.lower(): value for name, value in response.getheaders()},
