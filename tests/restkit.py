@@ -258,7 +258,11 @@ class Life:
         self._do("POST", f"/finalizeCert/{number}")
 
     def one_of_each(self):
-        """A certificate in each state, and the default; as many as the quota allows."""
+        """A certificate in each state, and the default; as many as the quota allows. And one CCADB record, whose id the
+        description has as its example."""
+        for path, body in (("owners", {"name": "Example CA"}),
+                           ("roots", {"owner": "Example CA", "certificate": self.authority.pem()})):
+            assert self.admin.ask("POST", f"/mintgate/v1/ccadb/{path}", body).status == 200
         made = {state: self.make(f"in {state}", state) for state in STATES}
         made["default"] = self.make("the default", "CERT_READY")
         self._do("PUT", f"/makeDefault/{made['default']}")
@@ -266,6 +270,13 @@ class Life:
 
 
 # ---- requests made from the description ----
+
+def told(answer):
+    """What a refusal says, in whatever shape its family has."""
+    body = answer.json
+    body = body[0] if isinstance(body, list) else body
+    return body.get("message") or body.get("error_description") or " ".join(body["Errors/Warnings"])
+
 
 UNKNOWN = 999999
 # What an operation works on, by its operationId, so that nothing but the input is wrong.

@@ -27,6 +27,11 @@ command_fn whoami_show;
 /* keys.c */
 command_fn api_key_list, api_key_create, api_key_rotate, api_key_delete;
 command_fn client_list, client_create, client_rotate, client_enable, client_disable, client_delete;
+/* ccadb.c */
+command_fn ccadb_owner_list, ccadb_owner_add, ccadb_root_list, ccadb_root_show, ccadb_root_add;
+command_fn ccadb_record_list, ccadb_record_show, ccadb_user_list, ccadb_user_grant, ccadb_user_revoke;
+command_fn ccadb_client_list, ccadb_client_add, ccadb_client_delete, ccadb_auditor_list, ccadb_auditor_add;
+command_fn ccadb_word_list, ccadb_word_add;
 /* backup.c */
 command_fn backup_create, restore_state;
 /* cache.c, policy.c: these ask the engine itself */

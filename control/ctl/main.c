@@ -12,16 +12,16 @@
 
 enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 
-#define OPT(name) (UINT32_C(1) << CTL_##name)
+#define OPT(name) (UINT64_C(1) << CTL_##name)
 #define CSR_OPTIONS (OPT(CN) | OPT(O) | OPT(OU) | OPT(L) | OPT(ST) | OPT(C) | OPT(PATH_LENGTH) | OPT(DIGEST) | OPT(OUT))
 
 static const struct command {
     const char *noun;
-    const char *verb; /* NULL: the noun alone */
+    const char *verb; /* NULL: the noun alone; of two words where the noun is a family's */
     const char *args;
     const char *help;
     int min_args, max_args;
-    uint32_t options; /* that it takes, beside those of all */
+    uint64_t options; /* that it takes, beside those of all */
     command_fn *run;
 } commands[] = {
     {"intermediate", "list", "", "all intermediates", 0, 0, 0, intermediate_list},
@@ -82,6 +82,27 @@ static const struct command {
     {"client", "enable", "ID", "let it in again", 1, 1, 0, client_enable},
     {"client", "disable", "ID", "keep it out, from now on", 1, 1, 0, client_disable},
     {"client", "delete", "ID", "revoke it", 1, 1, 0, client_delete},
+    {"ccadb", "owner list", "", "CA owners of the CCADB family", 0, 0, 0, ccadb_owner_list},
+    {"ccadb", "owner add", "OWNER", "a new one", 1, 1, 0, ccadb_owner_add},
+    {"ccadb", "root list", "", "records of root certificates", 0, 0, 0, ccadb_root_list},
+    {"ccadb", "root show", "RECORD", "one of them", 1, 1, 0, ccadb_root_show},
+    {"ccadb", "root add", "FILE --owner OWNER [--name NAME]", "a new one; intermediates below it get theirs by this", 1,
+     1, OPT(OWNER) | OPT(NAME), ccadb_root_add},
+    {"ccadb", "record list", "", "records of intermediate certificates", 0, 0, 0, ccadb_record_list},
+    {"ccadb", "record show", "RECORD", "one of them, with what it says", 1, 1, 0, ccadb_record_show},
+    {"ccadb", "user list", "", "who may use the CCADB API, and for whom", 0, 0, 0, ccadb_user_list},
+    {"ccadb", "user grant", "USER --owner OWNER [--may-revoke]",
+     "let them act for OWNER; --may-revoke: also take an intermediate out of use", 1, 1, OPT(OWNER) | OPT(MAY_REVOKE),
+     ccadb_user_grant},
+    {"ccadb", "user revoke", "USER", "take that back; their tokens end", 1, 1, 0, ccadb_user_revoke},
+    {"ccadb", "client list", "", "OAuth clients that such users may allow", 0, 0, 0, ccadb_client_list},
+    {"ccadb", "client add", "NAME REDIRECT-URI", "a new one; its id and secret are printed, this once", 2, 2, 0,
+     ccadb_client_add},
+    {"ccadb", "client delete", "ID", "revoke it and its tokens", 1, 1, 0, ccadb_client_delete},
+    {"ccadb", "auditor list", "", "auditors and their locations", 0, 0, 0, ccadb_auditor_list},
+    {"ccadb", "auditor add", "NAME [LOCATION]", "a new one, or a new location", 1, 2, 0, ccadb_auditor_add},
+    {"ccadb", "word list", "", "values of the picklists: audit types, reasons of revocation", 0, 0, 0, ccadb_word_list},
+    {"ccadb", "word add", "LIST VALUE", "a new value", 2, 2, 0, ccadb_word_add},
     {"backup", NULL, "FILE [--passphrase]",
      "database and sealed keys, and with a passphrase, which is asked for, the key-encryption key under it", 1, 1,
      OPT(PASSPHRASE), backup_create},
@@ -133,6 +154,8 @@ static const struct option known[] = {
     {"name", required_argument, NULL, CTL_NAME},
     {"client", required_argument, NULL, CTL_CLIENT},
     {"server", required_argument, NULL, CTL_SERVER},
+    {"owner", required_argument, NULL, CTL_OWNER},
+    {"may-revoke", no_argument, NULL, CTL_MAY_REVOKE},
     {"config", required_argument, NULL, COMMON_CONFIG},
     {"socket", required_argument, NULL, COMMON_SOCKET},
     {"url", required_argument, NULL, COMMON_URL},
@@ -143,11 +166,6 @@ static const struct option known[] = {
     {"help", no_argument, NULL, COMMON_HELP},
     {NULL, 0, NULL, 0},
 };
-
-static bool is_word(const char *word, const char *given)
-{
-    return word == NULL || (given != NULL && strcmp(word, given) == 0);
-}
 
 /* print_help prints the commands of |noun|, or all for NULL. */
 static void print_help(const char *noun)
@@ -176,10 +194,28 @@ static void print_help(const char *noun)
          "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the control plane cannot be reached.");
 }
 
-static const struct command *find_command(const char *noun, const char *verb)
+/* count_verb returns how many of |words|, those behind the noun, are |verb|'s; -1: they are others. */
+static int count_verb(const char *verb, char *const *words, int num_words)
 {
-    for (size_t i = 0; noun != NULL && i < MG_ARRAY_LEN(commands); i++) {
-        if (strcmp(commands[i].noun, noun) == 0 && is_word(commands[i].verb, verb)) {
+    const char *space = verb == NULL ? NULL : strchr(verb, ' ');
+    if (verb == NULL) {
+        return 0;
+    }
+    size_t len = space == NULL ? strlen(verb) : (size_t)(space - verb);
+    bool is_first = num_words > 0 && strncmp(words[0], verb, len) == 0 && words[0][len] == '\0';
+    if (space == NULL) {
+        return is_first ? 1 : -1;
+    }
+    return is_first && num_words > 1 && strcmp(words[1], space + 1) == 0 ? 2 : -1;
+}
+
+/* find_command also tells how many of |words| name it. */
+static const struct command *find_command(char *const *words, int num_words, int *num_named)
+{
+    for (size_t i = 0; num_words > 0 && i < MG_ARRAY_LEN(commands); i++) {
+        int num_verb = count_verb(commands[i].verb, words + 1, num_words - 1);
+        if (strcmp(commands[i].noun, words[0]) == 0 && num_verb >= 0) {
+            *num_named = 1 + num_verb;
             return &commands[i];
         }
     }
@@ -197,7 +233,7 @@ static bool is_noun(const char *text)
 }
 
 struct line {
-    uint32_t given; /* options, as in struct command */
+    uint64_t given; /* options, as in struct command */
     bool help, version;
 };
 
@@ -234,19 +270,19 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct line *l
             return false;
         default:
             ctl->options[option] = optarg == NULL ? "" : optarg;
-            line->given |= UINT32_C(1) << option;
+            line->given |= UINT64_C(1) << option;
         }
     }
     return true;
 }
 
 /* check_use refuses arguments and options that |command| does not take. */
-static enum mg_status check_use(const struct command *command, const struct ctl *ctl, uint32_t given,
+static enum mg_status check_use(const struct command *command, const struct ctl *ctl, uint64_t given,
                                 struct mg_error *error)
 {
     const char *verb = command->verb == NULL ? "" : command->verb;
     for (size_t i = 0; i < CTL_NUM_OPTIONS; i++) {
-        if ((given & ~command->options & (UINT32_C(1) << known[i].val)) != 0) {
+        if ((given & ~command->options & (UINT64_C(1) << known[i].val)) != 0) {
             return mg_error_set(error, MG_INVALID, "%s %s takes no --%s", command->noun, verb, known[i].name);
         }
     }
@@ -261,16 +297,16 @@ static enum mg_status check_use(const struct command *command, const struct ctl 
     return MG_OK;
 }
 
-static enum mg_status run(struct ctl *ctl, char **words, int num_words, uint32_t given, struct mg_error *error)
+static enum mg_status run(struct ctl *ctl, char **words, int num_words, uint64_t given, struct mg_error *error)
 {
     const char *noun = num_words > 0 ? words[0] : NULL, *verb = num_words > 1 ? words[1] : NULL;
-    const struct command *command = find_command(noun, verb);
+    int num_named;
+    const struct command *command = find_command(words, num_words, &num_named);
     if (command == NULL) {
         return mg_error_set(error, MG_INVALID, "%s%s%s",
                             noun == NULL ? "a command is needed" : "no such command: ", noun == NULL ? "" : noun,
                             is_noun(noun) && verb == NULL ? " needs a verb" : "");
     }
-    int num_named = command->verb == NULL ? 1 : 2;
     ctl->args = words + num_named;
     ctl->num_args = num_words - num_named;
     enum mg_status status = check_use(command, ctl, given, error);
