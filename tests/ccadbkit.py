@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The CCADB family as its clients use it: a person allows a client in a browser, the client fetches tokens and calls."""
+"""The CCADB family as its clients use it: a person allows a client in a browser; the client fetches tokens and calls.
+"""
 
 import html
 import re

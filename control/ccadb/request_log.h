@@ -10,7 +10,7 @@
 #include "control/audit.h"
 #include "control/http/request.h"
 
-#define REQUEST_LOG_MAX 4096
+#define REQUEST_LOG_MAX 2048
 
 /* request_log_write writes the entry of |operation|: done, or refused, by whether |status| is 200; |answer| is what the
  * client is told, |record_id| the record that it was about, or "". Within a transaction that writes. */

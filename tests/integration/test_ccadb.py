@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The CCADB family over TLS on the real server: the seed document's examples, with certificates that are some, and every
-rule of its fields."""
+"""The CCADB family over TLS on the real server: the seed document's examples, with certificates that are some, and
+every rule of its fields."""
 
 import re
 import secrets
 import urllib.parse
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ccadbkit import (ADMIN, AUTHORIZE, FORM, PASSWORD, REDIRECT, SUBMIT, TOKEN, Browser, Caller, Ccadb, fingerprint,
@@ -137,7 +139,8 @@ def test_a_form_of_another_page_is_not_taken(appliance, ccadb, caller):
     own, other = Browser(appliance, ccadb.client), Browser(appliance, ccadb.client)
     own.open()
     other.open()
-    for changed in ({"form": other.fields["form"]}, {"form": ""}, {"form": own.fields["form"][:-1]}, {"state": "other"}):
+    for changed in ({"form": other.fields["form"]}, {"form": ""}, {"form": own.fields["form"][:-1]},
+                    {"state": "other"}):
         assert own.answer(caller.name, **changed).status == 403
     for cookie in (None, other.cookie, "ccadb_form=", "ccadb_form=" + "0" * 32):
         own.cookie = cookie
@@ -335,8 +338,9 @@ def test_the_seeds_examples_of_adding_and_updating(ccadb, caller, root):
     assert "Auditor" not in kept and kept["StandardAuditType"] == "ETSI EN 319 411"
     other = information(intermediate(root), None, OWNER, SalesforceRecordId=record_id)
     mixed = caller.submit(dict(update, CertificateInformation=other))
-    assert (mixed.status, mixed.json) == (400, {"ProcessingStatus": "Fail", "SalesforceRecordId": "", "Errors/Warnings": [
-        "The provided Salesforce Record ID and SHA-256 of the provided Intermediate Certificate does not match."]})
+    assert (mixed.status, mixed.json) == (400, {
+        "ProcessingStatus": "Fail", "SalesforceRecordId": "", "Errors/Warnings": [
+            "The provided Salesforce Record ID and SHA-256 of the provided Intermediate Certificate does not match."]})
 
 
 def test_the_seeds_sample_as_it_stands_breaks_its_own_rules(caller, root):
@@ -463,7 +467,8 @@ BAD = [
     ("AuditorLocation: must be a location", {"AuditorInformation": {"Auditor": "Other Auditor",
                                                                     "AuditorLocation": "Germany"}}),
     ("Auditor: is required when", {"AuditorInformation": {"AuditorLocation": "Germany"}}),
-    ("Description: must have at most", {"Description": "x" * 32769}), ("Description: must be a text", {"Description": 5}),
+    ("Description: must have at most", {"Description": "x" * 32769}),
+    ("Description: must be a text", {"Description": 5}),
     ("control characters", {"Description": "a\u0001b"}), ("PolicyInformation: must be an object",
                                                           {"PolicyInformation": "none"}),
     ("CABForumCertificatePolicyIdentifier: must be", {ISSUED: {"CABForumCertificatePolicyIdentifier": "1.2.3"}}),
@@ -538,8 +543,8 @@ def test_hierarchies_and_parents(ccadb, caller, stranger_to_it, root, other_root
     assert "is not the owner" in errors_of(caller, update) or "own CA's" in errors_of(caller, update)
 
 
-@pytest.mark.parametrize("bad", ["1300870009327", "001Mg0000000001", "001Mg0000000001IAB", "0010R00000damffAAA", "x" * 18,
-                                 "0010r00000damffAAA", "001Mg0zzzzzzzzzAAA", "ä" * 18, 5])
+@pytest.mark.parametrize("bad", ["1300870009327", "001Mg0000000001", "001Mg0000000001IAB", "0010R00000damffAAA",
+                                 "x" * 18, "0010r00000damffAAA", "001Mg0zzzzzzzzzAAA", "ä" * 18, 5])
 def test_record_ids_that_are_none(caller, root, existing, bad):
     """The seed's own last sample answers with one of 13 digits, where it wants 18."""
     errors = errors_of(caller, information(existing[1], None, OWNER, SalesforceRecordId=bad))
@@ -558,9 +563,7 @@ def test_certificates_that_are_none(caller, root, existing):
 
 def test_a_parent_may_be_an_intermediate(ccadb, caller, root, existing):
     middle = Authority("Middle")
-    from cryptography.hazmat.primitives import hashes
-    from cryptography import x509 as x
-    request = x.CertificateSigningRequestBuilder().subject_name(middle.name).sign(middle.key, hashes.SHA256())
+    request = x509.CertificateSigningRequestBuilder().subject_name(middle.name).sign(middle.key, hashes.SHA256())
     certificate = root.certify(request)
     middle_id = caller.add(certificate, root.certificate, OWNER)
     low_id = caller.add(intermediate(middle), certificate, OWNER)
@@ -609,7 +612,8 @@ def test_secrets_are_in_the_database_as_hashes_alone_and_in_no_log(appliance, cc
     code = Browser(appliance, ccadb.client).code(caller.name)
     kept = b"".join(path.read_bytes() for path in appliance.database.parent.glob("control.db*"))
     log = appliance.log("control").read_text(errors="replace")
-    for secret in (code, ccadb.client["secret"], caller.tokens["access_token"], caller.tokens["refresh_token"], PASSWORD):
+    for secret in (code, ccadb.client["secret"], caller.tokens["access_token"], caller.tokens["refresh_token"],
+                   PASSWORD):
         assert secret.encode() not in kept and secret not in log
 
 
@@ -638,10 +642,9 @@ def life(appliance, root):
 
 def ready(life, ccadb, name):
     """A finalized intermediate: its number, record id and certificate."""
-    from cryptography import x509 as x
     number = life.make(name, "CERT_READY")
     (record,) = [one for one in ccadb.records() if one["name"] == name]
-    return number, record["id"], x.load_pem_x509_certificate(ccadb.record(record["id"])["certificate"].encode())
+    return number, record["id"], x509.load_pem_x509_certificate(ccadb.record(record["id"])["certificate"].encode())
 
 
 REVOCATION = {REVOKED: {"RevocationStatus": "Revoked", "DateOfRevocation": "2026-01-01",

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# flake8: noqa: F811
 """What CCADB's records do to what clients see: a revoked default is succeeded without a failed connection; without a
 successor nothing is signed, as ccadb.revoked_default says; and a record's CRL address is in the leaves."""
 
@@ -34,7 +35,7 @@ def control(lab):
 
 
 @pytest.fixture
-def intermediates(ctl, control, authority, tmp_path):  # noqa: F811
+def intermediates(ctl, control, authority, tmp_path):
     made = Intermediates(ctl, authority, tmp_path)
     if OWNER not in ctl("ccadb", "owner", "list"):
         root = tmp_path / "root.pem"
@@ -47,7 +48,7 @@ def intermediates(ctl, control, authority, tmp_path):  # noqa: F811
         ctl("intermediate", "delete", name)
 
 
-def change(control, ctl, name, **sections):  # noqa: F811
+def change(control, ctl, name, **sections):
     """Updates the record of an intermediate, as an administrator on the machine; the answer."""
     record = next(one for one in json.loads(ctl("ccadb", "record", "list", "--json")) if one["name"] == name)
     shown_record = json.loads(ctl("ccadb", "record", "show", record["id"], "--json"))
@@ -62,7 +63,7 @@ def change(control, ctl, name, **sections):  # noqa: F811
 class Clients(threading.Thread):
     """Connects again and again; a handshake that fails is remembered."""
 
-    def __init__(self, lab, roots):  # noqa: F811
+    def __init__(self, lab, roots):
         super().__init__(daemon=True)
         self.lab, self.roots = lab, roots
         self.seen, self.trouble, self.ended = [], None, threading.Event()
@@ -84,7 +85,7 @@ class Clients(threading.Thread):
         assert self.trouble is None, self.trouble
 
 
-def test_a_revoked_default_is_succeeded_without_a_failed_connection(lab, control, ctl, intermediates, roots):  # noqa: F811
+def test_a_revoked_default_is_succeeded_without_a_failed_connection(lab, control, ctl, intermediates, roots):
     first, second = intermediates.make("First"), intermediates.make("Second", enabled=False)
     ctl("successor", "set", str(first), str(second))
     ctl("intermediate", "default", str(first))
@@ -99,7 +100,7 @@ def test_a_revoked_default_is_succeeded_without_a_failed_connection(lab, control
     assert ctl("intermediate", "default", str(first), check=False) != 0
 
 
-def test_without_a_successor_nothing_is_signed_and_everybody_says_so(lab, control, ctl, intermediates, roots):  # noqa: F811
+def test_without_a_successor_nothing_is_signed_and_everybody_says_so(lab, control, ctl, intermediates, roots):
     number = intermediates.make("Alone")
     ctl("intermediate", "default", str(number))
     assert shown(lab, roots) == "Alone"
@@ -124,7 +125,7 @@ def test_without_a_successor_nothing_is_signed_and_everybody_says_so(lab, contro
     assert shown(lab, roots) == BUILT_IN and health(lab)["status"] == "ok"
 
 
-def crl_of(lab, roots):  # noqa: F811
+def crl_of(lab, roots):
     """The CRL addresses in the leaf that a client sees."""
     handshake = s_client(lab, GOOD, roots=roots)
     assert handshake.verdict == 0, handshake.text
@@ -135,7 +136,7 @@ def crl_of(lab, roots):  # noqa: F811
     return [name.value for point in points for name in point.full_name]
 
 
-def test_a_records_crl_address_is_in_the_leaves(lab, control, ctl, intermediates, roots):  # noqa: F811
+def test_a_records_crl_address_is_in_the_leaves(lab, control, ctl, intermediates, roots):
     ctl("intermediate", "default", str(intermediates.make("With a list")))
     assert crl_of(lab, roots) == []
     first, second = "http://crl.ca.example/full.crl", "http://crl.ca.example/all.crl"
