@@ -2,6 +2,7 @@
 """The CCADB family over TLS on the real server: the seed document's examples, with certificates that are some, and
 every rule of its fields."""
 
+import json
 import re
 import secrets
 import urllib.parse
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ccadbkit import (ADMIN, AUTHORIZE, FORM, PASSWORD, REDIRECT, SUBMIT, TOKEN, Browser, Caller, Ccadb, fingerprint,
                       has_check, information, intermediate, location, one_line)
 from keyskit import Authority
+from labkit import BUILD, run
 from restkit import CERTIFICATES, Life, form
 
 OWNER, OTHER = "Digicert", "Another CA"
@@ -746,6 +748,39 @@ def test_an_administrator_on_the_machine_may_call_for_every_owner(appliance, cca
         assert answer.status == 200, answer
     body["CertificateInformation"]["CAOwner"] = "Nobody"
     assert appliance.admin.ask("POST", SUBMIT, body).status == 400
+
+
+def test_mintgatectl_manages_what_the_family_works_with(appliance, root, tmp_path):
+    def ctl(*words, code=0):
+        result = run(BUILD / "control/ctl/mintgatectl", "--socket", appliance.directory / "control.sock", "ccadb", *words,
+                     check=False)
+        assert result.returncode == code, (words, result.stdout, result.stderr)
+        return result.stdout + result.stderr
+    path = tmp_path / "root.pem"
+    path.write_text(root.pem())
+    appliance.add_user("carol", "auditor", PASSWORD)
+    ctl("owner", "add", "Command CA")
+    assert "Command CA" in ctl("owner", "list")
+    assert "A Root" in ctl("root", "add", path, "--owner", "Command CA", "--name", "A Root")
+    (made,) = [one for one in json.loads(ctl("root", "list", "--json")) if one["name"] == "A Root"]
+    assert fingerprint(root.certificate) in ctl("root", "show", made["id"])
+    assert "yes" in ctl("user", "grant", "carol", "--owner", "Command CA", "--may-revoke")
+    assert "Command CA" in ctl("user", "list")
+    client = json.loads(ctl("client", "add", "from a shell", REDIRECT, "--json"))
+    assert client["id"] in ctl("client", "list") and client["secret"] not in ctl("client", "list")
+    ctl("client", "delete", client["id"])
+    assert client["id"] not in ctl("client", "list")
+    ctl("user", "revoke", "carol")
+    assert "carol" not in ctl("user", "list")
+    ctl("auditor", "add", "Shell Auditor", "Bern")
+    ctl("word", "add", "AuditType", "Shell Audit")
+    assert "Bern" in ctl("auditor", "list") and "Shell Audit" in ctl("word", "list")
+    for words in (["owner", "add", "Command CA"], ["root", "show", "x"], ["user", "grant", "nobody", "--owner", "Nobody"],
+                  ["root", "add", tmp_path / "none.pem", "--owner", "Command CA"]):
+        ctl(*words, code=1)
+    for words in (["owner"], ["owner", "add"], ["root", "add", path], ["user", "grant", "carol"], ["word", "add", "x"],
+                  ["owner", "list", "--owner", "x"]):
+        ctl(*words, code=2)
 
 
 def test_records_in_pages(appliance, ccadb):
