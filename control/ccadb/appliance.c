@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "control/audit.h"
 #include "control/ccadb/fields.h"
+#include "control/ccadb/values.h"
 #include "control/issuer_use.h"
 #include "control/service/pem.h"
 
@@ -50,7 +51,7 @@ static void hash_of(struct mg_slice der, uint8_t out[RECORDS_SHA256_LEN])
 struct verdict {
     bool is_revoked;
     bool is_own; /* the records are of the intermediate's own certificate */
-    char crl_url[1025];
+    char crl_url[VALUES_MAX_URL + 1];
 };
 
 static enum mg_status hear(void *arg, const struct record *record, struct mg_error *error)

@@ -11,7 +11,7 @@ void findings_free(struct findings *findings)
     *findings = (struct findings){.errors = NULL};
 }
 
-static void add(struct findings *findings, json_t **list, const char *format, va_list args)
+MG_PRINTF(3, 0) static void add(struct findings *findings, json_t **list, const char *format, va_list args)
 {
     char text[512];
     if (*list == NULL) {
