@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tlskit import certificates
 
+VERSION = 2
 HELLO, PREPARE, PROGRESS, PREPARED, COMMIT, COMMITTED, ABORT = range(1, 8)
 ROLE_DEFAULT = 1
 KEY_TYPES = {"EC_P256": 1, "EC_P384": 2, "RSA_2K": 3, "RSA_3K": 4, "RSA_4K": 5}
@@ -82,7 +83,7 @@ class Control:
         self.engine, _ = self.listener.accept()
         self.engine.settimeout(15)
         self.hello = self.receive(HELLO)
-        assert self.hello.rest == struct.pack(">H", 1)
+        assert self.hello.rest == struct.pack(">H", VERSION)
 
     def close(self):
         self.engine.close()
