@@ -234,6 +234,14 @@ struct config_rate_limits {
     uint64_t delete_per_minute, delete_per_hour;
 };
 
+/* The CCADB family (docs/api/ccadb.md). */
+struct config_ccadb {
+    enum config_way_out revoked_default;
+    bool crl_pointers;
+    uint64_t calls_per_minute; /* 0: no limit */
+    uint64_t same_call_ns;     /* 0: no limit */
+};
+
 struct config_metrics {
     const char *socket;
     const char *tcp;
@@ -251,6 +259,7 @@ struct config {
     struct config_signer signer;
     struct config_control control;
     struct config_rate_limits rate_limits;
+    struct config_ccadb ccadb;
     struct config_metrics metrics;
     struct config_arena *arena; /* owns all of the above */
 };

@@ -302,6 +302,21 @@ static const struct config_key rate_limits_keys[] = {
      "The same in an hour."},
 };
 
+/* The limits are those of contracts.md section 2.3. */
+static const struct config_key ccadb_keys[] = {
+    {"revoked_default", CONFIG_WORD, AT(ccadb.revoked_default), "bypass", 0, 0, ways_out, true,
+     "What happens to new flows when the record of the default intermediate says Revoked and it has no successor: they "
+     "are bypassed, with an alarm, or blocked. Nothing is signed with it in either case."},
+    {"crl_pointers", CONFIG_BOOL, AT(ccadb.crl_pointers), "false", 0, 0, NULL, false,
+     "Minted certificates carry the CRL address of their intermediate's record, where it has one, instead of "
+     "`minting.crl_url`."},
+    {"calls_per_minute", CONFIG_COUNT, AT(ccadb.calls_per_minute), "240", 0, MAX_RATE, NULL, true,
+     "Calls of one CCADB user in a minute, token requests left out; 0, or `rate_limits.enabled: false`: no such "
+     "limit."},
+    {"same_call", CONFIG_DURATION, AT(ccadb.same_call_ns), "60s", 0, 3600 * NS_S, NULL, true,
+     "The same call of the same user is refused for so long; 0, or `rate_limits.enabled: false`: it is not."},
+};
+
 static const struct config_key metrics_keys[] = {
     {"socket", CONFIG_STRING, AT(metrics.socket), "/run/mintgate/metrics.sock", 0, 107, NULL, false,
      "Unix socket for the engine's `GET /metrics`, `/health`, `/bypasses`, `/cache` and `/policy/explain`; empty: "
@@ -371,6 +386,7 @@ const struct config_section config_sections[] = {
     SECTION(rate_limits,
             "How often one credential may ask the control plane over TLS (docs/api/zia.md says how a client is told). "
             "Requests over the Unix socket are not counted."),
+    SECTION(ccadb, "The CCADB family of the control plane's APIs, and what its records do to the dataplane."),
     SECTION(metrics, "The engine's metrics."),
 };
 const size_t config_num_sections = MG_ARRAY_LEN(config_sections);

@@ -69,6 +69,11 @@ static const char *const steps[] = {
     "  created_us INTEGER NOT NULL,"
     "  key_type INTEGER NOT NULL"
     ") STRICT;",
+    "CREATE TABLE issuer_use ("
+    "  id INTEGER PRIMARY KEY REFERENCES intermediate ON DELETE CASCADE,"
+    "  revoked INTEGER NOT NULL,"
+    "  crl_url TEXT NOT NULL"
+    ") STRICT;",
     "ALTER TABLE key_wish ADD COLUMN holder TEXT NOT NULL DEFAULT '';",
 };
 const struct store_migrations intermediate_migrations = {"intermediate", steps, MG_ARRAY_LEN(steps)};
@@ -145,6 +150,7 @@ void intermediate_free(struct intermediate *record)
     free(record->csr_pem);
     free(record->certificate);
     free(record->chain);
+    free(record->crl_url);
     *record = (struct intermediate){.id = 0};
 }
 
@@ -326,10 +332,15 @@ static enum mg_status read_record(struct store_statement *query, struct intermed
 {
     *out = (struct intermediate){.id = store_column_int(query)};
     out->is_default = store_column_int(query) != 0;
+    out->is_revoked = store_column_int(query) != 0;
+    enum mg_status status = intermediate_set1(&out->crl_url, store_column_text(query), error);
+    if (status != MG_OK) {
+        return status;
+    }
     for (size_t i = 0; i < MG_ARRAY_LEN(columns); i++) {
         if (!read_column(query, &columns[i], out)) {
-            enum mg_status status = mg_error_set(error, MG_INTERNAL, "database: intermediate %lld: %s cannot be read",
-                                                 (long long)out->id, columns[i].name);
+            status = mg_error_set(error, MG_INTERNAL, "database: intermediate %lld: %s cannot be read",
+                                  (long long)out->id, columns[i].name);
             intermediate_free(out);
             return status;
         }
@@ -342,9 +353,10 @@ static void prepare_select(struct store_statement *query, struct store_tx *tx, c
     char text[MAX_SQL];
     struct mg_buffer sql;
     mg_buffer_wrap(&sql, text, sizeof(text));
-    mg_buffer_append_text(&sql, "SELECT id, id = (SELECT id FROM default_issuer), ");
+    mg_buffer_append_text(
+        &sql, "SELECT intermediate.id, intermediate.id = (SELECT id FROM default_issuer), revoked, crl_url, ");
     append_columns(&sql, "");
-    mg_buffer_append_text(&sql, " FROM intermediate ");
+    mg_buffer_append_text(&sql, " FROM intermediate LEFT JOIN issuer_use ON issuer_use.id = intermediate.id ");
     mg_buffer_append_text(&sql, rest);
     prepare(query, tx, &sql);
 }
@@ -353,7 +365,7 @@ enum mg_status intermediate_load(struct store_tx *tx, int64_t id, struct interme
 {
     struct store_statement query;
     enum mg_status status = MG_NOT_FOUND;
-    prepare_select(&query, tx, "WHERE id = ?");
+    prepare_select(&query, tx, "WHERE intermediate.id = ?");
     store_bind_int(&query, id);
     if (store_next(&query)) {
         status = read_record(&query, out, error);
@@ -389,8 +401,9 @@ enum mg_status intermediate_list_load(struct store_tx *tx, enum intermediate_fil
     enum mg_status status = MG_OK;
     *out = (struct intermediate_list){.num_items = 0};
     prepare_select(&query, tx,
-                   filter == INTERMEDIATE_READY_TO_USE ? "WHERE state = 'CERT_READY' AND status = 'ENABLED' ORDER BY id"
-                                                       : "ORDER BY id");
+                   filter == INTERMEDIATE_READY_TO_USE
+                       ? "WHERE state = 'CERT_READY' AND status = 'ENABLED' AND coalesce(revoked, 0) = 0 ORDER BY 1"
+                       : "ORDER BY 1");
     while (status == MG_OK && store_next(&query)) {
         status = add_row(&query, out, error);
     }

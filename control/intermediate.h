@@ -69,6 +69,8 @@ struct intermediate_csr {
 struct intermediate {
     int64_t id;
     bool is_default; /* from default_issuer.h; not saved with the record */
+    bool is_revoked; /* from issuer_use.h, likewise: it signs nothing, whatever its status */
+    char *crl_url;   /* from there, likewise; NULL or "": none; owned */
     enum intermediate_type type;
     enum intermediate_region region;
     enum intermediate_status status;
@@ -91,7 +93,7 @@ struct intermediate {
     int64_t created_us, updated_us;
 };
 
-/* The tables of this module and of default_issuer.h. */
+/* The tables of this module, of default_issuer.h and of issuer_use.h. */
 extern const struct store_migrations intermediate_migrations;
 
 /* intermediate_free frees what |record| owns and zeroes it. */
@@ -121,7 +123,7 @@ MG_MUST_USE enum mg_status intermediate_delete(struct store_tx *tx, int64_t id, 
 
 enum intermediate_filter {
     INTERMEDIATE_ALL,
-    INTERMEDIATE_READY_TO_USE, /* CERT_READY and ENABLED */
+    INTERMEDIATE_READY_TO_USE, /* CERT_READY and ENABLED, and not revoked */
 };
 
 struct intermediate_list {

@@ -207,6 +207,10 @@ static enum mg_status change_status(struct step *step, enum intermediate_status 
         return step_refuse(step->call, MG_DENIED, "INVALID_OPERATION", error,
                            "status: the default certificate cannot be disabled");
     }
+    if (wanted == INTERMEDIATE_ENABLED && step->record.is_revoked) {
+        return step_refuse(step->call, MG_DENIED, "INVALID_OPERATION", error,
+                           "status: the certificate is revoked (its CCADB record says so) and cannot be enabled");
+    }
     enum mg_status status = wanted == INTERMEDIATE_ENABLED ? lifecycle_quota_check_enable(step, error) : MG_OK;
     if (status == MG_OK) {
         step->record.status = wanted;
@@ -411,6 +415,10 @@ enum mg_status lifecycle_finalize(struct lifecycle_call *call, int64_t id, struc
                                   struct mg_error *error)
 {
     struct step step;
+    const struct lifecycle_hooks *hooks = call->lifecycle->hooks;
     enum mg_status status = step_begin(&step, call, LIFECYCLE_FINALIZE, id, error);
+    if (status == MG_OK && hooks != NULL) {
+        status = hooks->finalizing(hooks->arg, call, step.tx, &step.record, error);
+    }
     return step_end(&step, status, out, error);
 }

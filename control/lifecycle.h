@@ -19,12 +19,24 @@
 
 struct lifecycle_counters;
 
+struct lifecycle_call;
+
+/* What others do within a step's transaction. On failure they set |call->code|, and nothing of the step is done. */
+struct lifecycle_hooks {
+    void *arg;
+    /* finalizing is told of an intermediate that becomes CERT_READY. */
+    enum mg_status (*finalizing)(void *arg, struct lifecycle_call *call, struct store_tx *tx,
+                                 const struct intermediate *record, struct mg_error *error);
+};
+
 /* What all steps share; immutable, and outlives its calls. */
 struct lifecycle {
     struct store *store; /* borrowed; has the tables of audit.h and intermediate.h */
     enum config_subscription subscription;
     bool has_token[INTERMEDIATE_NUM_REGIONS]; /* by enum intermediate_region: a token keeps keys there */
     struct lifecycle_counters *counters;      /* lifecycle_counters.h; borrowed; NULL: nothing is counted */
+    const struct lifecycle_hooks *hooks;      /* borrowed; NULL: none */
+    bool publishes_crl_urls;                  /* engines are told of intermediates' crl_url */
 };
 
 struct lifecycle_call {

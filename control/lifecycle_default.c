@@ -14,6 +14,10 @@ static enum mg_status prepare(struct step *step, struct mg_error *error)
         return step_refuse(step->call, MG_DENIED, "INVALID_OPERATION", error,
                            "The certificate has expired and cannot be the default");
     }
+    if (step->record.is_revoked) {
+        return step_refuse(step->call, MG_DENIED, "INVALID_OPERATION", error,
+                           "The certificate is revoked (its CCADB record says so) and cannot be the default");
+    }
     return lifecycle_quota_enable_default(step, error);
 }
 

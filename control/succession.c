@@ -27,7 +27,8 @@ static const struct intermediate *find(const struct intermediate_list *list, con
         if (successor == NULL || successor == record) {
             return NULL;
         }
-        if (successor->state == INTERMEDIATE_CERT_READY && (now == NULL || !succession_is_due(successor, *now))) {
+        if (successor->state == INTERMEDIATE_CERT_READY && !successor->is_revoked &&
+            (now == NULL || !succession_is_due(successor, *now))) {
             return successor;
         }
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who takes the place of an intermediate that expires: the certificate that its fallbackCertId names, that one's own
- * where it cannot, and so on. Pure: any thread. Times are seconds since 1970.
+ * Who takes the place of an intermediate that expires or is revoked: the certificate that its fallbackCertId names,
+ * that one's own where it cannot, and so on. Pure: any thread. Times are seconds since 1970.
  */
 #ifndef MINTGATE_CONTROL_SUCCESSION_H
 #define MINTGATE_CONTROL_SUCCESSION_H
@@ -18,7 +18,8 @@ bool succession_is_due(const struct intermediate *record, int64_t now);
 /* succession_get0 returns the record |id| of |list|, NULL: there is none. Borrowed. */
 const struct intermediate *succession_get0(const struct intermediate_list *list, int64_t id);
 
-/* succession_next returns the first of |record|'s successors that is CERT_READY; NULL: none. Borrowed from |list|. */
+/* succession_next returns the first of |record|'s successors that is CERT_READY and not revoked; NULL: none. Borrowed
+ * from |list|. */
 const struct intermediate *succession_next(const struct intermediate_list *list, const struct intermediate *record);
 
 /* succession_find returns the first of them that is not due itself at |now|; NULL: none. Borrowed likewise. */

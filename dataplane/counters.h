@@ -61,6 +61,7 @@
     X(WAY_OUT_MINTING_FAILED, "mintgate_dataplane_ways_out_total", "reason=\"minting_failed\"", "")                    \
     X(WAY_OUT_NOT_INTERCEPTABLE, "mintgate_dataplane_ways_out_total", "reason=\"not_interceptable\"", "")              \
     X(WAY_OUT_ISSUER_EXPIRED, "mintgate_dataplane_ways_out_total", "reason=\"issuer_expired\"", "")                    \
+    X(WAY_OUT_ISSUER_REVOKED, "mintgate_dataplane_ways_out_total", "reason=\"issuer_revoked\"", "")                    \
     X(WAY_OUT_LEARNED, "mintgate_dataplane_ways_out_total", "reason=\"learned_bypass\"", "")                           \
     X(WAY_OUT_KILL_SWITCH, "mintgate_dataplane_ways_out_total", "reason=\"kill_switch\"", "")                          \
     X(WAY_OUT_DRAINING, "mintgate_dataplane_ways_out_total", "reason=\"draining\"", "")                                \

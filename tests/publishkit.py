@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tlskit import certificates
 
+VERSION = 2
 HELLO, PREPARE, PROGRESS, PREPARED, COMMIT, COMMITTED, ABORT = range(1, 8)
 ROLE_DEFAULT = 1
 KEY_TYPES = {"EC_P256": 1, "EC_P384": 2, "RSA_2K": 3, "RSA_3K": 4, "RSA_4K": 5}
@@ -24,11 +25,14 @@ class Issuer(typing.NamedTuple):
     chain: list  # DER, its own first
     successor: int = 0  # its place in what is published, from 1
     is_reserve: bool = False
+    is_revoked: bool = False
+    crl_url: bytes = b""
 
     def encoded(self):
         certificates_ = b"".join(struct.pack(">H", len(der)) + der for der in self.chain)
         name = self.name.encode()
-        head = struct.pack(">B", len(name)) + name + struct.pack(">BB", self.successor, self.is_reserve)
+        head = struct.pack(">B", len(name)) + name + struct.pack(
+            ">BBBH", self.successor, self.is_reserve, self.is_revoked, len(self.crl_url)) + self.crl_url
         return (head + self.key_id +
                 struct.pack(">BBB", ROLE_DEFAULT, KEY_TYPES[self.key_type], len(self.chain)) + certificates_)
 
@@ -79,7 +83,7 @@ class Control:
         self.engine, _ = self.listener.accept()
         self.engine.settimeout(15)
         self.hello = self.receive(HELLO)
-        assert self.hello.rest == struct.pack(">H", 1)
+        assert self.hello.rest == struct.pack(">H", VERSION)
 
     def close(self):
         self.engine.close()

@@ -54,7 +54,7 @@ class Client:
         sent = {**self.headers, **signed, **({"Content-Type": media} if media else {}), **(headers or {})}
         try:
             response, text = self._exchange(method, path, body, sent)
-        except (ConnectionError, http.client.CannotSendRequest):
+        except (ConnectionError, ssl.SSLEOFError, http.client.CannotSendRequest):
             self.connection = self.connect()
             response, text = self._exchange(method, path, body, sent)
         answer = openapikit.Answer(response.status, {name.lower(): value for name, value in response.getheaders()},
@@ -283,7 +283,11 @@ class Life:
         self._do("POST", f"/finalizeCert/{number}")
 
     def one_of_each(self):
-        """A certificate in each state, and the default; as many as the quota allows."""
+        """A certificate in each state, and the default; as many as the quota allows. And one CCADB record, whose id the
+        description has as its example."""
+        for path, body in (("owners", {"name": "Example CA"}),
+                           ("roots", {"owner": "Example CA", "certificate": self.authority.pem()})):
+            assert self.admin.ask("POST", f"/mintgate/v1/ccadb/{path}", body).status == 200
         made = Certificates({state: self.make(f"in {state}", state) for state in STATES})
         private = naverkit.Authorities(self.admin)
         tag = private.tag()
@@ -311,7 +315,9 @@ def number_for(operation, certificates):
 def message_of(answer):
     """The text of a refusal, in whichever family's shape."""
     body = answer.json
-    return body.get("message") or body.get("msg") or body["error"]["details"]
+    body = body[0] if isinstance(body, list) else body
+    return (body.get("message") or body.get("msg") or body.get("error_description")
+            or " ".join(body.get("Errors/Warnings", [])) or body["error"]["details"])
 
 
 def is_refused_by_role(answer):

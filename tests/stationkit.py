@@ -17,7 +17,7 @@ import yaml
 
 from controlplane import ControlPlane
 from labkit import BUILD, run, wait_until
-from publishkit import COMMIT, COMMITTED, HELLO, MAX_PACKET, PREPARE, PREPARED, Message
+from publishkit import COMMIT, COMMITTED, HELLO, MAX_PACKET, PREPARE, PREPARED, VERSION, Message
 
 ADMIN = 3  # enum http_role
 HAS_RELOADED = ("configuration reloaded", "reload refused")
@@ -152,7 +152,7 @@ class Engine:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(30)
         self.socket.connect(str(station.engine_socket))
-        self.send(HELLO, epoch, struct.pack(">H", 1))
+        self.send(HELLO, epoch, struct.pack(">H", VERSION))
 
     def __enter__(self):
         return self

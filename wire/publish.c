@@ -5,8 +5,8 @@
  * Each message is a type byte, the epoch u64, and its fields, in this order:
  *
  *   HELLO      version u16
- *   PREPARE    premint_ms u32, count u8, then each: name behind a u8, successor u8, reserve u8, and the issuer as in
- *              ISSUERS (wire/signer.h)
+ *   PREPARE    premint_ms u32, count u8, then each: name behind a u8, successor u8, reserve u8, revoked u8, crl_url
+ *              behind a u16, and the issuer as in ISSUERS (wire/signer.h)
  *   PROGRESS   done u32, all u32
  *   PREPARED   ready u8, reason behind a u8
  *   COMMIT, COMMITTED, ABORT   nothing
@@ -20,6 +20,8 @@ static void encode_issuers(struct mg_buffer *out, const struct wire_publish *mes
         mg_buffer_append_prefixed_u8(out, message->issuers[i].name);
         mg_buffer_append_u8(out, message->issuers[i].successor);
         mg_buffer_append_u8(out, message->issuers[i].is_reserve);
+        mg_buffer_append_u8(out, message->issuers[i].is_revoked);
+        mg_buffer_append_prefixed_u16(out, message->issuers[i].crl_url);
         wire_issuer_encode(out, &message->issuers[i].issuer);
     }
 }
@@ -59,8 +61,9 @@ static enum mg_status cut_short(struct mg_error *error, const char *what)
 static enum mg_status decode_issuer(struct mg_slice *in, struct wire_published_issuer *out, size_t place,
                                     size_t num_issuers, struct mg_error *error)
 {
-    uint8_t is_reserve;
-    if (!mg_slice_prefixed_u8(in, &out->name) || !mg_slice_u8(in, &out->successor) || !mg_slice_u8(in, &is_reserve)) {
+    uint8_t is_reserve, is_revoked;
+    if (!mg_slice_prefixed_u8(in, &out->name) || !mg_slice_u8(in, &out->successor) || !mg_slice_u8(in, &is_reserve) ||
+        !mg_slice_u8(in, &is_revoked) || !mg_slice_prefixed_u16(in, &out->crl_url)) {
         return cut_short(error, "a name and what belongs to it");
     }
     if (out->name.len == 0) {
@@ -74,7 +77,15 @@ static enum mg_status decode_issuer(struct mg_slice *in, struct wire_published_i
         return mg_error_set(error, MG_INVALID, "issuer %zu: %u does not say whether it is a reserve", place,
                             is_reserve);
     }
+    if (is_revoked > 1) {
+        return mg_error_set(error, MG_INVALID, "issuer %zu: %u does not say whether it is revoked", place, is_revoked);
+    }
+    if (out->crl_url.len > WIRE_PUBLISH_MAX_URL) {
+        return mg_error_set(error, MG_INVALID, "issuer %zu: a CRL address of %zu bytes: at most %d are allowed", place,
+                            out->crl_url.len, WIRE_PUBLISH_MAX_URL);
+    }
     out->is_reserve = is_reserve == 1;
+    out->is_revoked = is_revoked == 1;
     enum mg_status status = wire_issuer_decode(in, &out->issuer, error);
     if (status == MG_OK && out->issuer.role != WIRE_ISSUER_DEFAULT) {
         return mg_error_set(error, MG_INVALID, "an issuer of role %d is published", (int)out->issuer.role);

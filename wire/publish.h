@@ -21,11 +21,12 @@
 
 #include "wire/signer.h"
 
-#define WIRE_PUBLISH_VERSION 1
+#define WIRE_PUBLISH_VERSION 2
 #define WIRE_PUBLISH_MAX_PACKET WIRE_SIGNER_MAX_PACKET
 #define WIRE_PUBLISH_MAX_ISSUERS 16
 /* Of a name, a reason; UTF-8, not checked here. */
 #define WIRE_PUBLISH_MAX_TEXT 255
+#define WIRE_PUBLISH_MAX_URL 1024
 
 enum wire_publish_type {
     WIRE_PUBLISH_HELLO = 1,
@@ -43,6 +44,9 @@ struct wire_published_issuer {
     struct mg_slice name;      /* 1 to WIRE_PUBLISH_MAX_TEXT bytes; borrowed */
     uint8_t successor;         /* who signs in its place once it has expired: a place in the list, from 1; 0: nobody */
     bool is_reserve;           /* there only to succeed another: rules cannot name it, and it is not the first */
+    bool is_revoked;           /* it signs nothing: there only so that an engine knows it as what must not be used */
+    struct mg_slice crl_url;   /* of the list of what it revokes, for its leaves; up to WIRE_PUBLISH_MAX_URL bytes;
+                                  empty: what the engine's configuration says */
     struct wire_issuer issuer; /* role WIRE_ISSUER_DEFAULT */
 };
 

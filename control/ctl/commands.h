@@ -27,6 +27,11 @@ command_fn status_show;
 /* users.c */
 command_fn user_list, user_show, user_create, user_set_role, user_set_password, user_enable, user_disable, user_delete;
 command_fn whoami_show;
+/* ccadb.c */
+command_fn ccadb_owner_list, ccadb_owner_add, ccadb_root_list, ccadb_root_show, ccadb_root_add;
+command_fn ccadb_record_list, ccadb_record_show, ccadb_user_list, ccadb_user_grant, ccadb_user_revoke;
+command_fn ccadb_client_list, ccadb_client_add, ccadb_client_delete, ccadb_auditor_list, ccadb_auditor_add;
+command_fn ccadb_word_list, ccadb_word_add;
 /* keys.c */
 command_fn key_list;
 command_fn api_key_list, api_key_create, api_key_rotate, api_key_delete;

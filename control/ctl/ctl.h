@@ -44,6 +44,8 @@ enum ctl_option {
     CTL_NAME,
     CTL_CLIENT,
     CTL_SERVER,
+    CTL_OWNER,
+    CTL_MAY_REVOKE,
     CTL_NUM_OPTIONS
 };
 

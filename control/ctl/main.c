@@ -12,7 +12,7 @@
 
 enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 
-#define OPT(name) (UINT32_C(1) << CTL_##name)
+#define OPT(name) (UINT64_C(1) << CTL_##name)
 #define CSR_OPTIONS (OPT(CN) | OPT(O) | OPT(OU) | OPT(L) | OPT(ST) | OPT(C) | OPT(PATH_LENGTH) | OPT(DIGEST) | OPT(OUT))
 
 static const struct command {
@@ -21,7 +21,7 @@ static const struct command {
     const char *args;
     const char *help;
     int min_args, max_args;
-    uint32_t options; /* that it takes, beside those of all */
+    uint64_t options; /* that it takes, beside those of all */
     command_fn *run;
 } commands[] = {
     {"intermediate", "list", "", "all intermediates", 0, 0, 0, intermediate_list},
@@ -82,6 +82,27 @@ static const struct command {
     {"api-key", "create", "NAME", "make one and print it, this once", 1, 1, 0, api_key_create},
     {"api-key", "rotate", "NAME", "replace it and print the new one, this once", 1, 1, 0, api_key_rotate},
     {"api-key", "delete", "NAME", "revoke it", 1, 1, 0, api_key_delete},
+    {"ccadb owner", "list", "", "CA owners of the CCADB family", 0, 0, 0, ccadb_owner_list},
+    {"ccadb owner", "add", "OWNER", "a new one", 1, 1, 0, ccadb_owner_add},
+    {"ccadb root", "list", "", "records of root certificates", 0, 0, 0, ccadb_root_list},
+    {"ccadb root", "show", "RECORD", "one of them", 1, 1, 0, ccadb_root_show},
+    {"ccadb root", "add", "FILE --owner OWNER [--name NAME]", "a new one; intermediates below it get theirs by this", 1,
+     1, OPT(OWNER) | OPT(NAME), ccadb_root_add},
+    {"ccadb record", "list", "", "records of intermediate certificates", 0, 0, 0, ccadb_record_list},
+    {"ccadb record", "show", "RECORD", "one of them, with what it says", 1, 1, 0, ccadb_record_show},
+    {"ccadb user", "list", "", "who may use the CCADB API, and for whom", 0, 0, 0, ccadb_user_list},
+    {"ccadb user", "grant", "USER --owner OWNER [--may-revoke]",
+     "let them act for OWNER; --may-revoke: also take an intermediate out of use", 1, 1, OPT(OWNER) | OPT(MAY_REVOKE),
+     ccadb_user_grant},
+    {"ccadb user", "revoke", "USER", "take that back; their tokens end", 1, 1, 0, ccadb_user_revoke},
+    {"ccadb client", "list", "", "OAuth clients that such users may allow", 0, 0, 0, ccadb_client_list},
+    {"ccadb client", "add", "NAME REDIRECT-URI", "a new one; its id and secret are printed, this once", 2, 2, 0,
+     ccadb_client_add},
+    {"ccadb client", "delete", "ID", "revoke it and its tokens", 1, 1, 0, ccadb_client_delete},
+    {"ccadb auditor", "list", "", "auditors and their locations", 0, 0, 0, ccadb_auditor_list},
+    {"ccadb auditor", "add", "NAME [LOCATION]", "a new one, or a new location", 1, 2, 0, ccadb_auditor_add},
+    {"ccadb word", "list", "", "values of the picklists: audit types, reasons of revocation", 0, 0, 0, ccadb_word_list},
+    {"ccadb word", "add", "LIST VALUE", "a new value", 2, 2, 0, ccadb_word_add},
     {"client", "list", "", "OAuth2 clients", 0, 0, 0, client_list},
     {"client", "create", "ID --role admin|operator|auditor [--public-key FILE]",
      "a new one, for assertions signed with that key, else with a secret, printed this once", 1, 1,
@@ -181,6 +202,8 @@ static const struct option known[] = {
     {"name", required_argument, NULL, CTL_NAME},
     {"client", required_argument, NULL, CTL_CLIENT},
     {"server", required_argument, NULL, CTL_SERVER},
+    {"owner", required_argument, NULL, CTL_OWNER},
+    {"may-revoke", no_argument, NULL, CTL_MAY_REVOKE},
     {"config", required_argument, NULL, COMMON_CONFIG},
     {"socket", required_argument, NULL, COMMON_SOCKET},
     {"url", required_argument, NULL, COMMON_URL},
@@ -263,7 +286,7 @@ static bool is_noun(const char *text)
 }
 
 struct line {
-    uint32_t given; /* options, as in struct command */
+    uint64_t given; /* options, as in struct command */
     bool help, version;
 };
 
@@ -300,19 +323,19 @@ static bool parse_options(int argc, char **argv, struct ctl *ctl, struct line *l
             return false;
         default:
             ctl->options[option] = optarg == NULL ? "" : optarg;
-            line->given |= UINT32_C(1) << option;
+            line->given |= UINT64_C(1) << option;
         }
     }
     return true;
 }
 
 /* check_use refuses arguments and options that |command| does not take. */
-static enum mg_status check_use(const struct command *command, const struct ctl *ctl, uint32_t given,
+static enum mg_status check_use(const struct command *command, const struct ctl *ctl, uint64_t given,
                                 struct mg_error *error)
 {
     const char *verb = command->verb == NULL ? "" : command->verb;
     for (size_t i = 0; i < CTL_NUM_OPTIONS; i++) {
-        if ((given & ~command->options & (UINT32_C(1) << known[i].val)) != 0) {
+        if ((given & ~command->options & (UINT64_C(1) << known[i].val)) != 0) {
             return mg_error_set(error, MG_INVALID, "%s %s takes no --%s", command->noun, verb, known[i].name);
         }
     }
@@ -327,7 +350,7 @@ static enum mg_status check_use(const struct command *command, const struct ctl 
     return MG_OK;
 }
 
-static enum mg_status run(struct ctl *ctl, char **words, int num_words, uint32_t given, struct mg_error *error)
+static enum mg_status run(struct ctl *ctl, char **words, int num_words, uint64_t given, struct mg_error *error)
 {
     const char *noun = num_words > 0 ? words[0] : NULL, *verb = num_words > 1 ? words[1] : NULL;
     const struct command *command = find_command(words, num_words);

@@ -176,15 +176,22 @@ static void write_signer(struct mg_buffer *out, const json_t *view)
     line(out, "signer", value);
 }
 
+/* meaning_of says what an engine's alarm is about; "": that is not known. */
+static const char *meaning_of(const char *alarm)
+{
+    if (strcmp(alarm, "issuer_expired") == 0) {
+        return ": an intermediate has expired, and nobody signs in its place";
+    }
+    return strcmp(alarm, "issuer_revoked") == 0 ? ": the default is revoked, and nobody signs in its place" : "";
+}
+
 static void write_alarms(struct mg_buffer *out, const json_t *view)
 {
     const json_t *alarms = json_object_get(view, "alarms");
     for (size_t i = 0; i < json_array_size(alarms); i++) {
         const char *name = json_string_value(json_array_get(alarms, i));
-        bool expired = name != NULL && strcmp(name, "issuer_expired") == 0;
         char value[160];
-        snprintf(value, sizeof(value), "%s%s", name == NULL ? "?" : name,
-                 expired ? ": an intermediate has expired, and nobody signs in its place" : "");
+        snprintf(value, sizeof(value), "%s%s", name == NULL ? "?" : name, name == NULL ? "" : meaning_of(name));
         line(out, "ALARM", value);
     }
 }

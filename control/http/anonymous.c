@@ -14,6 +14,11 @@ const struct http_anonymous http_anonymous_routes[] = {
     /* logins, whose callers are about to say who they are */
     {HTTP_POST, "/mintgate/v1/session"},
     {HTTP_POST, "/api/v1/authenticatedSession"},
+    {HTTP_GET, "/services/oauth2/authorize"},
+    {HTTP_POST, "/services/oauth2/authorize"},
+    {HTTP_POST, "/services/oauth2/token"},
+    /* where the browser is sent with a code: it has nothing but that */
+    {HTTP_GET, "/"},
     {HTTP_POST, "/zia/api/v1/authenticatedSession"},
     {HTTP_POST, "/oauth2/v1/token"},
     /* approvers, who prove who they are by what they sign in the body (control/securosys/ska_approvals.c) */

@@ -13,6 +13,7 @@ static const uint64_t window_seconds[RATE_NUM_WEIGHTS][RATE_NUM_WINDOWS] = {
     [RATE_LIGHT] = {1, 3600},
     [RATE_MEDIUM] = {1, 3600},
     [RATE_HEAVY] = {60, 3600},
+    [RATE_CALL] = {60, 3600},
 };
 
 /* A bucket is kept as the time at which it will be full again: one request moves it on by window / limit. It refuses
@@ -174,8 +175,10 @@ bool rate_limits_take(struct rate_limits *limits, const char *credential, enum r
 
 void rate_limits_metrics(struct rate_limits *limits, struct mg_buffer *out)
 {
-    static const char *const labels[RATE_NUM_WEIGHTS] = {
-        [RATE_LIGHT] = "weight=\"light\"", [RATE_MEDIUM] = "weight=\"medium\"", [RATE_HEAVY] = "weight=\"heavy\""};
+    static const char *const labels[RATE_NUM_WEIGHTS] = {[RATE_LIGHT] = "weight=\"light\"",
+                                                         [RATE_MEDIUM] = "weight=\"medium\"",
+                                                         [RATE_HEAVY] = "weight=\"heavy\"",
+                                                         [RATE_CALL] = "weight=\"call\""};
     pthread_mutex_lock(&limits->lock);
     mg_metrics_family(out, "mintgate_control_rate_limited_total", "counter", "Requests over a rate limit, by weight.");
     for (size_t i = RATE_LIGHT; i < RATE_NUM_WEIGHTS; i++) {

@@ -6,6 +6,7 @@
  *   light  (GET)        2 per second  1000 per hour
  *   medium (POST, PUT)  1 per second   400 per hour
  *   heavy  (DELETE)     1 per minute     4 per hour
+ *   call   (CCADB, contracts.md 2.3)  240 per minute, and no such hour
  *
  * Each window is a token bucket that starts full. Credentials are told apart by a keyed hash of their name; of
  * RATE_MAX_CREDENTIALS the one longest unused is forgotten for a new one. Any thread; time is a parameter.
@@ -21,7 +22,7 @@
 
 #define RATE_MAX_CREDENTIALS 1024
 
-enum rate_weight { RATE_NONE, RATE_LIGHT, RATE_MEDIUM, RATE_HEAVY, RATE_NUM_WEIGHTS };
+enum rate_weight { RATE_NONE, RATE_LIGHT, RATE_MEDIUM, RATE_HEAVY, RATE_CALL, RATE_NUM_WEIGHTS };
 
 enum rate_window { RATE_SHORT, RATE_HOUR, RATE_NUM_WINDOWS };
 

@@ -13,7 +13,7 @@
 
 #define HTTP_MAX_RESPONSE ((size_t)16 << 20)
 #define HTTP_MAX_RESPONSE_HEADERS 12
-#define HTTP_MAX_HEADER_VALUE 512
+#define HTTP_MAX_HEADER_VALUE 2048
 
 #define HTTP_JSON "application/json"
 #define HTTP_OCTETS "application/octet-stream"

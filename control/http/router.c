@@ -99,14 +99,14 @@ static void take_path_values(struct http_request *request, const char *pattern_t
 
 /* ---- families ---- */
 
-/* check_pattern: "" or "/"-led segments, none of them empty, few enough words. */
+/* check_pattern: "", "/", or "/"-led segments, none of them empty, few enough words. */
 static bool check_pattern(const char *text)
 {
     struct mg_slice pattern = mg_slice_of_text(text), segment;
     size_t num_words = 0;
     while (take_segment(&pattern, &segment)) {
         if (segment.len == 0) {
-            return false;
+            return strcmp(text, "/") == 0;
         }
         num_words += is_word(segment);
     }

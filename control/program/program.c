@@ -14,6 +14,8 @@
 #include "control/admin/administration_api.h"
 #include "control/admin/database_copy.h"
 #include "control/audit.h"
+#include "control/ccadb/ccadb.h"
+#include "control/ccadb/tables.h"
 #include "control/default_issuer.h"
 #include "control/http/authenticator.h"
 #include "control/http/rate_limit.h"
@@ -57,6 +59,8 @@ struct program {
     struct lifecycle lifecycle;
     struct lifecycle_counters counters;
     struct signer_client *signer;
+    struct ccadb ccadb;
+    struct lifecycle_hooks hooks;
     struct engines *engines;
     struct service *service;
     struct health health;
@@ -102,9 +106,9 @@ static enum mg_status make_directory(struct program *program, struct mg_error *e
 
 static enum mg_status open_store(struct program *program, struct mg_error *error)
 {
-    const struct store_migrations *const modules[] = {&audit_migrations,          &intermediate_migrations,
-                                                      &administration_migrations, &pca_migrations,
-                                                      &naver_key_migrations,      &ska_migrations};
+    const struct store_migrations *const modules[] = {
+        &audit_migrations,     &intermediate_migrations, &administration_migrations, &pca_migrations,
+        &naver_key_migrations, &ska_migrations,          &ccadb_migrations};
     const char *path = program->config->control.database;
     enum mg_status status = store_open(&program->store, path, modules, MG_ARRAY_LEN(modules), error);
     if (status != MG_OK) {
@@ -163,7 +167,13 @@ static struct rate_plan rate_plan_of(const struct config *config)
                                   [RATE_LIGHT] = {limits->get_per_second, limits->get_per_hour},
                                   [RATE_MEDIUM] = {limits->change_per_second, limits->change_per_hour},
                                   [RATE_HEAVY] = {limits->delete_per_minute, limits->delete_per_hour},
+                                  [RATE_CALL] = {config->ccadb.calls_per_minute, 0},
                               }};
+}
+
+static uint64_t same_call_of(const struct config *config)
+{
+    return config->rate_limits.enabled ? config->ccadb.same_call_ns : 0;
 }
 
 /* ---- the rest ---- */
@@ -171,8 +181,12 @@ static struct rate_plan rate_plan_of(const struct config *config)
 static enum mg_status make_service(struct program *program, struct mg_error *error)
 {
     const struct config *config = program->config;
-    program->lifecycle = (struct lifecycle){
-        .store = program->store, .subscription = config->control.subscription, .counters = &program->counters};
+    program->hooks = (struct lifecycle_hooks){.finalizing = ccadb_finalizing};
+    program->lifecycle = (struct lifecycle){.store = program->store,
+                                            .subscription = config->control.subscription,
+                                            .counters = &program->counters,
+                                            .hooks = &program->hooks,
+                                            .publishes_crl_urls = config->ccadb.crl_pointers};
     for (unsigned region = INTERMEDIATE_GLOBAL; region < INTERMEDIATE_NUM_REGIONS; region++) {
         program->lifecycle.has_token[region] =
             key_place_exists(&config->signer.tokens, (enum intermediate_region)region);
@@ -229,6 +243,20 @@ static enum mg_status add_naver(struct program *program, struct mg_error *error)
     return naver_add(program->router, &program->naver, error);
 }
 
+static enum mg_status add_ccadb(struct program *program, struct mg_error *error)
+{
+    struct ccadb *ccadb = &program->ccadb;
+    ccadb->service = program->service;
+    ccadb->lifecycle = &program->lifecycle;
+    ccadb->authenticator = program->authenticator;
+    ccadb->render = problem_render;
+    ccadb->denied = refused_login;
+    ccadb->denied_arg = &program->refused;
+    ccadb_set_same_call(ccadb, same_call_of(program->config));
+    enum mg_status status = ccadb_init(ccadb, error);
+    return status == MG_OK ? ccadb_add(program->router, ccadb, error) : status;
+}
+
 static enum mg_status make_router(struct program *program, struct mg_error *error)
 {
     const struct rate_plan plan = rate_plan_of(program->config);
@@ -251,6 +279,9 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
             .authenticator = program->authenticator,
         };
         status = zia_add(program->router, &program->zia, error);
+    }
+    if (status == MG_OK) {
+        status = add_ccadb(program, error);
     }
     if (status == MG_OK) {
         status = add_naver(program, error);
@@ -291,7 +322,7 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
 
 static void list_route(void *arg, const struct http_family *family, const char *base, const struct http_route *route)
 {
-    static const char *const weights[RATE_NUM_WEIGHTS] = {"none", "light", "medium", "heavy"};
+    static const char *const weights[RATE_NUM_WEIGHTS] = {"none", "light", "medium", "heavy", "call"};
     static const char *const bodies[] = {"none", "json", "json", "form", "multipart", "raw"};
     (void)family;
     fprintf(arg, "%s %s%s %s %s %s %zu\n", http_method_name(route->method), base, route->pattern,
@@ -307,6 +338,7 @@ enum mg_status program_list_routes(FILE *out, struct mg_error *error)
         router_each(program.router, list_route, out);
     }
     router_free(program.router);
+    ccadb_release(&program.ccadb);
     rate_limits_free(program.rate_limits);
     return status;
 }
@@ -445,8 +477,8 @@ enum mg_status program_tick(struct program *program, struct mg_error *error)
 static void warn_of_restart(void *arg, const char *key)
 {
     (void)arg;
-    if (strncmp(key, "control.", strlen("control.")) == 0 || strcmp(key, "signer.control_socket") == 0 ||
-        strcmp(key, "signer.tokens") == 0) {
+    bool is_own = strncmp(key, "control.", strlen("control.")) == 0 || strncmp(key, "ccadb.", strlen("ccadb.")) == 0;
+    if (is_own || strcmp(key, "signer.control_socket") == 0 || strcmp(key, "signer.tokens") == 0) {
         mg_log_warning("reload: %s has changed, which takes a restart", key);
     }
 }
@@ -464,6 +496,7 @@ enum mg_status program_reload(struct program *program, struct mg_error *error)
         config_each_needing_restart(program->config, config, warn_of_restart, NULL);
         mg_log_set_level(config->log_level);
         rate_limits_set_plan(program->rate_limits, &plan);
+        ccadb_set_same_call(&program->ccadb, same_call_of(config));
         service_set_prepare_ms(program->service, prepare_ms_of(config));
         if (program->expiry != NULL) {
             expiry_set(program->expiry, config->control.on_issuer_expiry);
@@ -492,6 +525,7 @@ void program_free(struct program *program)
     http_server_free(program->server);
     http_server_free(program->crl_server);
     expiry_stop(program->expiry);
+    ccadb_release(&program->ccadb);
     pca_keeper_stop(program->pca_keeper);
     router_free(program->router);
     router_free(program->crl_router);

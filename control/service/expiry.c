@@ -97,6 +97,15 @@ unsigned expiry_warn(struct expiry_watched *watched, const struct intermediate_l
 
 /* ---- the successor ---- */
 
+/* why_it_goes says so of a default that is succeeded, for the log. */
+static const char *why_it_goes(const struct intermediate *old, int64_t now)
+{
+    if (old->is_revoked) {
+        return "is revoked";
+    }
+    return now > old->not_after ? "has expired" : "expires soon";
+}
+
 static void make_default(struct expiry *expiry, const struct intermediate *old, const struct intermediate *successor,
                          int64_t now)
 {
@@ -106,14 +115,15 @@ static void make_default(struct expiry *expiry, const struct intermediate *old, 
         .now_us = now * US_PER_SECOND,
     };
     struct mg_error error;
-    bool force = now > old->not_after;
+    bool force = old->is_revoked || now > old->not_after;
     enum mg_status status = service_make_default(expiry->service, &call, successor->id, force, NULL, &error);
     if (status == MG_OK || status == MG_AGAIN) {
         mg_log_warning("the default, %lld, %s, %s: its successor %lld, %s, is the default now", (long long)old->id,
-                       old->name, force ? "has expired" : "expires soon", (long long)successor->id, successor->name);
+                       old->name, why_it_goes(old, now), (long long)successor->id, successor->name);
     } else {
-        mg_log_error("the default, %lld, %s, expires, and its successor %lld, %s, cannot be made the default yet: %s",
-                     (long long)old->id, old->name, (long long)successor->id, successor->name, error.text);
+        mg_log_error("the default, %lld, %s, %s, and its successor %lld, %s, cannot be made the default yet: %s",
+                     (long long)old->id, old->name, why_it_goes(old, now), (long long)successor->id, successor->name,
+                     error.text);
         expiry->retry_at = now + EXPIRY_RETRY_SECONDS;
     }
 }
@@ -132,7 +142,10 @@ static void succeed(struct expiry *expiry, const struct intermediate_list *list,
                     int64_t now)
 {
     const struct intermediate *old = default_of(list);
-    if (on_expiry != CONFIG_EXPIRY_SUCCESSOR || old == NULL || now < expiry->retry_at || !succession_is_due(old, now)) {
+    if (old == NULL || now < expiry->retry_at) {
+        return;
+    }
+    if (!old->is_revoked && (on_expiry != CONFIG_EXPIRY_SUCCESSOR || !succession_is_due(old, now))) {
         return;
     }
     const struct intermediate *successor = succession_find(list, old, now);

@@ -3,7 +3,8 @@
  * Watching the expiry of the default and of every enabled intermediate: warnings in the log (base/countdown.h), and,
  * where control.on_issuer_expiry is "successor", the default's successor made the default before it expires, as an
  * administrator would (service_make_default), with an audit record. An engine that cannot take it over is waited for
- * until the default has expired, and then gone on without: it helps itself (dataplane/session/issuers.h).
+ * until the default has expired, and then gone on without: it helps itself (dataplane/session/issuers.h). A default
+ * that is revoked (control/issuer_use.h) is succeeded at once, whatever that key says.
  */
 #ifndef MINTGATE_CONTROL_SERVICE_EXPIRY_H
 #define MINTGATE_CONTROL_SERVICE_EXPIRY_H

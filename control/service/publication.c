@@ -5,7 +5,8 @@
 
 #include "control/succession.h"
 
-static enum mg_status add(struct publication *out, const struct intermediate *record, struct mg_error *error)
+static enum mg_status add(struct publication *out, const struct lifecycle *lifecycle, const struct intermediate *record,
+                          struct mg_error *error)
 {
     struct wire_publish *message = &out->message;
     if (message->num_issuers == WIRE_PUBLISH_MAX_ISSUERS) {
@@ -23,6 +24,10 @@ static enum mg_status add(struct publication *out, const struct intermediate *re
     struct wire_published_issuer *issuer = &message->issuers[message->num_issuers++];
     issuer->name = mg_slice_of_text(record->name);
     issuer->name.len = issuer->name.len > WIRE_PUBLISH_MAX_TEXT ? WIRE_PUBLISH_MAX_TEXT : issuer->name.len;
+    issuer->is_revoked = record->is_revoked;
+    if (lifecycle->publishes_crl_urls && record->crl_url != NULL) {
+        issuer->crl_url = mg_slice_of_text(record->crl_url);
+    }
     issuer->issuer = (struct wire_issuer){
         .key_id = record->key_id,
         .role = WIRE_ISSUER_DEFAULT,
@@ -35,7 +40,8 @@ static enum mg_status add(struct publication *out, const struct intermediate *re
 
 static bool is_served(const struct intermediate *record, const struct lifecycle *lifecycle, int64_t default_id)
 {
-    bool usable = record->state == INTERMEDIATE_CERT_READY && record->status == INTERMEDIATE_ENABLED;
+    bool usable =
+        record->state == INTERMEDIATE_CERT_READY && record->status == INTERMEDIATE_ENABLED && !record->is_revoked;
     bool alone = lifecycle->subscription == CONFIG_SUBSCRIPTION_SOFTWARE && default_id != INTERMEDIATE_BUILTIN_ID &&
                  record->type != INTERMEDIATE_BUILTIN;
     return record->id != default_id && usable && !alone;
@@ -54,13 +60,13 @@ static uint8_t place_of(const struct publication *publication, const struct inte
 
 /* add_successors says who succeeds whom, and adds those who are not there yet as reserves, with their own successors.
  */
-static enum mg_status add_successors(struct publication *out, struct mg_error *error)
+static enum mg_status add_successors(struct publication *out, const struct lifecycle *lifecycle, struct mg_error *error)
 {
     struct wire_publish *message = &out->message;
     for (size_t i = 0; i < message->num_issuers; i++) {
         const struct intermediate *successor = succession_next(&out->list, out->records[i]);
         if (successor != NULL && place_of(out, successor) == 0) {
-            enum mg_status status = add(out, successor, error);
+            enum mg_status status = add(out, lifecycle, successor, error);
             if (status != MG_OK) {
                 return status;
             }
@@ -88,7 +94,7 @@ enum mg_status publication_load(struct publication *out, const struct lifecycle 
     enum mg_status status = publication_load_all(lifecycle->store, &out->list, error);
     for (size_t i = 0; i < out->list.num_items && status == MG_OK; i++) {
         if (out->list.items[i].id == default_id) {
-            status = add(out, &out->list.items[i], error);
+            status = add(out, lifecycle, &out->list.items[i], error);
         }
     }
     if (status == MG_OK && out->message.num_issuers == 0) {
@@ -96,10 +102,10 @@ enum mg_status publication_load(struct publication *out, const struct lifecycle 
     }
     for (size_t i = 0; i < out->list.num_items && status == MG_OK; i++) {
         if (is_served(&out->list.items[i], lifecycle, default_id)) {
-            status = add(out, &out->list.items[i], error);
+            status = add(out, lifecycle, &out->list.items[i], error);
         }
     }
-    return status == MG_OK ? add_successors(out, error) : status;
+    return status == MG_OK ? add_successors(out, lifecycle, error) : status;
 }
 
 void publication_free(struct publication *publication)

@@ -2,7 +2,7 @@
 /*
  * What engines are to serve, from what the database holds: the default first, then every other intermediate that is
  * ready to use, for rules that name it, whether expired or not; then, as reserves, whoever succeeds one of them and is
- * not there yet.
+ * not there yet. One that is revoked is left out, unless it is the default still: then engines are told so.
  */
 #ifndef MINTGATE_CONTROL_SERVICE_PUBLICATION_H
 #define MINTGATE_CONTROL_SERVICE_PUBLICATION_H

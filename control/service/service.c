@@ -342,9 +342,7 @@ static enum mg_status install(const struct service *service, const struct interm
     return status;
 }
 
-/* publish_again tells engines of what has changed beside the default. What fails is logged: the next publication, or
- * the next start, says it too. */
-static void publish_again(struct service *service)
+void service_publish(struct service *service)
 {
     struct default_issuer now;
     struct publication publication = {.list = {.num_items = 0}};
@@ -393,7 +391,7 @@ enum mg_status service_finalize(struct service *service, struct lifecycle_call *
     }
     status = lifecycle_finalize(call, id, out, error);
     if (status == MG_OK && (enabled || is_successor(service, id))) {
-        publish_again(service);
+        service_publish(service);
     }
     return status;
 }
@@ -415,7 +413,7 @@ enum mg_status service_update(struct service *service, struct lifecycle_call *ca
     bool ready = is_ready(call, id);
     enum mg_status status = lifecycle_update(call, id, draft, out, error);
     if (status == MG_OK && ready && draft->status != 0) {
-        publish_again(service);
+        service_publish(service);
     }
     return status;
 }
@@ -425,7 +423,7 @@ enum mg_status service_set_successor(struct service *service, struct lifecycle_c
 {
     enum mg_status status = lifecycle_set_successor(call, id, successor_id, out, error);
     if (status == MG_OK && is_ready(call, id)) {
-        publish_again(service);
+        service_publish(service);
     }
     return status;
 }
@@ -438,7 +436,7 @@ enum mg_status service_delete(struct service *service, struct lifecycle_call *ca
         return status;
     }
     if (ready) {
-        publish_again(service); /* before the key is gone */
+        service_publish(service); /* before the key is gone */
     }
     key_sweep_now(service->sweep);
     return MG_OK;

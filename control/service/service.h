@@ -84,6 +84,10 @@ MG_MUST_USE enum mg_status service_set_successor(struct service *service, struct
                                                  int64_t successor_id, struct intermediate *out,
                                                  struct mg_error *error);
 
+/* service_publish tells engines of what has changed beside the default, such as what issuer_use.h keeps. A failure is
+ * logged: the next publication says it too. */
+void service_publish(struct service *service);
+
 /* service_delete is lifecycle_delete, then engines are told, and the key is destroyed; if the signer is away, later. */
 MG_MUST_USE enum mg_status service_delete(struct service *service, struct lifecycle_call *call, int64_t id,
                                           struct mg_error *error);

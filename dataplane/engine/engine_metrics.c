@@ -69,6 +69,11 @@ static void write_issuers(const struct dataplane *dataplane, struct mg_buffer *o
     gauge(out, "mintgate_minting_issuers_unserved",
           "Of these, that nobody signs in place of: alarm, their flows go as control.on_issuer_expiry says.",
           health.num_unserved);
+    gauge(out, "mintgate_minting_issuers_revoked", "Issuers that are revoked and the default still.",
+          health.num_revoked);
+    gauge(out, "mintgate_minting_issuers_revoked_unserved",
+          "Of these, that nobody signs in place of: alarm, their flows go as ccadb.revoked_default says.",
+          health.num_unserved_revoked);
 }
 
 static void write_gauges(const struct dataplane *dataplane, struct mg_buffer *out)

@@ -40,12 +40,32 @@ static bool wants_learned(const struct config_policy *settings)
     return settings->not_interceptable == CONFIG_WAY_OUT_BYPASS || settings->minting_failed == CONFIG_WAY_OUT_BYPASS;
 }
 
-/* nobody_signs tells whether the issuer of |verdict| has expired, with nobody in its place. */
-static bool nobody_signs(const struct decision_facts *facts, const struct policy_verdict *verdict)
+/* signer_of tells whether anybody signs for |verdict|: its issuer may have expired or be revoked, with nobody in its
+ * place. */
+static enum issuers_choice signer_of(const struct decision_facts *facts, const struct policy_verdict *verdict)
 {
     struct issuer *ignored;
     return issuers_choose(facts->issuers, verdict->issuer, policy_on_issuer_expiry(facts->policy), facts->now_wall,
-                          &ignored) == ISSUERS_SPENT;
+                          &ignored);
+}
+
+/* by_signer decides about what is to be intercepted. */
+static void by_signer(struct decision *out, const struct decision_facts *facts, const struct policy_verdict *verdict)
+{
+    const struct policy *policy = facts->policy;
+    enum config_way_out expired =
+        policy_on_issuer_expiry(policy) == CONFIG_EXPIRY_BLOCK ? CONFIG_WAY_OUT_BLOCK : CONFIG_WAY_OUT_BYPASS;
+    switch (signer_of(facts, verdict)) {
+    case ISSUERS_SPENT:
+        decision_way_out(out, policy, COUNT_WAY_OUT_ISSUER_EXPIRED, expired, "issuer_expired");
+        break;
+    case ISSUERS_REVOKED:
+        decision_way_out(out, policy, COUNT_WAY_OUT_ISSUER_REVOKED, policy_revoked_default(policy), "issuer_revoked");
+        break;
+    case ISSUERS_CHOSEN:
+    case ISSUERS_NONE:
+        by_rule(out, verdict);
+    }
 }
 
 void decision_of(struct decision *out, const struct decision_facts *facts, const struct policy_flow *flow,
@@ -64,11 +84,7 @@ void decision_of(struct decision *out, const struct decision_facts *facts, const
                          settings->ech == CONFIG_ECH_BLOCK ? CONFIG_WAY_OUT_BLOCK : CONFIG_WAY_OUT_BYPASS, "ech");
     } else if (wants_learned(settings) && learned_contains(facts->learned, flow, hello_info_sni(hello), facts->now)) {
         decision_way_out(out, policy, COUNT_WAY_OUT_LEARNED, CONFIG_WAY_OUT_BYPASS, "learned_bypass");
-    } else if (nobody_signs(facts, &verdict)) {
-        bool blocks = policy_on_issuer_expiry(policy) == CONFIG_EXPIRY_BLOCK;
-        decision_way_out(out, policy, COUNT_WAY_OUT_ISSUER_EXPIRED,
-                         blocks ? CONFIG_WAY_OUT_BLOCK : CONFIG_WAY_OUT_BYPASS, "issuer_expired");
     } else {
-        by_rule(out, &verdict);
+        by_signer(out, facts, &verdict);
     }
 }

@@ -21,6 +21,7 @@ struct policy {
     uint64_t generation;
     struct config_policy settings; /* its |rules| is empty: they are compiled below */
     enum config_issuer_expiry on_issuer_expiry;
+    enum config_way_out revoked_default;
     struct rule *rules;
     size_t num_rules;
 };
@@ -82,6 +83,7 @@ enum mg_status policy_new(struct policy **out, const struct config *config, uint
     policy->settings = config->policy;
     policy->settings.rules = (struct config_rules){0};
     policy->on_issuer_expiry = config->control.on_issuer_expiry;
+    policy->revoked_default = config->ccadb.revoked_default;
     policy->rules = rules;
     enum mg_status status = MG_OK;
     for (size_t i = 0; i < source->num_items && status == MG_OK; i++) {
@@ -127,6 +129,11 @@ const struct config_policy *policy_settings(const struct policy *policy)
 enum config_issuer_expiry policy_on_issuer_expiry(const struct policy *policy)
 {
     return policy->on_issuer_expiry;
+}
+
+enum config_way_out policy_revoked_default(const struct policy *policy)
+{
+    return policy->revoked_default;
 }
 
 /* ---- matching ---- */

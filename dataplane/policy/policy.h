@@ -51,6 +51,9 @@ const struct config_policy *policy_settings(const struct policy *policy);
 /* policy_on_issuer_expiry returns control.on_issuer_expiry, which is the engine's to carry out. */
 enum config_issuer_expiry policy_on_issuer_expiry(const struct policy *policy);
 
+/* policy_revoked_default returns ccadb.revoked_default likewise. */
+enum config_way_out policy_revoked_default(const struct policy *policy);
+
 /* policy_may_touch tells whether any name could make this flow intercepted or blocked. Where not, it need not be
  * watched at all. */
 bool policy_may_touch(const struct policy *policy, const struct policy_flow *flow);

@@ -174,7 +174,7 @@ static void begin_minting(struct publisher *publisher)
     preparation->stage = MINTING;
     preparation->deadline_ns = publisher->now_ns + preparation->premint_ms * MG_NS_PER_MS;
     bool needed = preparation->premint_ms > 0 && present != NULL && present->generation != next->generation &&
-                  !issuer_is_spent(next, now);
+                  issuer_set_is_usable(preparation->set, 0, now);
     if (!needed) {
         ready(publisher);
     } else if (premint_new(&preparation->premint, &options) != MG_OK) {
@@ -242,13 +242,14 @@ static enum mg_status probe(struct publisher *publisher, struct issuer *issuer, 
     return MG_OK;
 }
 
-/* probe_all probes all issuers of the preparation that are to sign: one that has expired is known, and no more. */
+/* probe_all probes all issuers of the preparation that are to sign: one that has expired, or is revoked, is known, and
+ * no more. */
 static enum mg_status probe_all(struct publisher *publisher, struct mg_error *error)
 {
     const struct issuer_set *set = publisher->preparation.set;
     enum mg_status status = MG_OK;
     for (size_t i = 0; status == MG_OK && i < issuer_set_count(set); i++) {
-        if (!issuer_is_spent(issuer_set_get0(set, i), mg_clock_wall_seconds())) {
+        if (issuer_set_is_usable(set, i, mg_clock_wall_seconds())) {
             status = probe(publisher, issuer_set_get0(set, i), error);
         }
     }

@@ -55,9 +55,14 @@ static struct issuer_watched *watched_of(struct issuer_watch *watch, const struc
 
 static void say_spent(const struct look *look)
 {
+    bool is_revoked = issuer_set_is_revoked(look->set, look->index);
     if (look->signer != SIZE_MAX) {
-        mg_log_warning("intermediate %s has expired: %s signs in its place", look->name,
-                       name_of(look->set, look->signer));
+        mg_log_warning("intermediate %s %s: %s signs in its place", look->name,
+                       is_revoked ? "is revoked" : "has expired", name_of(look->set, look->signer));
+    } else if (is_revoked) {
+        mg_log_error("ALARM " ISSUER_REVOKED_ALARM ": intermediate %s is revoked, and nobody signs in its place: what "
+                     "it would sign for goes as ccadb.revoked_default says",
+                     look->name);
     } else {
         mg_log_error("ALARM " ISSUER_ALARM ": intermediate %s has expired, and nobody signs in its place: what "
                      "it would sign for is %s",
@@ -67,7 +72,7 @@ static void say_spent(const struct look *look)
 
 static bool say(struct issuer_watched *watched, const struct look *look)
 {
-    bool is_spent = issuer_is_spent(look->issuer, look->now);
+    bool is_spent = !issuer_set_is_usable(look->set, look->index, look->now);
     bool is_alarm = look->signer == SIZE_MAX;
     bool is_new = is_spent != watched->is_spent || is_alarm != watched->is_alarm;
     bool is_due = mg_countdown_warns(&watched->countdown, look->issuer->last_use, look->now);
@@ -116,20 +121,26 @@ void issuer_health_of(struct issuer_health *out, const struct issuers *issuers, 
             out->remaining = look.signer == SIZE_MAX ? 0 : shown->last_use - now;
         }
         if (!issuer_set_is_reserve(set, i)) {
+            bool is_revoked = issuer_set_is_revoked(set, i);
             out->num_expired += issuer_is_spent(look.issuer, now);
-            out->num_unserved += look.signer == SIZE_MAX;
+            out->num_revoked += is_revoked;
+            out->num_unserved += look.signer == SIZE_MAX && !is_revoked;
+            out->num_unserved_revoked += look.signer == SIZE_MAX && is_revoked;
         }
     }
 }
 
 void issuer_health_write(const struct issuer_health *health, struct mg_buffer *out)
 {
-    bool is_alarm = health->num_unserved > 0;
+    bool is_alarm = health->num_unserved + health->num_unserved_revoked > 0;
     mg_json_begin_object(out, NULL);
     mg_json_string(out, "status", is_alarm ? "alarm" : "ok");
     mg_json_begin_array(out, "alarms");
-    if (is_alarm) {
+    if (health->num_unserved > 0) {
         mg_json_string(out, NULL, ISSUER_ALARM);
+    }
+    if (health->num_unserved_revoked > 0) {
+        mg_json_string(out, NULL, ISSUER_REVOKED_ALARM);
     }
     mg_json_end_array(out);
     mg_json_end_object(out);

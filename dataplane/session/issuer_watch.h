@@ -2,7 +2,8 @@
 /*
  * Watching the expiry of the issuers that are in use: warnings in the log, once a day and as base/countdown.h says, and
  * the alarm ISSUER_ALARM while one has expired and nobody signs in its place, so that its flows go as
- * control.on_issuer_expiry says. Who signs is decided flow by flow (issuers_choose), never here.
+ * control.on_issuer_expiry says; ISSUER_REVOKED_ALARM likewise for one that is revoked. Who signs is decided flow by
+ * flow (issuers_choose), never here.
  */
 #ifndef MINTGATE_DATAPLANE_SESSION_ISSUER_WATCH_H
 #define MINTGATE_DATAPLANE_SESSION_ISSUER_WATCH_H
@@ -12,13 +13,14 @@
 #include "dataplane/session/issuers.h"
 
 #define ISSUER_ALARM "issuer_expired"
+#define ISSUER_REVOKED_ALARM "issuer_revoked"
 
 /* Zero state: nothing was looked at yet. */
 struct issuer_watch {
     struct issuer_watched {
         uint64_t generation; /* 0: a free place */
         struct mg_countdown countdown;
-        bool is_spent;
+        bool is_spent; /* or revoked */
         bool is_alarm;
     } watched[WIRE_PUBLISH_MAX_ISSUERS];
 };
@@ -34,7 +36,9 @@ struct issuer_health {
     int64_t not_after;   /* end of that one's validity */
     int64_t remaining;   /* for how many seconds it signs; 0: nobody does */
     size_t num_expired;  /* that have expired */
-    size_t num_unserved; /* of them, that nobody signs in place of: the alarm is on */
+    size_t num_revoked;  /* that are revoked */
+    size_t num_unserved; /* of the expired, that nobody signs in place of: the alarm is on */
+    size_t num_unserved_revoked; /* of the revoked, likewise */
 };
 
 /* issuer_health_of: any thread; RCU reader. */

@@ -16,6 +16,7 @@ struct published {
     struct issuer *issuer; /* one reference */
     uint8_t successor;     /* its place in the set, from 1; 0: none */
     bool is_reserve;
+    bool is_revoked;
 };
 
 struct issuer_set {
@@ -116,11 +117,12 @@ static bool same_certificate(const CRYPTO_BUFFER *a, const CRYPTO_BUFFER *b)
                           mg_slice_of(CRYPTO_BUFFER_data(b), CRYPTO_BUFFER_len(b)));
 }
 
-/* same tells whether two issuers are one: key, certificate, and what clients are sent behind a leaf. */
+/* same tells whether two issuers are one: key, certificate, what is in their leaves, and what clients are sent behind
+ * a leaf. */
 static bool same(const struct issuer *a, const struct issuer *b)
 {
     if (memcmp(&a->key_id, &b->key_id, sizeof(a->key_id)) != 0 || !same_certificate(a->certificate, b->certificate) ||
-        a->num_chain != b->num_chain) {
+        a->num_chain != b->num_chain || !mg_slice_equal(a->extensions, b->extensions)) {
         return false;
     }
     for (size_t i = 0; i < a->num_chain; i++) {
@@ -142,12 +144,20 @@ static struct issuer *find_same(const struct issuer_set *set, const struct issue
     return set != NULL && set->untrusted != NULL && same(set->untrusted, issuer) ? set->untrusted : NULL;
 }
 
-/* make returns a reference to the issuer that |wire| says: the one of |present| if it is the same, else a new one. */
+/* make returns a reference to the issuer that |wire| says, whose leaves point to |crl_url| (empty: where the
+ * configuration says): the one of |present| if it is the same, else a new one. */
 static enum mg_status make(struct issuers *issuers, const struct issuer_set *present, const struct wire_issuer *wire,
-                           int64_t now, struct issuer **out, struct mg_error *error)
+                           struct mg_slice crl_url, int64_t now, struct issuer **out, struct mg_error *error)
 {
+    struct issuer_options options = issuers->options;
+    char url[WIRE_PUBLISH_MAX_URL + 1] = "";
+    if (crl_url.len > 0) {
+        memcpy(url, crl_url.data, crl_url.len);
+        url[crl_url.len] = '\0';
+        options.crl_url = url;
+    }
     uint64_t generation = atomic_fetch_add_explicit(&issuers->last_generation, 1, memory_order_relaxed) + 1;
-    enum mg_status status = issuer_new(out, wire, generation, &issuers->options, now, error);
+    enum mg_status status = issuer_new(out, wire, generation, &options, now, error);
     if (status != MG_OK) {
         return status;
     }
@@ -191,7 +201,7 @@ static bool update_set(struct issuers *issuers, struct issuer_set *set, const st
         if (role == WIRE_ISSUER_OFFERED || (role == WIRE_ISSUER_DEFAULT && set->epoch > 0)) {
             continue; /* the control plane's to say */
         }
-        if (make(issuers, issuers->set, &wire->issuers[i], now, &issuer, &error) == MG_OK) {
+        if (make(issuers, issuers->set, &wire->issuers[i], mg_slice_of(NULL, 0), now, &issuer, &error) == MG_OK) {
             changed = take_over(set, issuer) || changed;
         } else {
             mg_log_error("an issuer of the signer cannot be used: %s", error.text);
@@ -232,7 +242,8 @@ enum mg_status issuers_prepare(struct issuers *issuers, const struct wire_publis
         memcpy(place->name, wire->name.data, wire->name.len);
         place->successor = wire->successor;
         place->is_reserve = wire->is_reserve;
-        status = make(issuers, issuers_get0_set(issuers), &wire->issuer, now, &place->issuer, &cause);
+        place->is_revoked = wire->is_revoked;
+        status = make(issuers, issuers_get0_set(issuers), &wire->issuer, wire->crl_url, now, &place->issuer, &cause);
         if (status == MG_OK) {
             set->num_published++;
         } else {
@@ -283,15 +294,25 @@ bool issuer_set_is_reserve(const struct issuer_set *set, size_t index)
     return set->published[index].is_reserve;
 }
 
+bool issuer_set_is_revoked(const struct issuer_set *set, size_t index)
+{
+    return set->published[index].is_revoked;
+}
+
+bool issuer_set_is_usable(const struct issuer_set *set, size_t index, int64_t now)
+{
+    return !set->published[index].is_revoked && !issuer_is_spent(set->published[index].issuer, now);
+}
+
 size_t issuer_set_signer(const struct issuer_set *set, size_t index, enum config_issuer_expiry on_expiry, int64_t now)
 {
-    size_t max_steps = on_expiry == CONFIG_EXPIRY_SUCCESSOR ? set->num_published : 1; /* they may go in a circle */
-    for (size_t step = 0; step < max_steps; step++) {
+    for (size_t step = 0; step < set->num_published; step++) { /* they may go in a circle */
         const struct published *published = &set->published[index];
-        if (!issuer_is_spent(published->issuer, now)) {
+        bool follows = published->is_revoked || on_expiry == CONFIG_EXPIRY_SUCCESSOR;
+        if (issuer_set_is_usable(set, index, now)) {
             return index;
         }
-        if (published->successor == 0 || published->successor > set->num_published) {
+        if (!follows || published->successor == 0 || published->successor > set->num_published) {
             break;
         }
         index = published->successor - 1U;
@@ -344,9 +365,10 @@ enum issuers_choice issuers_choose(const struct issuers *issuers, const char *na
     if (set == NULL || set->num_published == 0) {
         return ISSUERS_NONE;
     }
-    size_t signer = issuer_set_signer(set, find_named(set, name), on_expiry, now);
+    size_t chosen = find_named(set, name);
+    size_t signer = issuer_set_signer(set, chosen, on_expiry, now);
     if (signer == SIZE_MAX) {
-        return ISSUERS_SPENT;
+        return issuer_set_is_revoked(set, chosen) ? ISSUERS_REVOKED : ISSUERS_SPENT;
     }
     *out = set->published[signer].issuer;
     return ISSUERS_CHOSEN;

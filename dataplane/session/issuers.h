@@ -9,7 +9,8 @@
  *
  * Issuers expire while they are in a set. Nothing of one that has is shown from that second on (issuer_is_spent), with
  * or without a control plane: issuers_choose goes on to the successor that was published with it, or says that there is
- * nobody, and control.on_issuer_expiry says what becomes of such flows.
+ * nobody, and control.on_issuer_expiry says what becomes of such flows. One that was published as revoked, which only
+ * the default can be, is treated likewise at once, and ccadb.revoked_default says what becomes of its flows.
  */
 #ifndef MINTGATE_DATAPLANE_SESSION_ISSUERS_H
 #define MINTGATE_DATAPLANE_SESSION_ISSUERS_H
@@ -45,8 +46,12 @@ struct issuer *issuer_set_get0(const struct issuer_set *set, size_t index);
 const char *issuer_set_name(const struct issuer_set *set, size_t index);
 /* issuer_set_is_reserve tells whether that one is there only to succeed another. */
 bool issuer_set_is_reserve(const struct issuer_set *set, size_t index);
-/* issuer_set_signer returns which one signs for that one at |now|: itself, or, where it is spent and |on_expiry| is
- * CONFIG_EXPIRY_SUCCESSOR, the first of its successors that is not. SIZE_MAX: nobody. */
+/* issuer_set_is_revoked tells whether that one must not sign, and issuer_set_is_usable whether it may at |now|: it is
+ * neither revoked nor spent (issuer_is_spent). */
+bool issuer_set_is_revoked(const struct issuer_set *set, size_t index);
+bool issuer_set_is_usable(const struct issuer_set *set, size_t index, int64_t now);
+/* issuer_set_signer returns which one signs for that one at |now|: itself, or, where it is revoked, or spent and
+ * |on_expiry| is CONFIG_EXPIRY_SUCCESSOR, the first of its successors that is usable. SIZE_MAX: nobody. */
 size_t issuer_set_signer(const struct issuer_set *set, size_t index, enum config_issuer_expiry on_expiry, int64_t now);
 /* issuer_set_uses tells whether |generation| is one of its issuers. */
 bool issuer_set_uses(const struct issuer_set *set, uint64_t generation);
@@ -64,8 +69,9 @@ struct issuer *issuers_get0(const struct issuers *issuers, enum wire_issuer_role
 
 enum issuers_choice {
     ISSUERS_CHOSEN,
-    ISSUERS_NONE,  /* none is known yet */
-    ISSUERS_SPENT, /* it has expired, and nobody signs in its place */
+    ISSUERS_NONE,    /* none is known yet */
+    ISSUERS_SPENT,   /* it has expired, and nobody signs in its place */
+    ISSUERS_REVOKED, /* it is revoked, likewise */
 };
 
 /* issuers_choose says who signs at |now| for a server that verified: the issuer that was published as |name|, or the

@@ -205,6 +205,12 @@ void session_fail_expired(struct session *session)
     session_fail(session, COUNT_SESSION_FAILED_MINT, "issuer_expired", SSL_AD_INTERNAL_ERROR);
 }
 
+void session_fail_revoked(struct session *session)
+{
+    count(&session->thread->counters, COUNT_WAY_OUT_ISSUER_REVOKED);
+    session_fail(session, COUNT_SESSION_FAILED_MINT, "issuer_revoked", SSL_AD_INTERNAL_ERROR);
+}
+
 /* ---- the server's handshake ---- */
 
 /* shares_no_parameters tells whether the handshake failed for want of a common version, cipher suite or group. */

@@ -150,8 +150,10 @@ void session_fail(struct session *session, enum counter counter, const char *rea
 /* session_fail_minting is session_fail for want of a leaf, with what policy says about later connections. */
 void session_fail_minting(struct session *session);
 /* session_fail_expired is session_fail where the issuer has expired since the flow was decided about: too late to let
- * it pass. Later flows go as control.on_issuer_expiry says. */
+ * it pass. Later flows go as control.on_issuer_expiry says. session_fail_revoked likewise, and ccadb.revoked_default.
+ */
 void session_fail_expired(struct session *session);
+void session_fail_revoked(struct session *session);
 /* session_client_closed ends a session whose client closed the connection before there was a leaf. */
 void session_client_closed(struct session *session);
 /* session_end closes both sockets and writes the record. |abort|: by reset. */

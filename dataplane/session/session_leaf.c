@@ -201,6 +201,10 @@ void leaf_acquire(struct session *session)
         session_fail_expired(session);
         return;
     }
+    if (choice == ISSUERS_REVOKED) {
+        session_fail_revoked(session);
+        return;
+    }
     if (choice == ISSUERS_NONE || late || session->leaf_attempts++ == MAX_ATTEMPTS) {
         session_fail_minting(session);
         return;

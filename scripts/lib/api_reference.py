@@ -15,7 +15,7 @@ INTRODUCTION = """# The APIs: reference
 What `mintgate-control` serves. *Who* is the least role that may: an operator may what an auditor may, an admin
 everything. *Weight* tells which rate limits count, on TCP. *Answer* is the one to what is done; the others are in the
 tables of errors. The same for programs: [openapi](openapi). What was chosen where a vendor's documents say nothing:
-[zia.md](zia.md), [naver.md](naver.md), [securosys.md](securosys.md).
+[zia.md](zia.md), [ccadb.md](ccadb.md), [naver.md](naver.md), [securosys.md](securosys.md).
 
 Made by `scripts/docs` from docs/api/openapi; do not edit."""
 
@@ -142,7 +142,9 @@ class Document:
         schema, _ = self.resolve(schema)
         if "oneOf" in schema:
             return [code for one in schema["oneOf"] for code in self.codes_of(one)]
-        members = schema["properties"]
+        if schema.get("type") == "array":
+            return self.codes_of(schema["items"])
+        members = schema.get("properties", {})  # none: a page
         code = members.get("code", members.get("error", {}))
         return code.get("properties", {}).get("errorCode", code).get("enum", [])
 

@@ -16,6 +16,8 @@ from restkit import CERTIFICATES, Life, fill, good_request, is_refused_by_role, 
 ROLES = ["auditor", "operator", "admin"]  # each may what the ones before it may
 USER, PASSWORD, API_KEY = "somebody", "a long enough password", "0123456789abcdefghij"
 SESSION = "/api/v1/authenticatedSession"
+# Families whose clients have credentials of their own, which say nothing of roles: their tests say who may.
+OWN_CREDENTIALS = ("/services/apexrest",)
 # How each family says that a role does not suffice.
 FORBIDDEN = {"SCOPE_LIMITED", "FORBIDDEN", "res.error.client.endpoint.not.licensed"}
 # Reading what does not exist is no change either; the objects of such families have names, and there are none of them.
@@ -104,7 +106,7 @@ def test_strangers_do_not_learn_what_exists(appliance, certificates):
                                           ("/api/v1/nothing", "/zia/api/v1/a/b/c", "/mintgate/v1/nothing", "/api/v1",
                                            f"{CERTIFICATES}/77", f"{CERTIFICATES}/1", CERTIFICATES)):
         assert stranger.ask(method, path).status == 401, (method, path)
-    for path in ("/", "/nothing", "/crl/any.crl", "/metrics"):
+    for path in ("//", "/nothing", "/crl/any.crl", "/metrics"):
         assert stranger.ask("GET", path).status == 404
 
 
@@ -114,7 +116,9 @@ def test_the_anonymous_routes_answer_strangers(appliance):
         if route.role == "anonymous":
             while (answer := stranger.ask(route.method, route.path)).status == 429:
                 time.sleep(int(answer.headers["retry-after"]))
-            assert answer.status == (200 if route.method == "GET" else 400), route
+            needs = openapikit.find(route.method, route.path)[0].parameters
+            good = route.method == "GET" and not any(one.get("required") for one in needs)
+            assert answer.status == (200 if good else 400), route
 
 
 def test_what_readers_may_beside_get_is_this():
@@ -127,7 +131,8 @@ def test_what_readers_may_beside_get_is_this():
 def test_a_role_does_not_what_is_for_higher_ones(appliance, certificates, role):
     client = appliance.client(role)
     before = appliance.state()
-    higher = [one for one in routes() if ROLES.index(one.role) > ROLES.index(role)]
+    higher = [one for one in routes() if ROLES.index(one.role) > ROLES.index(role)
+              and not one.path.startswith(OWN_CREDENTIALS)]
     assert higher
     for route in higher:
         answer = client.ask(*request_for(route, certificates))
@@ -155,7 +160,8 @@ def test_no_read_of_an_auditor_changes_anything(appliance, life, certificates):
 
 def test_no_get_of_an_administrator_changes_anything_but_the_public_key_read(appliance, certificates):
     for operation in openapikit.one_base():
-        if operation.method == "GET" and operation.tree["operationId"] != "downloadPublicKey":
+        needs_more = any(one.get("required") and one["in"] == "query" for one in operation.parameters)
+        if operation.method == "GET" and not needs_more and operation.tree["operationId"] != "downloadPublicKey":
             for number in certificates.values() if "{" in operation.path else [0]:
                 before = appliance.state()
                 answer = appliance.admin.ask("GET", fill(operation, certificates, id=number))

@@ -10,7 +10,8 @@ import openapikit
 # Who is let in without a credential; each has its reason in control/http/anonymous.c.
 ANONYMOUS = {("GET", "/health"), ("GET", "/ca.pem"), ("POST", "/api/v1/authenticatedSession"),
              ("POST", "/zia/api/v1/authenticatedSession"), ("POST", "/oauth2/v1/token"),
-             ("POST", "/mintgate/v1/session"), ("POST", "/v1/approval"), ("PATCH", "/v1/task"),
+             ("POST", "/mintgate/v1/session"), ("GET", "/services/oauth2/authorize"), ("GET", "/"),
+             ("POST", "/services/oauth2/authorize"), ("POST", "/services/oauth2/token"), ("POST", "/v1/approval"), ("PATCH", "/v1/task"),
              *(("POST", f"/v1/filtered{kind}ApprovalTask") for kind in
                ("All", "Sign", "Decrypt", "UnwrapKey", "BlockKey", "UnblockKey", "ModifyKey"))}
 

@@ -524,12 +524,40 @@ static void test_a_successor_can_be_set_in_any_state(void **state)
     expect_refusal(lifecycle_set_successor(&call, old, -5, NULL, &error), MG_INVALID, "INVALID_INPUT_ARGUMENT", "-5");
 }
 
+/* refuse is a hook that does something, and then finds that it cannot be. */
+static enum mg_status refuse(void *arg, struct lifecycle_call *refused, struct store_tx *tx,
+                             const struct intermediate *record, struct mg_error *why)
+{
+    struct store_statement statement;
+    assert_ptr_equal(arg, &call);
+    store_prepare(&statement, tx, "UPDATE intermediate SET description = 'changed' WHERE id = ?");
+    store_bind_int(&statement, record->id);
+    assert_int_equal(store_run(&statement, why), MG_OK);
+    refused->code = "HOOK";
+    return mg_error_set(why, MG_DENIED, "the hook refuses");
+}
+
+static void test_what_a_hook_refuses_is_not_done_and_nor_is_what_the_hook_did(void **state)
+{
+    (void)state;
+    const struct lifecycle_hooks hooks = {.arg = &call, .finalizing = refuse};
+    int64_t id = fixture_create("One", INTERMEDIATE_SOFTWARE, INTERMEDIATE_DISABLED);
+    fixture_bring(id, INTERMEDIATE_CERT_UPLOAD_DONE);
+    lifecycle.hooks = &hooks;
+    expect_refusal(lifecycle_finalize(&call, id, NULL, &error), MG_DENIED, "HOOK", "the hook refuses");
+    lifecycle.hooks = NULL;
+    expect_state(id, INTERMEDIATE_CERT_UPLOAD_DONE);
+    assert_int_equal(fixture_count("SELECT count(*) FROM intermediate WHERE description = 'changed'"), 0);
+    assert_int_equal(lifecycle_finalize(&call, id, NULL, &error), MG_OK);
+}
+
 #define LIFE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         LIFE_TEST(test_the_workflow_from_creation_to_ready),
+        LIFE_TEST(test_what_a_hook_refuses_is_not_done_and_nor_is_what_the_hook_did),
         LIFE_TEST(test_an_audit_record_says_who_what_and_from_where),
         LIFE_TEST(test_what_a_certificate_may_not_be_created_with),
         cmocka_unit_test_setup_teardown(test_the_software_subscription_has_two_and_one_enabled, fixture_open_software,

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "ca_builder.h"
+#include "control/issuer_use.h"
 #include "lifecycle_fixture.h"
 
 #define NUM_AUDITED "SELECT count(*) FROM audit"
@@ -41,6 +42,41 @@ static void commit(int64_t id)
     struct default_issuer now;
     assert_int_equal(lifecycle_commit_default(&call, id, &now, NULL, &error), MG_OK);
     assert_int_equal(now.id, id);
+}
+
+static bool note_revoked(int64_t id, bool is_revoked)
+{
+    struct store_tx *tx;
+    bool changed;
+    assert_int_equal(store_begin(lifecycle.store, STORE_WRITE, &tx, &error), MG_OK);
+    enum mg_status status = issuer_use_set(tx, id, is_revoked, "", &changed, &error);
+    assert_int_equal(store_end(tx, status, &error), MG_OK);
+    return changed;
+}
+
+static void test_a_revoked_one_cannot_be_the_default_nor_be_enabled(void **state)
+{
+    (void)state;
+    struct default_issuer now;
+    int64_t id = fixture_ready("One", INTERMEDIATE_SOFTWARE, INTERMEDIATE_DISABLED);
+    struct lifecycle_draft enable = LIFECYCLE_EMPTY_DRAFT;
+    enable.status = INTERMEDIATE_ENABLED;
+    assert_false(note_revoked(id, false)); /* that is what a new one is */
+    assert_true(note_revoked(id, true));
+    assert_false(note_revoked(id, true));
+    struct intermediate record = fixture_load(id);
+    assert_true(record.is_revoked);
+    intermediate_free(&record);
+    expect_refusal(lifecycle_check_default(&call, id, NULL, &error), MG_DENIED, "INVALID_OPERATION", "revoked");
+    expect_refusal(lifecycle_commit_default(&call, id, &now, NULL, &error), MG_DENIED, "INVALID_OPERATION", "revoked");
+    expect_refusal(lifecycle_update(&call, id, &enable, NULL, &error), MG_DENIED, "INVALID_OPERATION", "revoked");
+    assert_true(note_revoked(id, false));
+    assert_int_equal(lifecycle_update(&call, id, &enable, NULL, &error), MG_OK);
+    commit(id);
+    assert_true(note_revoked(id, true));
+    commit(INTERMEDIATE_BUILTIN_ID);
+    assert_int_equal(lifecycle_delete(&call, id, &error), MG_OK); /* what was noted goes with it */
+    assert_int_equal(fixture_count("SELECT count(*) FROM issuer_use"), 0);
 }
 
 static void test_the_builtin_is_the_first_default(void **state)
@@ -247,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         DEFAULT_TEST(test_the_builtin_is_the_first_default),
+        DEFAULT_TEST(test_a_revoked_one_cannot_be_the_default_nor_be_enabled),
         DEFAULT_TEST(test_a_renewed_builtin_is_taken_over_and_published_if_it_is_the_default),
         DEFAULT_TEST(test_a_new_default_takes_the_next_epoch_and_remembers_the_old),
         DEFAULT_TEST(test_checking_changes_nothing),

@@ -99,6 +99,18 @@ static void test_who_is_named(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, start)
 
+static void test_a_revoked_one_succeeds_nobody(void **state)
+{
+    (void)state;
+    records[0].fallback_id = 2;
+    records[1].fallback_id = 3;
+    assert_found(1, 2, 2);
+    records[1].is_revoked = true;
+    assert_found(1, 3, 3);
+    records[2].is_revoked = true;
+    assert_found(1, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +119,7 @@ int main(void)
         TEST(test_one_that_cannot_hands_on_to_its_own),
         TEST(test_a_circle_ends),
         TEST(test_who_is_named),
+        TEST(test_a_revoked_one_succeeds_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

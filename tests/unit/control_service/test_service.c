@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "control/service/replace.h"
 #include "service_fixture.h"
 #include "tests/unit/control/ca_builder.h"
 
@@ -337,6 +338,20 @@ static void test_a_start_waits_for_the_signer_but_not_for_one_bad_certificate(vo
     assert_asked("list public_key install install set_present");
 }
 
+static void test_a_default_that_must_go_is_replaced_by_its_successor_though_an_engine_is_not_ready(void **state)
+{
+    (void)state;
+    int64_t id = fixture_ready("goes", INTERMEDIATE_SOFTWARE, INTERMEDIATE_ENABLED);
+    assert_int_equal(replace_default(service, &call, id, &error), MG_OK); /* it is not the default */
+    assert_int_equal(replace_default(service, &call, INTERMEDIATE_BUILTIN_ID, &error), MG_NOT_FOUND);
+    assert_asked("");
+    assert_int_equal(lifecycle_set_successor(&call, INTERMEDIATE_BUILTIN_ID, id, NULL, &error), MG_OK);
+    assert_int_equal(replace_default(service, &call, INTERMEDIATE_BUILTIN_ID, &error), MG_OK);
+    assert_asked("publish");
+    assert_true(told.force);
+    assert_int_equal(fixture_default().id, id);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, service_fixture_open, service_fixture_close)
 
 int main(void)
@@ -360,6 +375,7 @@ int main(void)
         TEST(test_the_default_is_first_and_only_what_is_usable_follows),
         cmocka_unit_test_setup_teardown(test_where_one_alone_may_be_enabled_the_others_are_not_published,
                                         service_fixture_open_software, service_fixture_close),
+        TEST(test_a_default_that_must_go_is_replaced_by_its_successor_though_an_engine_is_not_ready),
         TEST(test_a_start_brings_everybody_to_what_the_database_says),
         TEST(test_a_start_waits_for_the_signer_but_not_for_one_bad_certificate),
     };

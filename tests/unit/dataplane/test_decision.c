@@ -17,7 +17,8 @@ static struct learned *learned;
 static struct issuers *issuers;
 static int64_t now_wall;
 static struct policy *policy; /* the last: a decision borrows the name of its rule */
-static const char *on_expiry;
+static const char *on_expiry, *revoked_default;
+static bool default_is_revoked; /* as it is published */
 
 /* What a hello of a current client comes to, with the SNI |sni|. */
 static struct hello_info hello_with(const char *sni)
@@ -38,6 +39,7 @@ static struct decision decide(const char *settings, const struct hello_info *hel
     policy_free(policy);
     snprintf(yaml, sizeof(yaml),
              "control: {on_issuer_expiry: %s}\n"
+             "ccadb: {revoked_default: %s}\n"
              "policy:\n"
              "  %s\n"
              "  default: intercept\n"
@@ -47,7 +49,7 @@ static struct decision decide(const char *settings, const struct hello_info *hel
              "    - {name: bad, sni: bad.example, action: block, block_with: reset}\n"
              "    - {name: shops, sni: '*.shop.example', action: intercept}\n"
              "    - {name: corp, sni: '*.corp.example', action: intercept, issuer: Corp}\n",
-             on_expiry, settings);
+             on_expiry, revoked_default, settings);
     if (config_parse(&config, "test.yaml", yaml, strlen(yaml), &error) != MG_OK) {
         fail_msg("%s", error.text);
     }
@@ -178,7 +180,7 @@ static void publish(int64_t default_end, int64_t corp_end)
     struct wire_publish message = {
         .type = WIRE_PUBLISH_PREPARE,
         .epoch = 1,
-        .issuers = {{.name = mg_slice_of_text("Default"), .issuer = first.wire},
+        .issuers = {{.name = mg_slice_of_text("Default"), .is_revoked = default_is_revoked, .issuer = first.wire},
                     {.name = mg_slice_of_text("Corp"), .issuer = second.wire}},
         .num_issuers = 2,
     };
@@ -214,6 +216,23 @@ static void test_what_an_expired_issuer_would_sign_goes_as_configured(void **sta
     assert_int_equal(decision.block_with, CONFIG_BLOCK_ALERT);
 }
 
+static void test_what_a_revoked_default_would_sign_goes_as_configured(void **state)
+{
+    (void)state;
+    struct hello_info other = hello_with("a.example"), corp = hello_with("a.corp.example");
+    default_is_revoked = true;
+    publish(CERTS_NOW + 100, CERTS_NOW + 100);
+    assert_decision(decide("", &other, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS, COUNT_WAY_OUT_ISSUER_REVOKED,
+                    "issuer_revoked", "");
+    assert_int_equal(decide("", &corp, CONFIG_TLS_1_2).action, CONFIG_ACTION_INTERCEPT);
+    revoked_default = "block";
+    assert_decision(decide("", &other, CONFIG_TLS_1_2), CONFIG_ACTION_BLOCK, COUNT_WAY_OUT_ISSUER_REVOKED,
+                    "issuer_revoked", "");
+    default_is_revoked = false;
+    publish(CERTS_NOW + 100, CERTS_NOW + 100);
+    assert_int_equal(decide("", &other, CONFIG_TLS_1_2).action, CONFIG_ACTION_INTERCEPT);
+}
+
 static void test_expiry_concerns_only_what_a_rule_would_intercept(void **state)
 {
     (void)state;
@@ -240,6 +259,8 @@ static int start(void **state)
     (void)state;
     const struct issuer_options options = {NULL, NULL, NULL};
     on_expiry = "successor";
+    revoked_default = "bypass";
+    default_is_revoked = false;
     now_wall = CERTS_NOW;
     assert_int_equal(issuers_new(&issuers, &options), MG_OK);
     return learned_new(&learned, 100) == MG_OK ? 0 : -1;
@@ -280,6 +301,7 @@ int main(void)
         TEST(test_a_way_out_is_asked_only_about_what_a_rule_would_intercept),
         TEST(test_the_version_is_judged_before_ech_and_both_before_what_was_learned),
         TEST(test_what_an_expired_issuer_would_sign_goes_as_configured),
+        TEST(test_what_a_revoked_default_would_sign_goes_as_configured),
         TEST(test_expiry_concerns_only_what_a_rule_would_intercept),
         TEST(test_every_action_has_its_name),
     };

@@ -37,13 +37,18 @@ static int stop(void **state)
     return 0;
 }
 
+static bool first_is_revoked;
+
 /* publish publishes both; the second, a reserve where |is_reserve|, succeeds the first if |succeeds|. */
 static void publish(bool succeeds, bool is_reserve)
 {
     struct wire_publish message = {
         .type = WIRE_PUBLISH_PREPARE,
         .epoch = 1,
-        .issuers = {{.name = mg_slice_of_text("first"), .successor = succeeds ? 2 : 0, .issuer = first.wire},
+        .issuers = {{.name = mg_slice_of_text("first"),
+                     .successor = succeeds ? 2 : 0,
+                     .is_revoked = first_is_revoked,
+                     .issuer = first.wire},
                     {.name = mg_slice_of_text("second"), .is_reserve = is_reserve, .issuer = second.wire}},
         .num_issuers = 2,
     };
@@ -114,6 +119,23 @@ static void test_health_tells_who_signs_and_for_how_long(void **state)
     assert_true(health.num_expired == 1 && health.num_unserved == 1); /* a reserve counts for nothing */
 }
 
+static void test_a_revoked_default_is_an_alarm_until_somebody_succeeds_it(void **state)
+{
+    (void)state;
+    first_is_revoked = true;
+    publish(false, false);
+    assert_int_equal(look(CONFIG_EXPIRY_BLOCK, CERTS_NOW + 100 * CERTS_DAY), 1);
+    assert_int_equal(look(CONFIG_EXPIRY_BLOCK, CERTS_NOW + 100 * CERTS_DAY + 1), 0);
+    struct issuer_health health = health_at(CONFIG_EXPIRY_BLOCK, CERTS_NOW + 100 * CERTS_DAY);
+    assert_true(health.num_revoked == 1 && health.num_unserved_revoked == 1 && health.remaining == 0);
+    assert_true(health.num_expired == 0 && health.num_unserved == 0);
+    publish(true, false);
+    assert_int_equal(look(CONFIG_EXPIRY_BLOCK, CERTS_NOW + 100 * CERTS_DAY + 2), 1);
+    health = health_at(CONFIG_EXPIRY_BLOCK, CERTS_NOW + 100 * CERTS_DAY);
+    assert_true(health.num_revoked == 1 && health.num_unserved_revoked == 0 && health.remaining > 0);
+    first_is_revoked = false;
+}
+
 static void test_health_is_a_page(void **state)
 {
     (void)state;
@@ -123,9 +145,13 @@ static void test_health_is_a_page(void **state)
     issuer_health_write(&health, &page);
     health.num_unserved = 1;
     issuer_health_write(&health, &page);
+    health.num_unserved = 0;
+    health.num_unserved_revoked = 1;
+    issuer_health_write(&health, &page);
     mg_buffer_append_u8(&page, '\0');
     assert_string_equal((const char *)page.data, "{\"status\":\"ok\",\"alarms\":[]}\n"
-                                                 "{\"status\":\"alarm\",\"alarms\":[\"issuer_expired\"]}\n");
+                                                 "{\"status\":\"alarm\",\"alarms\":[\"issuer_expired\"]}\n"
+                                                 "{\"status\":\"alarm\",\"alarms\":[\"issuer_revoked\"]}\n");
     mg_buffer_free(&page);
 }
 
@@ -137,6 +163,7 @@ int main(void)
         TEST(test_warnings_are_daily_and_the_end_is_told_at_once),
         TEST(test_a_reserve_is_nobodys_alarm),
         TEST(test_health_tells_who_signs_and_for_how_long),
+        TEST(test_a_revoked_default_is_an_alarm_until_somebody_succeeds_it),
         TEST(test_health_is_a_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -271,6 +271,60 @@ static void test_a_reserve_signs_for_nobody_before(void **state)
     certs_pki_free(&late);
 }
 
+static void assert_revoked(const char *name, enum config_issuer_expiry on_expiry)
+{
+    struct issuer *issuer;
+    assert_int_equal(issuers_choose(issuers, name, on_expiry, CERTS_NOW, &issuer), ISSUERS_REVOKED);
+    assert_null(issuer);
+}
+
+static void test_who_is_revoked_signs_nothing_and_is_succeeded_whatever_expiry_says(void **state)
+{
+    (void)state;
+    struct wire_publish message = publication(1);
+    add(&message, "first", &own);
+    add(&message, "second", &other);
+    message.issuers[0].is_revoked = true;
+    struct issuer_set *set = prepare(&message);
+    assert_true(issuer_set_is_revoked(set, 0) && !issuer_set_is_revoked(set, 1));
+    assert_true(!issuer_set_is_usable(set, 0, CERTS_NOW) && issuer_set_is_usable(set, 1, CERTS_NOW));
+    assert_false(issuer_set_is_usable(set, 1, SPENT));
+    issuers_commit(issuers, set);
+    assert_revoked("", CONFIG_EXPIRY_SUCCESSOR);
+    assert_revoked("nobody's", CONFIG_EXPIRY_BLOCK);
+    assert_chosen("second", CONFIG_EXPIRY_BLOCK, CERTS_NOW, &other);
+    message.issuers[0].successor = 2;
+    message.epoch = 2;
+    issuers_commit(issuers, prepare(&message));
+    assert_chosen("", CONFIG_EXPIRY_SUCCESSOR, CERTS_NOW, &other);
+    assert_chosen("", CONFIG_EXPIRY_BLOCK, CERTS_NOW, &other);
+    message.issuers[0].is_revoked = false; /* a hold that is over: the same issuer, with its leaves */
+    message.epoch = 3;
+    uint64_t before = generation();
+    issuers_commit(issuers, prepare(&message));
+    assert_chosen("", CONFIG_EXPIRY_SUCCESSOR, CERTS_NOW, &own);
+    assert_true(generation() == before);
+}
+
+static void test_another_crl_address_makes_another_issuer(void **state)
+{
+    (void)state;
+    struct wire_publish message = publication(1);
+    add(&message, "first", &own);
+    issuers_commit(issuers, prepare(&message));
+    uint64_t without = generation();
+    message.issuers[0].crl_url = mg_slice_of_text("http://crl.example/1");
+    issuers_commit(issuers, prepare(&message));
+    uint64_t with = generation();
+    assert_true(with != without);
+    issuers_commit(issuers, prepare(&message));
+    assert_true(generation() == with);
+    message.issuers[0].crl_url = mg_slice_of_text("http://a b/");
+    struct issuer_set *set = NULL;
+    assert_int_equal(issuers_prepare(issuers, &message, CERTS_NOW, &set, &why), MG_INVALID);
+    assert_non_null(strstr(why.text, "crl_url"));
+}
+
 static void test_who_has_expired_before_is_known_and_not_used(void **state)
 {
     (void)state;
@@ -328,6 +382,8 @@ int main(void)
         TEST(test_a_successor_signs_in_the_place_of_who_has_expired),
         TEST(test_successors_have_successors_and_may_go_in_a_circle),
         TEST(test_a_reserve_signs_for_nobody_before),
+        TEST(test_who_is_revoked_signs_nothing_and_is_succeeded_whatever_expiry_says),
+        TEST(test_another_crl_address_makes_another_issuer),
         TEST(test_who_has_expired_before_is_known_and_not_used),
         TEST(test_what_is_prepared_and_dropped_was_never_there),
         TEST(test_a_set_knows_its_generations),

@@ -98,11 +98,16 @@ static void test_every_message_says_what_was_meant(void **state)
     struct wire_publish message = prepare();
     message.issuers[0].successor = 2;
     message.issuers[1].is_reserve = true;
+    message.issuers[0].is_revoked = true;
+    message.issuers[1].crl_url = mg_slice_of_text("http://a/");
     round_trip(&message);
     assert_int_equal(decoded.premint_ms, 10000);
     assert_int_equal(decoded.issuers[0].successor, 2);
     assert_int_equal(decoded.issuers[1].successor, 0);
     assert_true(!decoded.issuers[0].is_reserve && decoded.issuers[1].is_reserve);
+    assert_true(decoded.issuers[0].is_revoked && !decoded.issuers[1].is_revoked);
+    assert_true(decoded.issuers[0].crl_url.len == 0);
+    assert_slice(decoded.issuers[1].crl_url, "http://a/");
     assert_int_equal(decoded.num_issuers, 2);
     assert_slice(decoded.issuers[0].name, "corp");
     assert_slice(decoded.issuers[1].name, "lab");
@@ -165,6 +170,17 @@ static void test_what_makes_no_sense_is_refused(void **state)
     message = prepare();
     message.issuers[0].is_reserve = true;
     assert_refused(&message, "reserve");
+    static char long_url[WIRE_PUBLISH_MAX_URL + 1];
+    memset(long_url, 'x', sizeof(long_url));
+    message = prepare();
+    message.issuers[1].crl_url = mg_slice_of(long_url, sizeof(long_url));
+    assert_refused(&message, "CRL address of 1025 bytes");
+    message.issuers[1].crl_url.len--;
+    round_trip(&message);
+    /* type, epoch, premint_ms, count, "corp" behind its length, successor, reserve: then revoked */
+    packet.data[1 + 8 + 4 + 1 + 5 + 1 + 1] = 2;
+    assert_int_equal(decode(), MG_INVALID);
+    assert_non_null(strstr(why.text, "whether it is revoked"));
     message = prepare();
     message.epoch = 0;
     assert_refused(&message, "at least 1");
