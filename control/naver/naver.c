@@ -79,7 +79,7 @@ static void handle_list(void *arg, struct http_request *request, struct http_res
         status = load_cas(&exchange, page, &list, &total);
     }
     if (status == MG_OK) {
-        naver_end(&exchange, status, page_json(total, page, "caInfoList", list.items));
+        naver_end_with(&exchange, status, page_json(total, page, "caInfoList", list.items));
         return;
     }
     json_decref(list.items);
@@ -124,7 +124,7 @@ static void handle_list_certificates(void *arg, struct http_request *request, st
     }
     pca_ca_free(&ca);
     if (status == MG_OK) {
-        naver_end(&exchange, status, page_json(total, page, "listCerts", items));
+        naver_end_with(&exchange, status, page_json(total, page, "listCerts", items));
         return;
     }
     json_decref(items);
@@ -149,7 +149,7 @@ static void reply_ca(void *arg, struct http_request *request, struct http_respon
         data = render(exchange.call.pca, &ca);
     }
     pca_ca_free(&ca);
-    naver_end(&exchange, status, data);
+    naver_end_with(&exchange, status, data);
 }
 
 static void handle_get(void *arg, struct http_request *request, struct http_response *response)
@@ -206,7 +206,7 @@ static void handle_get_request(void *arg, struct http_request *request, struct h
         data = json_pack("{s:o}", "csrPem", naver_json_pem(ca.csr));
     }
     pca_ca_free(&ca);
-    naver_end(&exchange, status, data);
+    naver_end_with(&exchange, status, data);
 }
 
 /* ---- one CA: changing ---- */
@@ -215,7 +215,7 @@ static void handle_get_request(void *arg, struct http_request *request, struct h
 static void end_with_ca(struct naver_exchange *exchange, enum mg_status status, struct pca_ca *ca,
                         json_t *(*render)(const struct pca *pca, const struct pca_ca *ca))
 {
-    naver_end(exchange, status, status == MG_OK ? render(exchange->call.pca, ca) : NULL);
+    naver_end_with(exchange, status, status == MG_OK ? render(exchange->call.pca, ca) : NULL);
     pca_ca_free(ca);
 }
 
@@ -373,7 +373,7 @@ static void handle_set_crl_config(void *arg, struct http_request *request, struc
         status = pca_set_crl_days(&exchange.call, exchange.tag, days, &exchange.error);
     }
     snprintf(text, sizeof(text), "%lld", (long long)days);
-    naver_end(&exchange, status, status == MG_OK ? json_pack("{s:s}", "expiry", text) : NULL);
+    naver_end_with(&exchange, status, status == MG_OK ? json_pack("{s:s}", "expiry", text) : NULL);
 }
 
 /* ---- certificates ---- */
@@ -404,7 +404,7 @@ static enum mg_status read_request(struct naver_exchange *exchange, bool der_is_
 static void end_with_issued(struct naver_exchange *exchange, enum mg_status status, struct pca_issued *issued,
                             json_t *(*render)(const struct pca_issued *issued))
 {
-    naver_end(exchange, status, status == MG_OK ? render(issued) : NULL);
+    naver_end_with(exchange, status, status == MG_OK ? render(issued) : NULL);
     pca_issued_free(issued);
 }
 
@@ -495,7 +495,7 @@ static void handle_get_certificate(void *arg, struct http_request *request, stru
     struct pca_certificate certificate = {.ca_id = 0};
     naver_begin(&exchange, arg, request, response);
     enum mg_status status = load_certificate(&exchange, &ca, &certificate);
-    naver_end(&exchange, status, status == MG_OK ? naver_json_certificate(&ca, &certificate) : NULL);
+    naver_end_with(&exchange, status, status == MG_OK ? naver_json_certificate(&ca, &certificate) : NULL);
     pca_ca_free(&ca);
     pca_certificate_free(&certificate);
 }

@@ -80,7 +80,7 @@ static void serial_of(const X509 *x509, char out[PCA_SERIAL_SIZE])
 
 static json_t *certificate_info(const struct pca_ca *ca)
 {
-    X509 *x509;
+    X509 *x509 = NULL;
     struct mg_error error;
     int64_t not_before, not_after;
     char key[32], serial[PCA_SERIAL_SIZE], issuer[4 * PCA_MAX_NAME + 1];
@@ -89,6 +89,7 @@ static json_t *certificate_info(const struct pca_ca *ca)
         return json_null();
     }
     if (pca_read(ca->certificate, &x509, &error) != MG_OK || !pca_validity_of(x509, &not_before, &not_after)) {
+        X509_free(x509);
         return NULL;
     }
     key_name(X509_get0_pubkey(x509), key, sizeof(key));

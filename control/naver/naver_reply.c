@@ -77,3 +77,11 @@ void naver_end(struct naver_exchange *exchange, enum mg_status status, json_t *d
         fail(exchange, status);
     }
 }
+
+void naver_end_with(struct naver_exchange *exchange, enum mg_status status, json_t *data)
+{
+    if (status == MG_OK && data == NULL) {
+        status = mg_error_set(&exchange->error, MG_MEMORY, "an answer cannot be made of a record");
+    }
+    naver_end(exchange, status, data);
+}

@@ -35,4 +35,7 @@ void naver_begin(struct naver_exchange *exchange, void *naver, const struct http
  */
 void naver_end(struct naver_exchange *exchange, enum mg_status status, json_t *data);
 
+/* naver_end_with is naver_end for an answer that has data: NULL then means that there was no memory for it. */
+void naver_end_with(struct naver_exchange *exchange, enum mg_status status, json_t *data);
+
 #endif
