@@ -752,8 +752,8 @@ def test_an_administrator_on_the_machine_may_call_for_every_owner(appliance, cca
 
 def test_mintgatectl_manages_what_the_family_works_with(appliance, root, tmp_path):
     def ctl(*words, code=0):
-        result = run(BUILD / "control/ctl/mintgatectl", "--socket", appliance.directory / "control.sock", "ccadb", *words,
-                     check=False)
+        result = run(BUILD / "control/ctl/mintgatectl", "--socket", appliance.directory / "control.sock", "ccadb",
+                     *words, check=False)
         assert result.returncode == code, (words, result.stdout, result.stderr)
         return result.stdout + result.stderr
     path = tmp_path / "root.pem"
@@ -775,7 +775,8 @@ def test_mintgatectl_manages_what_the_family_works_with(appliance, root, tmp_pat
     ctl("auditor", "add", "Shell Auditor", "Bern")
     ctl("word", "add", "AuditType", "Shell Audit")
     assert "Bern" in ctl("auditor", "list") and "Shell Audit" in ctl("word", "list")
-    for words in (["owner", "add", "Command CA"], ["root", "show", "x"], ["user", "grant", "nobody", "--owner", "Nobody"],
+    for words in (["owner", "add", "Command CA"], ["root", "show", "x"],
+                  ["user", "grant", "nobody", "--owner", "Nobody"],
                   ["root", "add", tmp_path / "none.pem", "--owner", "Command CA"]):
         ctl(*words, code=1)
     for words in (["owner"], ["owner", "add"], ["root", "add", path], ["user", "grant", "carol"], ["word", "add", "x"],

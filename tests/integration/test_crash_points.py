@@ -27,7 +27,7 @@ from crash_points import CONTROL, DONE, EACH, EITHER, NOTHING, ROWS, SIGNER, Wri
 from crashkit import Programs, Traffic, can_trace
 from keyskit import LIST, Authority, Keys, Refused
 from labkit import BUILD, run, wait_until
-from publishkit import HELLO, MAX_PACKET, PREPARE, PREPARED
+from publishkit import HELLO, MAX_PACKET, PREPARE, PREPARED, VERSION
 from tlskit import certificates, client_context, connect_tls, edited, request, s_client
 
 ALL = os.environ.get("MG_CRASH_POINTS") == "all"
@@ -142,7 +142,7 @@ class Refuser:
     def __init__(self, path, epoch):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.connect(str(path))
-        self.socket.send(struct.pack(">BQH", HELLO, epoch, 1))
+        self.socket.send(struct.pack(">BQH", HELLO, epoch, VERSION))
 
     def refuse(self):
         packet = self.socket.recv(MAX_PACKET)
