@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from publishkit import KEY_TYPES, Issuer
 
-VERSION = 2
+VERSION = 3
 LIST, MAKE_KEY, PUBLIC_KEY, MAKE_CSR, INSTALL, REMOVE, DESTROY = range(1, 8)
 PURPOSE_MINTING = 1
 MAX_PACKET = 256 * 1024

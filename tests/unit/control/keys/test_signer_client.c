@@ -593,14 +593,14 @@ static void test_garbage_closes_its_connection_alone(void **state)
     static uint8_t large[WIRE_CONTROL_MAX_PACKET + 1] = {WIRE_CONTROL_VERSION, WIRE_CONTROL_INSTALL};
     const struct mg_slice bad[] = {
         mg_slice_of_text("garbage"),
-        mg_slice_of("\x02\x09\0\0\0\0\0\0\0\0", 10), /* an unknown call */
-        mg_slice_of("\x03\x01\0\0\0\0\0\0\0\0"
+        mg_slice_of("\x03\x09\0\0\0\0\0\0\0\0", 10), /* an unknown call */
+        mg_slice_of("\x04\x01\0\0\0\0\0\0\0\0"
                     "0123456789abcdef",
                     26), /* another version */
-        mg_slice_of("\x02\x01\0\0\0\0\0\0\0\0"
+        mg_slice_of("\x03\x01\0\0\0\0\0\0\0\0"
                     "0123456789abcde",
                     25),                                 /* a key id cut short */
-        mg_slice_of("\x02\x83\0\0\0\0\0\0\0\0\x00", 11), /* a reply */
+        mg_slice_of("\x03\x83\0\0\0\0\0\0\0\0\x00", 11), /* a reply */
         mg_slice_of(large, sizeof(large)),
     };
     int bystander = connect_control();
@@ -750,7 +750,7 @@ static void *answer_nonsense(void *arg)
         (void)recv(fd, packet, sizeof(packet), 0);
         /* First no reply at all, then a good one to another question. */
         struct mg_slice answer =
-            i == 0 ? mg_slice_of_text("nonsense") : mg_slice_of("\x02\x86\0\0\0\0\0\0\0\x63\0", 11);
+            i == 0 ? mg_slice_of_text("nonsense") : mg_slice_of("\x03\x86\0\0\0\0\0\0\0\x63\0", 11);
         (void)send(fd, answer.data, answer.len, MSG_NOSIGNAL);
         close(fd);
     }
