@@ -77,7 +77,7 @@ static enum mg_status make(struct call *call, const struct wire_control_make_key
 {
     struct control_service *service = call->service;
     struct key_info info = {.purpose = (enum key_purpose)wish->purpose,
-                            .role = WIRE_ISSUER_OFFERED,
+                            .role = wish->purpose == WIRE_PURPOSE_MINTING ? WIRE_ISSUER_OFFERED : 0,
                             .origin = KEY_ORIGIN_CONTROL,
                             .type = wish->type,
                             .created = call->now,
