@@ -656,7 +656,7 @@ def test_an_api_key_opens_what_its_role_says_and_nothing_else(appliance):
 
 
 def test_keys_roll_over(appliance):
-    """The old and the new one count side by side; a wrong one is 401 with the number that makes clients try the next."""
+    """Old and new count side by side; a wrong one is 401 with the number that makes clients try the next."""
     old, new = (make_api_key(appliance, f"operation-{i}", "keyOperationToken") for i in (1, 2))
     for key in (old, new):
         assert appliance.stranger(**{"X-API-KEY": key}).ask("POST", "/v1/filteredRequests", {}).status == 200
