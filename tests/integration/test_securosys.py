@@ -656,7 +656,7 @@ def test_an_api_key_opens_what_its_role_says_and_nothing_else(appliance):
 
 
 def test_keys_roll_over(appliance):
-    """The old and the new one count side by side; a wrong one is 401 with the number that makes clients try the next."""
+    """Old and new count side by side; a wrong one is 401 with the number that makes clients try the next."""
     old, new = (make_api_key(appliance, f"operation-{i}", "keyOperationToken") for i in (1, 2))
     for key in (old, new):
         assert appliance.stranger(**{"X-API-KEY": key}).ask("POST", "/v1/filteredRequests", {}).status == 200
@@ -847,3 +847,34 @@ def test_api_keys_at_the_command_line(appliance):
     assert client.ask("GET", "/v1/versionInfo").status == 401
     ctl(appliance, "ska", "api-key-add", "no-role", code=2)
     ctl(appliance, "ska", "api-key-add", "bad-role", "--role", "x", code=1)
+
+
+# ---- without the signer ----
+
+def count_unwanted(appliance):
+    database = sqlite3.connect(f"file:{appliance.database}?mode=ro", uri=True, timeout=60)
+    (number,) = database.execute("SELECT count(*) FROM ska_unwanted").fetchone()
+    database.close()
+    return number
+
+
+def test_what_the_signer_missed_is_done_when_it_is_back(gated):
+    """An approved request is executed then; a key that was wished for in vain is wanted no more, and leaves nothing."""
+    ska, approver = Ska(gated.admin), Approver()
+    label = ska.make_key(policy(token(group(1, approver))))
+    keys = gated.state()["keys"]
+    body = {"signKeyName": label, "payload": "aGk="}
+    request = ska.submit("sign", "signRequest", body)
+    gated.processes["signer"].terminate()
+    assert gated.processes["signer"].wait(timeout=60) == 0
+    ska.approve(approver, request)
+    assert ska.status(request)["status"] == "APPROVED"
+    vain = {"label": "in-vain", "algorithm": "EC", "curveOid": "1.2.840.10045.3.1.7"}
+    for method, path, wish in (("POST", "key", vain), ("POST", "synchronousSign", {**body, "signKeyName": "in-vain"})):
+        answer = gated.admin.ask(method, f"/v1/{path}", wish)
+        assert answer.status in (503, 404), answer
+    assert count_unwanted(gated) == 1
+    gated.start("signer", "hsm/mintgate-signer")
+    wait_until(lambda: ska.status(request)["status"] == "EXECUTED", seconds=60, what="the execution")
+    wait_until(lambda: count_unwanted(gated) == 0, seconds=60, what="the end of the key that nobody wants")
+    assert gated.state()["keys"] == keys and "in-vain" not in ska.ask("GET", "key")

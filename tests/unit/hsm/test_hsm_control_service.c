@@ -156,6 +156,21 @@ static void test_a_made_key_is_as_it_was_wished(void **state)
     assert_memory_equal(&key->info.token, &make.make_key.token, sizeof(key->info.token));
 }
 
+/* A key that a restart does not read would keep the signer from starting. */
+static void test_a_made_key_of_each_purpose_is_read_again(void **state)
+{
+    (void)state;
+    static const enum wire_key_purpose made[] = {WIRE_PURPOSE_MINTING, WIRE_PURPOSE_SKA};
+    struct keystore *again;
+    for (size_t i = 0; i < MG_ARRAY_LEN(made); i++) {
+        struct wire_control_request make = make_key_request(made[i], (uint8_t)(20 + i));
+        assert_int_equal(ask(&make).status, WIRE_CONTROL_OK);
+    }
+    assert_int_equal(keystore_open(&again, temp_path("keys"), &f->kek, NULL), MG_OK);
+    assert_int_equal(keystore_num_keys(again), keystore_num_keys(f->store));
+    keystore_free(again);
+}
+
 static void test_a_full_keystore_is_a_limit(void **state)
 {
     (void)state;
@@ -252,6 +267,7 @@ int main(void)
         SERVICE_TEST(test_each_call_accepts_its_purpose_alone),
         SERVICE_TEST(test_only_what_a_token_holds_is_attested),
         SERVICE_TEST(test_a_made_key_is_as_it_was_wished),
+        SERVICE_TEST(test_a_made_key_of_each_purpose_is_read_again),
         SERVICE_TEST(test_a_full_keystore_is_a_limit),
         SERVICE_TEST(test_what_is_no_request_is_not_answered),
         SERVICE_TEST(test_a_disk_that_fails_leaves_nothing_half_done),

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <openssl/x509v3.h>
 #include <signal.h>
 #include <time.h>
 
@@ -39,13 +40,17 @@ static const struct row {
     enum wire_control_status expected[NUM_PURPOSES]; /* none, minting, private-ca, ska, tls-client, server-tls */
 } control_rows[WIRE_CONTROL_LAST_CALL + 1] = {
     [WIRE_CONTROL_LIST] = {true, {OK, OK, OK, OK, OK, OK}},
-    [WIRE_CONTROL_MAKE_KEY] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
+    [WIRE_CONTROL_MAKE_KEY] = {true, {OK, OK, OK, OK, DENIED, DENIED}},
     [WIRE_CONTROL_PUBLIC_KEY] = {true, {OK, OK, OK, OK, OK, OK}},
-    [WIRE_CONTROL_MAKE_CSR] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
-    [WIRE_CONTROL_INSTALL] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
+    [WIRE_CONTROL_MAKE_CSR] = {true, {OK, OK, OK, DENIED, DENIED, DENIED}},
+    [WIRE_CONTROL_INSTALL] = {true, {OK, OK, OK, DENIED, DENIED, DENIED}},
     [WIRE_CONTROL_REMOVE] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
-    [WIRE_CONTROL_DESTROY] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
+    [WIRE_CONTROL_DESTROY] = {true, {OK, OK, OK, OK, DENIED, DENIED}},
     [WIRE_CONTROL_ATTEST] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
+    [WIRE_CONTROL_SIGN_CERTIFICATE] = {true, {OK, DENIED, OK, DENIED, DENIED, DENIED}},
+    [WIRE_CONTROL_SIGN_CRL] = {true, {OK, DENIED, OK, DENIED, DENIED, DENIED}},
+    [WIRE_CONTROL_SKA_SIGN_TBS] = {true, {OK, DENIED, DENIED, OK, DENIED, DENIED}},
+    [WIRE_CONTROL_SKA_SIGN_PAYLOAD] = {true, {OK, DENIED, DENIED, OK, DENIED, DENIED}},
 };
 
 /* And what the engine's one call with a key answers. */
@@ -164,6 +169,7 @@ static int begin(void **state)
 
 static int end(void **state)
 {
+    mg_buffer_free(&to_be_signed);
     for (size_t place = 0; place < MG_ARRAY_LEN(subjects); place++) {
         for (int purpose = KEY_PURPOSE_FIRST; purpose <= KEY_PURPOSE_LAST; purpose++) {
             mg_buffer_free(&subjects[place][purpose].certificate);
@@ -171,6 +177,62 @@ static int end(void **state)
         }
     }
     return signer_end(state);
+}
+
+/* What keys are asked to sign */
+
+static struct mg_buffer to_be_signed;
+
+/* make_leaf makes the TBSCertificate of a leaf that is the key's own in every respect. */
+static struct mg_slice make_leaf(const struct subject *subject)
+{
+    struct leaf_issuer facts;
+    assert_int_equal(leaf_issuer_from_certificate(mg_buffer_slice(&subject->certificate), WIRE_ISSUER_OFFERED,
+                                                  key_type_get0(WIRE_KEY_EC_P256), &facts, NULL),
+                     MG_OK);
+    mg_buffer_free(&to_be_signed);
+    mg_buffer_init(&to_be_signed, 4096);
+    fixture_write_leaf(&to_be_signed, &facts, "www.example.com", 1);
+    return mg_buffer_slice(&to_be_signed);
+}
+
+static void add_crl_extensions(X509_CRL *crl, X509 *issuer)
+{
+    X509V3_CTX context;
+    ASN1_INTEGER *number = ASN1_INTEGER_new();
+    X509V3_set_ctx(&context, issuer, NULL, NULL, crl, 0);
+    X509_EXTENSION *aki = X509V3_EXT_conf_nid(NULL, &context, NID_authority_key_identifier, "keyid:always");
+    assert_true(aki != NULL && X509_CRL_add_ext(crl, aki, -1) == 1);
+    assert_true(ASN1_INTEGER_set(number, 1) == 1 && X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, 0) == 1);
+    X509_EXTENSION_free(aki);
+    ASN1_INTEGER_free(number);
+}
+
+/* make_crl makes the TBSCertList of an empty CRL of the key's. */
+static struct mg_slice make_crl(const struct subject *subject)
+{
+    const uint8_t *certificate = subject->certificate.data;
+    X509 *issuer = d2i_X509(NULL, &certificate, (long)subject->certificate.len);
+    X509_CRL *crl = X509_CRL_new();
+    EVP_PKEY *anybody = EVP_EC_gen("P-256"); /* its signature is thrown away, but says the algorithm */
+    ASN1_TIME *now = ASN1_TIME_set(NULL, time(NULL)), *later = ASN1_TIME_set(NULL, time(NULL) + 3600);
+    assert_true(X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
+                X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer)) == 1 &&
+                X509_CRL_set1_lastUpdate(crl, now) == 1 && X509_CRL_set1_nextUpdate(crl, later) == 1);
+    add_crl_extensions(crl, issuer);
+    assert_true(X509_CRL_sign(crl, anybody, EVP_sha256()) > 0);
+    uint8_t *der = NULL;
+    int len = i2d_re_X509_CRL_tbs(crl, &der);
+    mg_buffer_free(&to_be_signed);
+    mg_buffer_init(&to_be_signed, 4096);
+    mg_buffer_append(&to_be_signed, der, (size_t)len);
+    OPENSSL_free(der);
+    ASN1_TIME_free(now);
+    ASN1_TIME_free(later);
+    EVP_PKEY_free(anybody);
+    X509_CRL_free(crl);
+    X509_free(issuer);
+    return mg_buffer_slice(&to_be_signed);
 }
 
 /* Control's socket */
@@ -199,6 +261,20 @@ static bool write_request(struct wire_control_request *out, enum wire_control_ca
     case WIRE_CONTROL_ATTEST:
         memset(out->attest.nonce, 0x5a, sizeof(out->attest.nonce));
         return true;
+    case WIRE_CONTROL_SIGN_CERTIFICATE:
+        out->tbs = make_leaf(subject);
+        return true;
+    case WIRE_CONTROL_SIGN_CRL:
+        out->tbs = make_crl(subject);
+        return true;
+    case WIRE_CONTROL_SKA_SIGN_TBS:
+        out->ska_sign = (struct wire_control_ska_sign){
+            .digest = WIRE_SKA_SHA256, .structure = WIRE_SKA_CERTIFICATE, .octets = make_leaf(subject)};
+        return true;
+    case WIRE_CONTROL_SKA_SIGN_PAYLOAD:
+        out->ska_sign =
+            (struct wire_control_ska_sign){.digest = WIRE_SKA_SHA256, .octets = mg_slice_of_text("a payload")};
+        return true;
     case WIRE_CONTROL_INSTALL:
         out->install.certificates[0] = mg_buffer_slice(&subject->certificate);
         out->install.certificates[1] = mg_buffer_slice(&subject->root);
@@ -214,16 +290,24 @@ static bool ends_a_key(enum wire_control_call call)
     return call == WIRE_CONTROL_REMOVE || call == WIRE_CONTROL_DESTROY;
 }
 
-/* The calls that are about the token that holds a key: denied, whatever its purpose, where none does. */
-static bool needs_a_token(enum wire_control_call call)
+/* is_out_of_place tells of the calls that are denied, whatever the key's purpose, for where it is. */
+static bool is_out_of_place(enum wire_control_call call, const struct subject *subject)
 {
-    return call == WIRE_CONTROL_ATTEST;
+    bool is_held = subject->holder[0] != '\0';
+    switch (call) {
+    case WIRE_CONTROL_ATTEST: /* is about the token that holds a key */
+        return !is_held;
+    case WIRE_CONTROL_SKA_SIGN_TBS: /* keys that are kept for others are kept in the signer */
+    case WIRE_CONTROL_SKA_SIGN_PAYLOAD:
+        return is_held;
+    default:
+        return false;
+    }
 }
 
 static enum wire_control_status expected_of(enum wire_control_call call, const struct subject *subject)
 {
-    bool lacks_token = needs_a_token(call) && subject->holder[0] == '\0';
-    return lacks_token ? DENIED : control_rows[call].expected[subject->purpose];
+    return is_out_of_place(call, subject) ? DENIED : control_rows[call].expected[subject->purpose];
 }
 
 static void make_call(enum wire_control_call call, const struct subject *subject)
@@ -288,20 +372,12 @@ static enum wire_sign_status ask_leaf(const struct subject *subject)
 {
     struct client *client = calloc(1, sizeof(*client));
     struct wire_issuers issuers;
-    struct leaf_issuer facts;
-    struct mg_buffer tbs;
-    struct mg_slice certificate = mg_buffer_slice(&subject->certificate);
+    struct mg_slice certificate = mg_buffer_slice(&subject->certificate), tbs = make_leaf(subject);
     assert_true(takes_key(WIRE_SIGNER_SIGN));
-    assert_int_equal(
-        leaf_issuer_from_certificate(certificate, WIRE_ISSUER_OFFERED, key_type_get0(WIRE_KEY_EC_P256), &facts, NULL),
-        MG_OK);
-    mg_buffer_init(&tbs, 4096);
-    fixture_write_leaf(&tbs, &facts, "www.example.com", 1);
     client_open(client, signer_connect_engine());
     client_hello(client, &issuers);
-    struct wire_sign_result result = client_ask(client, 1, &subject->id, mg_buffer_slice(&tbs), 0);
-    assert_true(result.status != WIRE_SIGN_OK || fixture_verify(certificate, mg_buffer_slice(&tbs), result.signature));
-    mg_buffer_free(&tbs);
+    struct wire_sign_result result = client_ask(client, 1, &subject->id, tbs, 0);
+    assert_true(result.status != WIRE_SIGN_OK || fixture_verify(certificate, tbs, result.signature));
     client_close(client);
     free(client);
     return result.status;
