@@ -71,6 +71,7 @@ struct subject {
 };
 
 static struct subject subjects[2][NUM_PURPOSES]; /* in the signer, on the token */
+static struct mg_buffer to_be_signed;            /* what keys were asked to sign last */
 
 /* The keys, before the signer runs */
 
@@ -180,8 +181,6 @@ static int end(void **state)
 }
 
 /* What keys are asked to sign */
-
-static struct mg_buffer to_be_signed;
 
 /* make_leaf makes the TBSCertificate of a leaf that is the key's own in every respect. */
 static struct mg_slice make_leaf(const struct subject *subject)
