@@ -11,7 +11,8 @@ import openapikit
 ANONYMOUS = {("GET", "/health"), ("GET", "/ca.pem"), ("POST", "/api/v1/authenticatedSession"),
              ("POST", "/zia/api/v1/authenticatedSession"), ("POST", "/oauth2/v1/token"),
              ("POST", "/mintgate/v1/session"), ("GET", "/services/oauth2/authorize"), ("GET", "/"),
-             ("POST", "/services/oauth2/authorize"), ("POST", "/services/oauth2/token"), ("POST", "/v1/approval"), ("PATCH", "/v1/task"),
+             ("POST", "/services/oauth2/authorize"), ("POST", "/services/oauth2/token"),
+             ("POST", "/v1/approval"), ("PATCH", "/v1/task"),
              *(("POST", f"/v1/filtered{kind}ApprovalTask") for kind in
                ("All", "Sign", "Decrypt", "UnwrapKey", "BlockKey", "UnblockKey", "ModifyKey"))}
 
