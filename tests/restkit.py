@@ -324,7 +324,8 @@ def is_refused_by_role(answer):
     """A family's way to say that the role does not suffice."""
     if answer.status == 401:
         return answer.json.get("error", {}).get("errorCode") == "210"
-    return answer.status == 403 and answer.json["code"] in ("SCOPE_LIMITED", "FORBIDDEN")
+    word = answer.json.get("code", answer.json.get("reason"))
+    return answer.status == 403 and word in ("SCOPE_LIMITED", "FORBIDDEN", "res.error.client.endpoint.not.licensed")
 
 
 def path_parameters(operation):

@@ -18,10 +18,6 @@ USER, PASSWORD, API_KEY = "somebody", "a long enough password", "0123456789abcde
 SESSION = "/api/v1/authenticatedSession"
 # Families whose clients have credentials of their own, which say nothing of roles: their tests say who may.
 OWN_CREDENTIALS = ("/services/apexrest",)
-# How each family says that a role does not suffice.
-FORBIDDEN = {"SCOPE_LIMITED", "FORBIDDEN", "res.error.client.endpoint.not.licensed"}
-# Reading what does not exist is no change either; the objects of such families have names, and there are none of them.
-READ = (200, 403, 404)
 # What is no GET, and yet for those who only read: the own session, and what the vendor's documents read by POST.
 READERS_OWN = {("DELETE", "/authenticatedSession"), ("DELETE", "/session"),
                ("POST", "/key/attributes"), ("POST", "/filteredRequests"),
@@ -141,7 +137,10 @@ def test_a_role_does_not_what_is_for_higher_ones(appliance, certificates, role):
 
 
 def looked_at(operation):
-    """What may come of it; a private CA that is signed has no request to show."""
+    """What may come of it; a private CA that is signed has no request to show, and of the Securosys family's objects,
+    which have names, there are none."""
+    if operation.document.name == "securosys":
+        return (200, 403, 404)
     return (400,) if operation.tree["operationId"] == "getSubCsr" else (200, 403)
 
 
