@@ -4,13 +4,15 @@
 # known by its id and its start time, so that an id which the kernel gave to another process is never signalled.
 # Sourced.
 
-# start_time PID: the process's start in clock ticks since boot (proc(5), field 22 of stat); fails if there is none.
+# start_time PID: the process's start in clock ticks since boot (proc(5), field 22 of stat); fails if there is none. One
+# whose first thread has ended is there until the last one has: they hold its files and locks.
 start_time()
 {
-    local line fields
+    local line fields threads
     line=$(cat "/proc/$1/stat" 2> /dev/null) || return 1
+    threads=("/proc/$1/task"/*)
     read -r -a fields <<< "${line##*) }" # the name, which may hold blanks, is before the last parenthesis
-    [[ ${fields[0]} != [ZX] ]] && echo "${fields[19]}"
+    [[ ${fields[0]} != [ZX] || ${#threads[@]} -gt 1 ]] && echo "${fields[19]}"
 }
 
 # process_pid NAME: the id of the running process; fails if it does not run. One that ended at once has no start time.
