@@ -5,7 +5,7 @@
  * The threads take turns in reading: one that finds less waiting than there are threads reads what the lanes have,
  * waiting if nothing is left to sign; the others sign. So a lone request is read, signed and answered by one thread,
  * without a hand-over, and under load the next batch is read before the last one is finished. Results are sent when a
- * thread has nothing more to sign, or has kept one for WORKERS_KEEP_NS.
+ * thread has nothing more to sign, or with its next one would have kept one for WORKERS_KEEP_NS.
  *
  * What cannot be gone on from ends the process, and the signer, which sees its sockets close, starts another one: a
  * packet that does not decode, a token that is lost (token_error.h), WORKERS_MAX_FAILURES failures in a row.
@@ -15,7 +15,8 @@
 
 #include "hsm/token/keys.h"
 
-#define WORKERS_KEEP_NS UINT64_C(1000000)
+/* A wake-up of the signer, and of the engine behind it, costs as much as some tens of microseconds of signing. */
+#define WORKERS_KEEP_NS UINT64_C(4000000)
 #define WORKERS_MAX_FAILURES 64
 
 /* How the process ends; MG_EXIT_USAGE: wrong arguments. */
