@@ -29,23 +29,6 @@ static const struct credential_columns owners = COLUMNS(owner), records = COLUMN
 /* All but the secret, which is told once. */
 static const struct credential_columns clients = {client_members, client_titles, MG_ARRAY_LEN(client_members) - 1};
 
-/* ask sends |body|, which it takes over, and prints the answer. */
-static enum mg_status ask(struct ctl *ctl, const char *method, const char *path, json_t *body,
-                          const struct credential_columns *columns, struct mg_error *error)
-{
-    json_t *answer;
-    if (body == NULL) {
-        return mg_error_set(error, MG_INVALID, "arguments must be UTF-8");
-    }
-    enum mg_status status = api_ask(ctl, method, path, body, &answer, error);
-    json_decref(body);
-    if (status == MG_OK) {
-        status = credential_print(ctl, answer, columns, error);
-        json_decref(answer);
-    }
-    return status;
-}
-
 static enum mg_status need_owner(const struct ctl *ctl, const char *command, struct mg_error *error)
 {
     return ctl->options[CTL_OWNER] != NULL ? MG_OK : mg_error_set(error, MG_INVALID, "%s: --owner is needed", command);
@@ -60,7 +43,7 @@ enum mg_status ccadb_owner_list(struct ctl *ctl, struct mg_error *error)
 
 enum mg_status ccadb_owner_add(struct ctl *ctl, struct mg_error *error)
 {
-    return ask(ctl, "POST", CCADB "/owners", json_pack("{s:s}", "name", ctl->args[0]), &owners, error);
+    return credential_ask(ctl, "POST", CCADB "/owners", json_pack("{s:s}", "name", ctl->args[0]), &owners, error);
 }
 
 /* ---- records ---- */
@@ -134,7 +117,7 @@ enum mg_status ccadb_root_add(struct ctl *ctl, struct mg_error *error)
     if (status == MG_OK) {
         json_t *body = json_pack("{s:s, s:s%, s:s*}", "owner", ctl->options[CTL_OWNER], "certificate",
                                  (const char *)pem.data, pem.len, "name", ctl->options[CTL_NAME]);
-        status = ask(ctl, "POST", CCADB "/roots", body, &records, error);
+        status = credential_ask(ctl, "POST", CCADB "/roots", body, &records, error);
     }
     mg_buffer_free(&pem);
     return status;
@@ -154,10 +137,10 @@ enum mg_status ccadb_user_grant(struct ctl *ctl, struct mg_error *error)
     if (status == MG_OK) {
         status = api_path(path, CCADB "/users", ctl->args[0], "", error);
     }
-    return status == MG_OK ? ask(ctl, "PUT", path,
-                                 json_pack("{s:s, s:b}", "owner", ctl->options[CTL_OWNER], "mayRevoke",
-                                           ctl->options[CTL_MAY_REVOKE] != NULL),
-                                 &users, error)
+    return status == MG_OK ? credential_ask(ctl, "PUT", path,
+                                            json_pack("{s:s, s:b}", "owner", ctl->options[CTL_OWNER], "mayRevoke",
+                                                      ctl->options[CTL_MAY_REVOKE] != NULL),
+                                            &users, error)
                            : status;
 }
 
@@ -173,8 +156,9 @@ enum mg_status ccadb_client_list(struct ctl *ctl, struct mg_error *error)
 
 enum mg_status ccadb_client_add(struct ctl *ctl, struct mg_error *error)
 {
-    return ask(ctl, "POST", CCADB "/clients",
-               json_pack("{s:s, s:s}", "name", ctl->args[0], "redirectUri", ctl->args[1]), &new_client, error);
+    return credential_ask(ctl, "POST", CCADB "/clients",
+                          json_pack("{s:s, s:s}", "name", ctl->args[0], "redirectUri", ctl->args[1]), &new_client,
+                          error);
 }
 
 enum mg_status ccadb_client_delete(struct ctl *ctl, struct mg_error *error)
@@ -191,9 +175,10 @@ enum mg_status ccadb_auditor_list(struct ctl *ctl, struct mg_error *error)
 
 enum mg_status ccadb_auditor_add(struct ctl *ctl, struct mg_error *error)
 {
-    return ask(ctl, "POST", CCADB "/auditors",
-               json_pack("{s:s, s:s}", "name", ctl->args[0], "location", ctl->num_args > 1 ? ctl->args[1] : ""),
-               &auditors, error);
+    return credential_ask(
+        ctl, "POST", CCADB "/auditors",
+        json_pack("{s:s, s:s}", "name", ctl->args[0], "location", ctl->num_args > 1 ? ctl->args[1] : ""), &auditors,
+        error);
 }
 
 enum mg_status ccadb_word_list(struct ctl *ctl, struct mg_error *error)
@@ -203,6 +188,6 @@ enum mg_status ccadb_word_list(struct ctl *ctl, struct mg_error *error)
 
 enum mg_status ccadb_word_add(struct ctl *ctl, struct mg_error *error)
 {
-    return ask(ctl, "POST", CCADB "/words", json_pack("{s:s, s:s}", "list", ctl->args[0], "value", ctl->args[1]),
-               &words, error);
+    return credential_ask(ctl, "POST", CCADB "/words",
+                          json_pack("{s:s, s:s}", "list", ctl->args[0], "value", ctl->args[1]), &words, error);
 }

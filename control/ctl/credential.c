@@ -71,3 +71,19 @@ enum mg_status credential_delete(struct ctl *ctl, const char *base, struct mg_er
     }
     return status;
 }
+
+enum mg_status credential_ask(struct ctl *ctl, const char *method, const char *path, json_t *body,
+                              const struct credential_columns *columns, struct mg_error *error)
+{
+    json_t *answer;
+    if (body == NULL) {
+        return mg_error_set(error, MG_INVALID, "arguments must be UTF-8");
+    }
+    enum mg_status status = api_ask(ctl, method, path, body, &answer, error);
+    json_decref(body);
+    if (status == MG_OK) {
+        status = credential_print(ctl, answer, columns, error);
+        json_decref(answer);
+    }
+    return status;
+}

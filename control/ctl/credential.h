@@ -23,4 +23,8 @@ MG_MUST_USE enum mg_status credential_list(struct ctl *ctl, const char *path, co
 /* credential_delete deletes the first argument below |base|. */
 MG_MUST_USE enum mg_status credential_delete(struct ctl *ctl, const char *base, struct mg_error *error);
 
+/* credential_ask sends |body|, which it takes over (NULL: an argument was no UTF-8), and prints the answer. */
+MG_MUST_USE enum mg_status credential_ask(struct ctl *ctl, const char *method, const char *path, json_t *body,
+                                          const struct credential_columns *columns, struct mg_error *error);
+
 #endif

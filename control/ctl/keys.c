@@ -25,23 +25,6 @@ static const struct credential_columns new_key = {key_members, key_titles, MG_AR
 static const struct credential_columns clients = {client_members, client_titles, MG_ARRAY_LEN(client_members) - 1};
 static const struct credential_columns new_client = {client_members, client_titles, MG_ARRAY_LEN(client_members)};
 
-/* ask sends |body|, which it takes over, and prints the answer. */
-static enum mg_status ask(struct ctl *ctl, const char *method, const char *path, json_t *body,
-                          const struct credential_columns *columns, struct mg_error *error)
-{
-    json_t *answer;
-    if (body == NULL) {
-        return mg_error_set(error, MG_INVALID, "arguments must be UTF-8");
-    }
-    enum mg_status status = api_ask(ctl, method, path, body, &answer, error);
-    json_decref(body);
-    if (status == MG_OK) {
-        status = credential_print(ctl, answer, columns, error);
-        json_decref(answer);
-    }
-    return status;
-}
-
 enum mg_status key_list(struct ctl *ctl, struct mg_error *error)
 {
     return credential_list(ctl, SIGNER_KEYS, &signer_keys, error);
@@ -54,14 +37,14 @@ enum mg_status api_key_list(struct ctl *ctl, struct mg_error *error)
 
 enum mg_status api_key_create(struct ctl *ctl, struct mg_error *error)
 {
-    return ask(ctl, "POST", API_KEYS, json_pack("{s:s}", "name", ctl->args[0]), &new_key, error);
+    return credential_ask(ctl, "POST", API_KEYS, json_pack("{s:s}", "name", ctl->args[0]), &new_key, error);
 }
 
 enum mg_status api_key_rotate(struct ctl *ctl, struct mg_error *error)
 {
     char path[API_MAX_PATH];
     enum mg_status status = api_path(path, API_KEYS, ctl->args[0], "/rotate", error);
-    return status == MG_OK ? ask(ctl, "POST", path, json_object(), &new_key, error) : status;
+    return status == MG_OK ? credential_ask(ctl, "POST", path, json_object(), &new_key, error) : status;
 }
 
 enum mg_status api_key_delete(struct ctl *ctl, struct mg_error *error)
@@ -99,7 +82,8 @@ static enum mg_status ask_for_client(struct ctl *ctl, const char *path, json_t *
         json_decref(body);
         return status;
     }
-    return ask(ctl, "POST", path, body, ctl->options[CTL_PUBLIC_KEY] == NULL ? &new_client : &clients, error);
+    return credential_ask(ctl, "POST", path, body, ctl->options[CTL_PUBLIC_KEY] == NULL ? &new_client : &clients,
+                          error);
 }
 
 enum mg_status client_create(struct ctl *ctl, struct mg_error *error)
@@ -122,7 +106,8 @@ static enum mg_status set_enabled(struct ctl *ctl, bool enabled, struct mg_error
 {
     char path[API_MAX_PATH];
     enum mg_status status = api_path(path, CLIENTS, ctl->args[0], "", error);
-    return status == MG_OK ? ask(ctl, "PUT", path, json_pack("{s:b}", "enabled", enabled), &clients, error) : status;
+    return status == MG_OK ? credential_ask(ctl, "PUT", path, json_pack("{s:b}", "enabled", enabled), &clients, error)
+                           : status;
 }
 
 enum mg_status client_enable(struct ctl *ctl, struct mg_error *error)
