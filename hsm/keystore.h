@@ -63,6 +63,12 @@ const struct keystore_key *keystore_next0(const struct keystore *store, const st
 MG_MUST_USE enum mg_status keystore_make(struct keystore *store, const struct key_info *info,
                                          const struct keystore_key **out, struct mg_error *error);
 
+/* keystore_import takes a key from outside, seals it and writes it: |secret| is PKCS#8, in DER, with nothing behind it.
+ * |info|: as for keystore_make, but for |type|, which is what the key is of. MG_INVALID: it does not parse, is of no
+ * type that is supported, or contradicts itself; MG_LIMIT. */
+MG_MUST_USE enum mg_status keystore_import(struct keystore *store, const struct key_info *info, struct mg_slice secret,
+                                           const struct keystore_key **out, struct mg_error *error);
+
 /* keystore_set1_chain writes the certificates of |key| (of this keystore), its own first, and ends its removal.
  * MG_INVALID if that one does not hold its public key or any does not parse; nothing is changed then. */
 MG_MUST_USE enum mg_status keystore_set1_chain(struct keystore *store, const struct keystore_key *key,

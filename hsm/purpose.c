@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hsm/purpose.h"
 
-static const enum key_purpose accepted[KEY_NUM_CALLS] = {
-    [KEY_CALL_SIGN_LEAF] = KEY_MINTING, [KEY_CALL_SIGN_CA] = KEY_PRIVATE_CA, [KEY_CALL_SIGN_CSR] = KEY_MINTING,
-    [KEY_CALL_MAKE] = KEY_MINTING,      [KEY_CALL_DESTROY] = KEY_MINTING,
+/* A bit for each purpose. */
+#define ONE(purpose) (1U << (purpose))
+
+static const unsigned accepted[KEY_NUM_CALLS] = {
+    [KEY_CALL_SIGN_LEAF] = ONE(KEY_MINTING),
+    [KEY_CALL_SIGN_CA] = ONE(KEY_PRIVATE_CA),
+    [KEY_CALL_SIGN_CSR] = ONE(KEY_MINTING),
+    [KEY_CALL_MAKE] = ONE(KEY_MINTING),
+    [KEY_CALL_IMPORT] = ONE(KEY_MINTING) | ONE(KEY_TLS_CLIENT),
+    [KEY_CALL_DESTROY] = ONE(KEY_MINTING) | ONE(KEY_TLS_CLIENT),
 };
 
 bool key_purpose_is_known(uint8_t number)
@@ -30,5 +37,5 @@ const char *key_purpose_name(enum key_purpose purpose)
 
 bool key_purpose_allows(enum key_purpose purpose, enum key_call call)
 {
-    return accepted[call] == purpose;
+    return (accepted[call] & ONE(purpose)) != 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every key has one purpose, fixed when it is made and sealed with it; every call that uses a private key accepts
- * exactly one purpose (design.md section 1). One table says which. Any thread.
+ * exactly one purpose (design.md section 1); the calls that begin and end a key's life may accept more. One table says
+ * which. Any thread.
  */
 #ifndef MINTGATE_HSM_PURPOSE_H
 #define MINTGATE_HSM_PURPOSE_H
@@ -27,9 +28,10 @@ enum key_call {
     KEY_CALL_SIGN_CA,   /* certify a minting issuer's key */
     KEY_CALL_SIGN_CSR,  /* control's MAKE_CSR: a request for its own certificate */
     KEY_CALL_MAKE,      /* control's MAKE_KEY: to be made on demand */
+    KEY_CALL_IMPORT,    /* control's IMPORT_KEY: to come from outside */
     KEY_CALL_DESTROY,   /* control's DESTROY */
 };
-#define KEY_NUM_CALLS 5
+#define KEY_NUM_CALLS 6
 
 /* key_purpose_is_known tells whether |number| is a purpose. */
 bool key_purpose_is_known(uint8_t number);

@@ -10,16 +10,18 @@
 #include "hsm/purpose.h"
 
 /* design.md section 1: the whole matrix, written out, so that a change of the table is a change here. */
-static void test_each_call_accepts_one_purpose(void **state)
+static void test_each_use_of_a_key_accepts_one_purpose(void **state)
 {
     (void)state;
     static const struct {
         enum key_purpose purpose;
-        bool allowed[KEY_NUM_CALLS]; /* sign a leaf, sign a CA certificate, sign a CSR, be made, be destroyed */
+        bool allowed[KEY_NUM_CALLS]; /* sign a leaf, sign a CA certificate, sign a CSR, be made, imported, destroyed */
     } matrix[] = {
-        {KEY_MINTING, {true, false, true, true, true}},        {KEY_PRIVATE_CA, {false, true, false, false, false}},
-        {KEY_SKA, {false, false, false, false, false}},        {KEY_TLS_CLIENT, {false, false, false, false, false}},
-        {KEY_SERVER_TLS, {false, false, false, false, false}},
+        {KEY_MINTING, {true, false, true, true, true, true}},
+        {KEY_PRIVATE_CA, {false, true, false, false, false, false}},
+        {KEY_SKA, {false, false, false, false, false, false}},
+        {KEY_TLS_CLIENT, {false, false, false, false, true, true}},
+        {KEY_SERVER_TLS, {false, false, false, false, false, false}},
     };
     assert_int_equal(MG_ARRAY_LEN(matrix), KEY_PURPOSE_LAST - KEY_PURPOSE_FIRST + 1);
     for (size_t i = 0; i < MG_ARRAY_LEN(matrix); i++) {
@@ -45,7 +47,7 @@ static void test_only_five_numbers_are_purposes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_call_accepts_one_purpose),
+        cmocka_unit_test(test_each_use_of_a_key_accepts_one_purpose),
         cmocka_unit_test(test_only_five_numbers_are_purposes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
