@@ -92,6 +92,8 @@ static struct wire_key_id key_of(enum key_purpose purpose)
     return key->info.id;
 }
 
+#define POINT 64 /* the coordinates of a P-256 key's public point, with which its DER ends */
+
 /* A key as it comes from outside. */
 struct outside_key {
     uint8_t der[WIRE_CONTROL_MAX_SECRET];
@@ -203,7 +205,8 @@ static void test_a_key_from_outside_that_is_none_is_refused(void **state)
     size_t num_keys = keystore_num_keys(f->store);
     cut.len--;
     longer.der[longer.len++] = 0;
-    twisted.der[twisted.len - 1] ^= 1; /* of the public point: it does not fit the scalar any more */
+    struct outside_key other = outside_key();
+    memcpy(twisted.der + twisted.len - POINT, other.der + other.len - POINT, POINT); /* of another scalar */
     const struct outside_key bad[] = {cut, longer, twisted, {.der = "garbage", .len = 7}};
     for (size_t i = 0; i < MG_ARRAY_LEN(bad); i++) {
         struct wire_control_request import = import_request(WIRE_PURPOSE_TLS_CLIENT, 9, &bad[i]);
