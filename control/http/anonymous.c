@@ -14,6 +14,8 @@ const struct http_anonymous http_anonymous_routes[] = {
     {HTTP_POST, "/api/v1/authenticatedSession"},
     {HTTP_POST, "/zia/api/v1/authenticatedSession"},
     {HTTP_POST, "/oauth2/v1/token"},
+    {HTTP_GET, "/oauth/token"},
+    {HTTP_POST, "/oauth/token"},
 };
 const size_t http_num_anonymous_routes = MG_ARRAY_LEN(http_anonymous_routes);
 

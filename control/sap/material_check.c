@@ -51,10 +51,13 @@ static enum mg_status check_order(const struct material *material, struct mg_err
     return MG_OK;
 }
 
-static enum mg_status check_chain(const struct material *material, struct mg_error *error)
+static enum mg_status check_chain(const struct material *material, bool has_no_key, struct mg_error *error)
 {
     if (material->num_certificates > WIRE_SIGNER_MAX_CHAIN) {
         return mg_error_set(error, MG_INVALID, "file: a chain has at most %d certificates", WIRE_SIGNER_MAX_CHAIN);
+    }
+    if (has_no_key) {
+        return check_order(material, error);
     }
     if (material->key == NULL) {
         return mg_error_set(error, MG_INVALID, "file: there is no private key in it");
@@ -70,7 +73,7 @@ enum mg_status material_check_key_store(const struct material *material, const s
 {
     enum mg_status status = check_form(material, error);
     if (status == MG_OK) {
-        status = check_chain(material, error);
+        status = check_chain(material, terms->has_no_key, error);
     }
     ERR_clear_error();
     return status == MG_OK ? check_expiry(material, terms, error) : status;

@@ -9,6 +9,7 @@
 struct material_terms {
     int64_t now; /* seconds since 1970 */
     bool ignores_expiry;
+    bool has_no_key; /* of a key store: it is the caller's to tell whose the first certificate is */
 };
 
 /* material_check_key_store: the key is the first certificate's; each further one has issued the one before it, up to a

@@ -48,7 +48,8 @@ static enum mg_status read_pem(const struct sap_file *file, enum sap_kind kind, 
                                struct material *out, struct mg_error *error)
 {
     const struct pem_bundle_rules key = {.parts = PEM_BUNDLE_KEY};
-    bool has_own_key = file->key.data != NULL, has_key_inside = kind == SAP_KEYSTORE && !has_own_key;
+    bool has_own_key = file->key.data != NULL,
+         has_key_inside = kind == SAP_KEYSTORE && !has_own_key && !file->is_renewal;
     const struct pem_bundle_rules content = {.parts = has_key_inside ? PEM_BUNDLE_BOTH : PEM_BUNDLE_CERTIFICATES,
                                              .wants_lines = file->wants_lines};
     enum mg_status status = read_certificates(file, &content, passphrase, out, error);
@@ -97,7 +98,9 @@ enum mg_status sap_file_read(const struct sap_file *file, const struct material_
         status = read_format(file, wanted, &passphrase, out, error);
     }
     if (status == MG_OK) {
-        status = wanted == SAP_KEYSTORE ? material_check_key_store(out, terms, error)
+        struct material_terms wanted_terms = *terms;
+        wanted_terms.has_no_key = file->is_renewal;
+        status = wanted == SAP_KEYSTORE ? material_check_key_store(out, &wanted_terms, error)
                                         : material_check_trust_store(out, terms, error);
     }
     if (status == MG_OK) {

@@ -28,6 +28,7 @@ struct sap_file {
     struct mg_slice key;      /* PEM: the key; without memory: none */
     struct mg_slice password; /* without memory: none */
     bool wants_lines;         /* as in pem_bundle.h */
+    bool is_renewal;          /* of a key store: certificates alone, for a key that is there already */
 };
 
 /* sap_format_of_name returns the format that files with |name|'s ending have (.cer, .crt, .der, .pem, .p12, .pfx,

@@ -317,6 +317,11 @@ enum mg_status service_delete(struct service *service, struct lifecycle_call *ca
     return MG_OK;
 }
 
+void service_destroy_doomed(struct service *service)
+{
+    key_sweep_now(service->sweep);
+}
+
 /* ---- the default ---- */
 
 /* What the transaction between the two phases does. */

@@ -70,6 +70,10 @@ MG_MUST_USE enum mg_status service_set_successor(struct service *service, struct
 MG_MUST_USE enum mg_status service_delete(struct service *service, struct lifecycle_call *call, int64_t id,
                                           struct mg_error *error);
 
+/* service_destroy_doomed destroys the keys that deleted records had (control/doomed_key.h); if the signer is away, or
+ * engines may still use them, later. */
+void service_destroy_doomed(struct service *service);
+
 /*
  * service_make_default swaps the default, and returns when every engine serves it: PUT makeDefault. |force| goes on
  * although an engine cannot prepare.
