@@ -25,6 +25,7 @@
 #include "control/program/mintgate_api.h"
 #include "control/program/problems.h"
 #include "control/program/refused.h"
+#include "control/sap/sap_api.h"
 #include "control/service/expiry.h"
 #include "control/service/service.h"
 #include "control/zia/zia.h"
@@ -57,6 +58,9 @@ struct program {
     struct mintgate_api mintgate_api;
     struct administration_api administration_api;
     struct zia zia;
+    struct sap_imports *sap_imports;
+    struct sap sap;
+    struct sap_api sap_api;
     struct rate_limits *rate_limits;
     struct router *router;
     struct http_server *server;
@@ -86,7 +90,7 @@ static enum mg_status make_directory(struct program *program, struct mg_error *e
 static enum mg_status open_store(struct program *program, struct mg_error *error)
 {
     const struct store_migrations *const modules[] = {&audit_migrations, &intermediate_migrations,
-                                                      &administration_migrations};
+                                                      &administration_migrations, &sap_migrations};
     const char *path = program->config->control.database;
     enum mg_status status = store_open(&program->store, path, modules, MG_ARRAY_LEN(modules), error);
     if (status != MG_OK) {
@@ -169,7 +173,13 @@ static enum mg_status make_service(struct program *program, struct mg_error *err
         .engines = program->engines,
         .prepare_ms = prepare_ms_of(config),
     };
-    return service_new(&program->service, &service_config, error);
+    status = service_new(&program->service, &service_config, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    const struct sap_imports_config imports_config = {
+        .store = program->store, .signer = program->signer, .service = program->service};
+    return sap_imports_new(&program->sap_imports, &imports_config, error);
 }
 
 static enum mg_status make_router(struct program *program, struct mg_error *error)
@@ -212,6 +222,17 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
             .render = problem_render,
         };
         status = administration_api_add(program->router, &program->administration_api, error);
+    }
+    if (status == MG_OK) {
+        program->sap = (struct sap){.store = program->store, .imports = program->sap_imports};
+        program->sap_api = (struct sap_api){
+            .sap = &program->sap,
+            .lifecycle = &program->lifecycle,
+            .service = program->service,
+            .authenticator = program->authenticator,
+            .render = problem_render,
+        };
+        status = sap_api_add(program->router, &program->sap_api, error);
     }
     if (status == MG_OK) {
         router_set_watch(program->router, refused_request, &program->refused);
@@ -331,6 +352,9 @@ static enum mg_status look_after_signer(struct program *program)
 static enum mg_status join(struct program *program, struct mg_error *error)
 {
     enum mg_status status = service_start(program->service, mg_clock_wall_us(), error);
+    if (status == MG_OK) {
+        status = sap_imports_settle(program->sap_imports, mg_clock_wall_us(), error);
+    }
     if (status == MG_IO) {
         return MG_OK; /* it went away again */
     }
@@ -410,6 +434,7 @@ void program_free(struct program *program)
     expiry_stop(program->expiry);
     router_free(program->router);
     rate_limits_free(program->rate_limits);
+    sap_imports_free(program->sap_imports);
     service_free(program->service);
     engines_free(program->engines);
     signer_client_free(program->signer);

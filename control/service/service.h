@@ -55,6 +55,12 @@ MG_MUST_USE enum mg_status service_make_csr(struct service *service, struct life
 MG_MUST_USE enum mg_status service_finalize(struct service *service, struct lifecycle_call *call, int64_t id,
                                             struct intermediate *out, struct mg_error *error);
 
+/* service_import is lifecycle_import, with an issuer of the signer's made of it, as service_finalize does. */
+MG_MUST_USE enum mg_status service_import(struct service *service, struct lifecycle_call *call,
+                                          const struct lifecycle_draft *draft, const struct lifecycle_import *import,
+                                          const struct wire_key_id *key_id, struct intermediate *out,
+                                          struct mg_error *error);
+
 /* service_update is lifecycle_update; engines are told where that enables or disables one that is ready. */
 MG_MUST_USE enum mg_status service_update(struct service *service, struct lifecycle_call *call, int64_t id,
                                           const struct lifecycle_draft *draft, struct intermediate *out,
