@@ -10,14 +10,15 @@ import openapikit
 # Who is let in without a credential; each has its reason in control/http/anonymous.c.
 ANONYMOUS = {("GET", "/health"), ("GET", "/ca.pem"), ("POST", "/api/v1/authenticatedSession"),
              ("POST", "/zia/api/v1/authenticatedSession"), ("POST", "/oauth2/v1/token"),
-             ("POST", "/mintgate/v1/session")}
+             ("POST", "/mintgate/v1/session"), ("GET", "/oauth/token"), ("POST", "/oauth/token")}
 
 
 @pytest.mark.parametrize("document", openapikit.documents(), ids=lambda one: one.name)
 def test_each_document_is_openapi(document):
     jsonschema.validate(document.tree, yaml.safe_load(openapikit.META.read_text()), jsonschema.Draft4Validator)
     names = [operation.tree["operationId"] for operation in document.operations()]
-    bases = max(len(item.get("servers", document.tree["servers"])) for item in document.tree["paths"].values())
+    bases = max([len(item.get("servers", document.tree["servers"])) for item in document.tree["paths"].values()] +
+                [document.tree.get("x-bases", 1)])
     assert all(names.count(name) <= bases for name in names), "an operationId is there twice"
 
 
@@ -46,7 +47,7 @@ def test_bodies_are_read_as_they_are_described():
     kinds = {"application/json": "json", "multipart/form-data": "multipart",
              "application/x-www-form-urlencoded": "form", None: "none"}
     served = {(*route.shape, route.body) for route in openapikit.routes()}
-    described = {(*one.shape, kinds[one.body()[0]]) for one in openapikit.operations()}
+    described = {(*one.shape, one.tree.get("x-body", kinds[one.body()[0]])) for one in openapikit.operations()}
     assert served == described
 
 
