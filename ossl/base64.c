@@ -1,9 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ossl/base64.h"
 
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void base64_encode(struct mg_slice bytes, struct mg_buffer *out)
+{
+    while (bytes.len > 0) {
+        struct mg_slice group = mg_slice_of(NULL, 0);
+        uint64_t bits = 0;
+        bool taken = mg_slice_take(&bytes, &group, bytes.len < 3 ? bytes.len : 3);
+        size_t len = taken ? group.len : 0;
+        taken = taken && mg_slice_u64_of(&group, len, &bits);
+        bits <<= 8 * (3 - len);
+        for (size_t i = 0; taken && i < 4; i++) {
+            mg_buffer_append_u8(out, i <= len ? (uint8_t)alphabet[(bits >> (18 - 6 * i)) & 63] : '=');
+        }
+    }
+}
+
 static int value_of(uint8_t c)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const char *at = c != '\0' ? strchr(alphabet, c) : NULL;
     return at == NULL ? -1 : (int)(at - alphabet);
 }

@@ -11,6 +11,9 @@ typedef enum mg_status command_fn(struct ctl *ctl, struct mg_error *error);
 command_fn intermediate_list, intermediate_show, intermediate_create, intermediate_keygen, intermediate_csr;
 command_fn intermediate_download_csr, intermediate_public_key, intermediate_upload_cert, intermediate_upload_chain;
 command_fn intermediate_finalize, intermediate_enable, intermediate_disable, intermediate_delete;
+/* stores.c */
+command_fn truststore_list, truststore_create, keystore_list, keystore_create, store_show, store_delete, store_add;
+command_fn store_remove, store_restore, reference_list, reference_set, reference_delete, intermediate_import;
 /* default.c */
 command_fn intermediate_default;
 /* successor.c */

@@ -7,21 +7,20 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/secret.h"
 #include "base/utf8.h"
 #include "control/http/json_body.h"
-#include "control/http/oauth.h"
+#include "control/http/zia_auth.h"
 #include "control/sap/certificate_json.h"
 #include "control/sap/entry_material.h"
 #include "control/sap/odata_key.h"
 #include "control/sap/sap_api.h"
+#include "control/sap/sap_body.h"
 #include "ossl/base64.h"
 
 #define BASE "/apiportal/api/1.0/Management.svc"
 #define MAX_HOST 255
 
-/* Certificate and key in Base64, and what else is in the body. */
-#define CERTIFICATE_LIMIT (2 * MATERIAL_MAX_FILE / 3 * 4 + 16 * 1024)
+#define CERTIFICATE_LIMIT SAP_BODY_LIMIT
 #define SMALL_LIMIT ((size_t)16 * 1024)
 
 /* ---- errors ---- */
@@ -166,14 +165,11 @@ static json_t *reference_json(const struct http_request *request, const struct s
 /* base64_json gives Edm.Binary: what a file of PEM has. */
 static json_t *base64_json(const char *text)
 {
-    size_t len = strlen(text);
-    unsigned char *encoded = malloc(len / 3 * 4 + 5);
-    if (encoded == NULL) {
-        return NULL;
-    }
-    EVP_EncodeBlock(encoded, (const unsigned char *)text, (int)len);
-    json_t *json = json_string((const char *)encoded);
-    free(encoded);
+    struct mg_buffer encoded;
+    mg_buffer_init(&encoded, 2 * strlen(text) + 4);
+    base64_encode(mg_slice_of_text(text), &encoded);
+    json_t *json = mg_buffer_ok(&encoded) ? json_stringn((const char *)encoded.data, encoded.len) : NULL;
+    mg_buffer_free(&encoded);
     return json;
 }
 
@@ -439,7 +435,7 @@ static void get_certificate(void *arg, struct http_request *request, struct http
 }
 
 struct certificate_body {
-    const char *name, *store, *format, *content, *key, *password;
+    const char *name, *store;
     struct http_json_flag ignores_expiry;
 };
 
@@ -450,53 +446,36 @@ static const struct http_field certificate_fields[] = {
     }
     TEXT("name", true, name, SAP_MAX_NAME),
     TEXT("storeName", true, store, SAP_MAX_NAME),
-    TEXT("format", true, format, 16),
-    TEXT("content", true, content, CERTIFICATE_LIMIT),
-    TEXT("privateKey", false, key, CERTIFICATE_LIMIT),
-    {"password", HTTP_FIELD_TEXT, false, offsetof(struct certificate_body, password), 0, 1024},
     {"ignoreExpiryValidation", HTTP_FIELD_FLAG, false, offsetof(struct certificate_body, ignores_expiry), 0, 0},
 #undef TEXT
 };
 
-/* decode reads a member of type Edm.Binary into |out|, which the caller has initialised for a secret. */
-static enum mg_status decode(const char *text, const char *member, struct mg_buffer *out, struct mg_error *error)
+/* What is put into a store, once its files are decoded. */
+struct putting {
+    const struct sap_call *call;
+    struct sap_put put;
+    struct sap_entry *out;
+    bool *overwritten;
+};
+
+static enum mg_status put_file(void *arg, const struct sap_file *file, struct mg_error *error)
 {
-    if (base64_decode(mg_slice_of_text(text), out)) {
-        return MG_OK;
-    }
-    return mg_error_set(error, MG_INVALID, "%s: must be Base64 of at most %zu bytes", member, MATERIAL_MAX_FILE);
+    struct putting *putting = arg;
+    putting->put.file = *file;
+    return sap_entry_put(putting->call, &putting->put, putting->out, putting->overwritten, error);
 }
 
-static enum mg_status put_body(const struct sap_call *call, const struct certificate_body *body,
-                               struct mg_buffer *content, struct mg_buffer *key, struct sap_entry *out,
-                               bool *overwritten, struct mg_error *error)
-{
-    struct sap_put put = {.store = body->store, .name = body->name, .ignores_expiry = body->ignores_expiry.value};
-    put.file.format = (enum sap_format)words_value(&sap_format_words, mg_slice_of_text(body->format));
-    if (put.file.format == 0) {
-        return mg_error_set(error, MG_INVALID, "format: must be one of JAR, PKCS12, PEM, DER");
-    }
-    enum mg_status status = decode(body->content, "content", content, error);
-    if (status == MG_OK && body->key != NULL) {
-        status = decode(body->key, "privateKey", key, error);
-        put.file.key = mg_buffer_slice(key);
-    }
-    put.file.content = mg_buffer_slice(content);
-    put.file.password = body->password != NULL ? mg_slice_of_text(body->password) : mg_slice_of(NULL, 0);
-    return status == MG_OK ? sap_entry_put(call, &put, out, overwritten, error) : status;
-}
-
-static enum mg_status put_certificate(const struct sap_call *call, const struct certificate_body *body,
+static enum mg_status put_certificate(const struct sap_call *call, const json_t *json, struct certificate_body *body,
                                       struct sap_entry *out, bool *overwritten, struct mg_error *error)
 {
-    struct mg_buffer content = {.data = NULL}, key = {.data = NULL};
-    enum mg_status status = MG_MEMORY;
-    if (mg_secret_buffer_init(&content, MATERIAL_MAX_FILE) && mg_secret_buffer_init(&key, MATERIAL_MAX_FILE)) {
-        status = put_body(call, body, &content, &key, out, overwritten, error);
+    struct putting putting = {.call = call, .out = out, .overwritten = overwritten};
+    enum mg_status status = http_json_fields(json, certificate_fields, MG_ARRAY_LEN(certificate_fields), body, error);
+    if (status != MG_OK) {
+        return status;
     }
-    mg_secret_free(&content);
-    mg_secret_free(&key);
-    return status;
+    putting.put =
+        (struct sap_put){.store = body->store, .name = body->name, .ignores_expiry = body->ignores_expiry.value};
+    return sap_body_read(json, put_file, &putting, error);
 }
 
 /* answer_put tells of a certificate that was put; what it has replaced is reported by status and member. */
@@ -515,11 +494,7 @@ static void create_certificate(void *arg, struct http_request *request, struct h
     struct sap_entry entry = {.id = 0};
     struct mg_error error = {""};
     bool overwritten = false;
-    enum mg_status status =
-        http_json_fields(request->json, certificate_fields, MG_ARRAY_LEN(certificate_fields), &body, &error);
-    if (status == MG_OK) {
-        status = put_certificate(&call, &body, &entry, &overwritten, &error);
-    }
+    enum mg_status status = put_certificate(&call, request->json, &body, &entry, &overwritten, &error);
     if (status == MG_OK) {
         answer_put(request, response, body.store, &entry, overwritten);
     } else {
@@ -655,7 +630,7 @@ static void delete_reference(void *arg, struct http_request *request, struct htt
 static enum mg_status authenticate(void *arg, const struct http_request *request, struct http_identity *out)
 {
     const struct sap_api *api = arg;
-    return oauth_authenticate(api->authenticator, request, out);
+    return zia_authenticate(api->authenticator, request, out); /* tokens, and sessions of people for mintgatectl */
 }
 
 static void decorate(const struct http_request *request, struct http_response *response)

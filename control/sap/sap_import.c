@@ -160,26 +160,45 @@ static enum mg_status hand_over(const struct sap_imports *imports, enum wire_key
     return status;
 }
 
-static enum mg_status begin(const struct sap_imports *imports, enum wire_key_purpose purpose, const EVP_PKEY *key,
-                            int64_t now_us, struct sap_import *out, struct mg_error *error)
+/* is_refusal tells whether the signer has said that there is no key. */
+static bool is_refusal(enum mg_status status)
+{
+    return status == MG_INVALID || status == MG_DENIED || status == MG_LIMIT || status == MG_EXISTS;
+}
+
+static enum mg_status wish(const struct sap_imports *imports, int64_t now_us, struct sap_import *out,
+                           struct mg_error *error)
 {
     if (RAND_bytes(out->token, sizeof(out->token)) != 1) {
         return openssl_error_set(error, "no randomness for a token");
     }
     enum mg_status status = settle_all(imports, now_us, error);
-    if (status == MG_OK) {
-        status = add_wish(imports, out->token, error);
+    return status == MG_OK ? add_wish(imports, out->token, error) : status;
+}
+
+/* import_key: what is not known to have failed is settled before the next import. */
+static enum mg_status import_key(const struct sap_imports *imports, enum wire_key_purpose purpose, const EVP_PKEY *key,
+                                 int64_t now_us, struct sap_import *out, struct mg_error *error)
+{
+    struct mg_error ignored;
+    enum mg_status status = wish(imports, now_us, out, error);
+    if (status != MG_OK) {
+        return status;
     }
-    return status == MG_OK ? hand_over(imports, purpose, key, out, error) : status;
+    status = hand_over(imports, purpose, key, out, error);
+    if (is_refusal(status) && settle(imports, out->token, NULL, now_us, &ignored) != MG_OK) {
+        mg_log_warning("an import is settled later: %s", ignored.text);
+    }
+    return status;
 }
 
 enum mg_status sap_import_begin(struct sap_imports *imports, enum wire_key_purpose purpose, const EVP_PKEY *key,
                                 int64_t now_us, struct sap_import *out, struct mg_error *error)
 {
     pthread_mutex_lock(&imports->lock);
-    enum mg_status status = begin(imports, purpose, key, now_us, out, error);
+    enum mg_status status = import_key(imports, purpose, key, now_us, out, error);
     if (status != MG_OK) {
-        pthread_mutex_unlock(&imports->lock); /* a wish that was noted is settled before the next */
+        pthread_mutex_unlock(&imports->lock);
     }
     return status;
 }

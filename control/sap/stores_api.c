@@ -5,14 +5,11 @@
  *   POST /stores/{store}/{certificate}/restore   exchanges a certificate with its version before
  *   POST /intermediate                           makes an intermediate, ready for use, of a key store's file
  */
-#include "base/secret.h"
 #include "control/http/json_body.h"
 #include "control/http/zia_auth.h"
 #include "control/sap/sap_api.h"
+#include "control/sap/sap_body.h"
 #include "control/sap/sap_intermediate.h"
-#include "ossl/base64.h"
-
-#define FILE_LIMIT (2 * MATERIAL_MAX_FILE / 3 * 4 + 16 * 1024)
 
 static void restore(void *arg, struct http_request *request, struct http_response *response)
 {
@@ -38,7 +35,7 @@ static void restore(void *arg, struct http_request *request, struct http_respons
 }
 
 struct import_body {
-    const char *name, *description, *format, *content, *key, *password;
+    const char *name, *description;
     struct http_json_flag enabled;
 };
 
@@ -46,70 +43,47 @@ static const struct http_field import_fields[] = {
     {"name", HTTP_FIELD_TEXT, true, offsetof(struct import_body, name), 1, 4 * INTERMEDIATE_MAX_NAME},
     {"description", HTTP_FIELD_TEXT, false, offsetof(struct import_body, description), 0,
      4 * INTERMEDIATE_MAX_DESCRIPTION},
-    {"format", HTTP_FIELD_TEXT, true, offsetof(struct import_body, format), 1, 16},
-    {"content", HTTP_FIELD_TEXT, true, offsetof(struct import_body, content), 1, FILE_LIMIT},
-    {"privateKey", HTTP_FIELD_TEXT, false, offsetof(struct import_body, key), 1, FILE_LIMIT},
-    {"password", HTTP_FIELD_TEXT, false, offsetof(struct import_body, password), 0, 1024},
     {"enabled", HTTP_FIELD_FLAG, false, offsetof(struct import_body, enabled), 0, 0},
 };
 
-static enum mg_status decode(const char *text, const char *member, struct mg_buffer *out, struct mg_error *error)
+/* An intermediate that is being made of a file. */
+struct importing {
+    const struct sap_api *api;
+    struct lifecycle_call *call;
+    struct lifecycle_draft draft;
+    struct intermediate *out;
+};
+
+static enum mg_status import_file(void *arg, const struct sap_file *file, struct mg_error *error)
 {
-    return base64_decode(mg_slice_of_text(text), out)
-               ? MG_OK
-               : mg_error_set(error, MG_INVALID, "%s: must be Base64 of at most %zu bytes", member, MATERIAL_MAX_FILE);
+    struct importing *importing = arg;
+    const struct sap_api *api = importing->api;
+    return sap_intermediate_import(api->sap->imports, api->service, importing->call, &importing->draft, file,
+                                   importing->out, error);
 }
 
-/* read_file fills |out| from |body|; the buffers keep what is decoded. */
-static enum mg_status read_file(const struct import_body *body, struct mg_buffer *content, struct mg_buffer *key,
-                                struct sap_file *out, struct mg_error *error)
+static enum mg_status import_json(struct importing *importing, const json_t *json, struct mg_error *error)
 {
-    *out = (struct sap_file){.format = (enum sap_format)words_value(&sap_format_words, mg_slice_of_text(body->format))};
-    if (out->format == 0) {
-        return mg_error_set(error, MG_INVALID, "format: must be one of JAR, PKCS12, PEM, DER");
+    struct import_body body = {.name = NULL};
+    enum mg_status status = http_json_fields(json, import_fields, MG_ARRAY_LEN(import_fields), &body, error);
+    if (status != MG_OK) {
+        return status;
     }
-    enum mg_status status = decode(body->content, "content", content, error);
-    if (status == MG_OK && body->key != NULL) {
-        status = decode(body->key, "privateKey", key, error);
-        out->key = mg_buffer_slice(key);
-    }
-    out->content = mg_buffer_slice(content);
-    out->password = body->password != NULL ? mg_slice_of_text(body->password) : mg_slice_of(NULL, 0);
-    return status;
-}
-
-static enum mg_status import_body(const struct sap_api *api, struct lifecycle_call *call,
-                                  const struct import_body *body, struct intermediate *out, struct mg_error *error)
-{
-    struct mg_buffer content = {.data = NULL}, key = {.data = NULL};
-    struct lifecycle_draft draft = LIFECYCLE_EMPTY_DRAFT;
-    struct sap_file file;
-    enum mg_status status = mg_error_set(error, MG_MEMORY, "no memory for a file");
-    draft.name = mg_slice_of_text(body->name);
-    draft.description = mg_slice_of_text(body->description != NULL ? body->description : "");
-    draft.status = body->enabled.value ? INTERMEDIATE_ENABLED : INTERMEDIATE_DISABLED;
-    if (mg_secret_buffer_init(&content, MATERIAL_MAX_FILE) && mg_secret_buffer_init(&key, MATERIAL_MAX_FILE)) {
-        status = read_file(body, &content, &key, &file, error);
-    }
-    if (status == MG_OK) {
-        status = sap_intermediate_import(api->sap->imports, api->service, call, &draft, &file, out, error);
-    }
-    mg_secret_free(&content);
-    mg_secret_free(&key);
-    return status;
+    importing->draft = LIFECYCLE_EMPTY_DRAFT;
+    importing->draft.name = mg_slice_of_text(body.name);
+    importing->draft.description = mg_slice_of_text(body.description != NULL ? body.description : "");
+    importing->draft.status = body.enabled.value ? INTERMEDIATE_ENABLED : INTERMEDIATE_DISABLED;
+    return sap_body_read(json, import_file, importing, error);
 }
 
 static void import(void *arg, struct http_request *request, struct http_response *response)
 {
     const struct sap_api *api = arg;
     struct lifecycle_call call = request_call(api->lifecycle, request);
-    struct import_body body = {.name = NULL};
     struct intermediate record = {.id = 0};
+    struct importing importing = {.api = api, .call = &call, .out = &record};
     struct mg_error error = {""};
-    enum mg_status status = http_json_fields(request->json, import_fields, MG_ARRAY_LEN(import_fields), &body, &error);
-    if (status == MG_OK) {
-        status = import_body(api, &call, &body, &record, &error);
-    }
+    enum mg_status status = import_json(&importing, request->json, &error);
     if (status == MG_OK) {
         http_response_json(response, 201,
                            json_pack("{s:I, s:s, s:b, s:I}", "id", (json_int_t)record.id, "name", record.name,
@@ -132,7 +106,7 @@ enum mg_status stores_api_add(struct router *router, struct sap_api *api, struct
 {
     static const struct http_route routes[] = {
         {HTTP_POST, "/stores/{store}/{certificate}/restore", HTTP_ROLE_ADMIN, HTTP_BODY_NONE, 0, RATE_MEDIUM, restore},
-        {HTTP_POST, "/intermediate", HTTP_ROLE_ADMIN, HTTP_BODY_JSON, FILE_LIMIT, RATE_MEDIUM, import},
+        {HTTP_POST, "/intermediate", HTTP_ROLE_ADMIN, HTTP_BODY_JSON, SAP_BODY_LIMIT, RATE_MEDIUM, import},
     };
     static const char *const bases[] = {"/mintgate/v1", NULL};
     const struct http_family family = {.name = "stores",
