@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from labkit import run, wait_until
+from labkit import BUILD, run, wait_until
 from restkit import form
 from storeskit import EDGE, ODATA, Party, Stores, jar, text
 
@@ -548,3 +548,68 @@ def test_what_is_no_ca_becomes_no_intermediate(appliance, root, leaf, refused):
         assert answer.status == 400 and words in answer.json["message"], answer
     other = import_body(Party("One", root, ca=True), privateKey=text(leaf.key_pem()))
     assert appliance.admin.ask("POST", "/mintgate/v1/intermediate", other).status == 400
+
+
+# ---- mintgatectl ----
+
+@pytest.fixture
+def ctl(appliance):
+    """Runs mintgatectl, which must end with |code|; its output, and its error's text if it failed."""
+    def ask(*words, code=0, stdin=""):
+        result = run(BUILD / "control/ctl/mintgatectl", "--config", appliance.config, *words, check=False,
+                     input=stdin)
+        assert result.returncode == code, (words, result.stdout, result.stderr)
+        return result.stderr if code else result.stdout
+    return ask
+
+
+def test_stores_by_the_command_line(ctl, appliance, root, leaf, tmp_path):
+    files = {"root.pem": root.pem(), "mine.p12": leaf.p12(PASSWORD), "chain.pem": leaf.chain_pem(),
+             "key.pem": leaf.key_pem(PASSWORD), "store.jar": leaf.jar()}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    assert "TRUSTSTORE" in ctl("truststore", "create", "cli-trust", "--description", "by hand")
+    ctl("keystore", "create", "cli-keys")
+    assert "by hand" in ctl("truststore", "list") and "cli-keys" not in ctl("truststore", "list")
+    assert re.search(r"root +PEM +no +no +CN=Root", ctl("truststore", "add", "cli-trust", tmp_path / "root.pem"))
+    ctl("keystore", "add", "cli-keys", tmp_path / "mine.p12", "--passphrase", stdin=f"{PASSWORD}\n")
+    ctl("keystore", "add", "cli-keys", tmp_path / "store.jar", "--name", "mine")
+    ctl("keystore", "add", "cli-keys", tmp_path / "chain.pem", "--key", tmp_path / "key.pem", "--passphrase",
+        stdin=f"{PASSWORD}\n")
+    shown = json.loads(ctl("keystore", "show", "cli-keys", "--json"))
+    assert {(one["name"], one["format"], one["hasPreviousVersion"]) for one in shown} == {
+        ("mine", "JAR", True), ("chain", "PEM", False)}
+    assert "PKCS12" in ctl("keystore", "restore", "cli-keys", "mine")
+    ctl("truststore", "reference-set", "cli-ref", "cli-trust")
+    ctl("truststore", "create", "cli-other")
+    ctl("truststore", "reference-set", "cli-ref", "cli-other")
+    assert re.search(r"cli-ref +TRUSTSTORE +cli-other", ctl("truststore", "reference-list"))
+    assert "is no TRUSTSTORE" in ctl("truststore", "reference-set", "cli-ref", "cli-keys", code=1)
+    assert "names this store" in ctl("truststore", "delete", "cli-other", code=1)
+    assert "does not open" in ctl("keystore", "add", "cli-keys", tmp_path / "mine.p12", "--passphrase", code=1,
+                                  stdin="wrong\n")
+    assert "there is no store nobody" in ctl("truststore", "show", "nobody", code=1)
+    ctl("truststore", "show", "no'body", code=2)
+    ctl("truststore", "reference-delete", "cli-ref")
+    ctl("keystore", "remove", "cli-keys", "mine")
+    for noun, name in (("keystore", "cli-keys"), ("truststore", "cli-trust"), ("truststore", "cli-other")):
+        ctl(noun, "delete", name)
+
+
+def test_an_intermediate_is_imported_by_the_command_line(ctl, root, tmp_path):
+    ca = Party("By hand", root, ca=True)
+    (tmp_path / "ca.p12").write_bytes(ca.p12(PASSWORD))
+    said = ctl("intermediate", "import", "by hand", tmp_path / "ca.p12", "--passphrase", stdin=f"{PASSWORD}\n")
+    number = re.fullmatch(r"Intermediate (\d+) is ready\.\n", said)[1]
+    assert "CERT_READY" in ctl("intermediate", "show", number)
+    assert "another" in ctl("intermediate", "import", "by hand", tmp_path / "ca.p12", "--passphrase", code=1,
+                            stdin=f"{PASSWORD}\n")
+    ctl("intermediate", "delete", number)
+
+
+def test_the_command_line_at_an_address(appliance, tmp_path):
+    appliance.add_user("remote", "admin", "a long enough password")
+    words = ("--url", f"https://127.0.0.1:{appliance.port}", "--ca", appliance.directory / "control/server.pem",
+             "--login", "remote", "truststore", "list")
+    result = run(BUILD / "control/ctl/mintgatectl", *words, check=False, input="a long enough password\n")
+    assert result.returncode == 0 and "NAME" in result.stdout, (result.stdout, result.stderr)
