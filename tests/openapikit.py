@@ -193,6 +193,12 @@ def prefix_of(path):
     return "Edge" if path.startswith(tuple(base + "/" for base in EDGE)) or path in EDGE else ""
 
 
+def code_of(answer):
+    """An error's code word, whatever the family's shape."""
+    error = answer.json.get("error")
+    return error["code"] if isinstance(error, dict) else answer.json.get("code", "")
+
+
 def message_of(answer):
     """What an error tells people, whatever the family's shape."""
     error = answer.json.get("error")

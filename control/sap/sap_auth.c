@@ -76,5 +76,5 @@ enum mg_status sap_authenticate_edge(struct authenticator *authenticator, const 
                                       out, NULL);
         mg_secret_wipe(&basic, sizeof(basic));
     }
-    return status;
+    return status == MG_LIMIT ? MG_DENIED : status; /* slowed: whether the password was right is not told */
 }

@@ -87,6 +87,8 @@ def test_every_route_but_the_anonymous_refuses_strangers(appliance, certificates
     before = appliance.state()
     stranger = appliance.stranger()
     for route, headers in itertools.product(routes(), no_credentials):
+        if openapikit.prefix_of(route.path) and "Basic" in headers.get("Authorization", ""):
+            continue  # to Apigee's family that is a guess of a password, and slowed: test_sap.py
         answer = stranger.ask(*request_for(route, certificates), headers=headers)
         assert answer.status == 401, (route, headers, answer)
         assert "x-ratelimit-limit" not in answer.headers
@@ -107,7 +109,8 @@ def test_the_anonymous_routes_answer_strangers(appliance):
     stranger = appliance.stranger()
     for route in openapikit.routes():
         if route.role == "anonymous":
-            assert stranger.ask(route.method, route.path).status == (200 if route.method == "GET" else 400), route
+            is_page = route.method == "GET" and "token" not in route.path
+            assert stranger.ask(route.method, route.path).status == (200 if is_page else 400), route
 
 
 def test_what_readers_may_beside_get_is_this():
@@ -124,18 +127,24 @@ def test_a_role_does_not_what_is_for_higher_ones(appliance, certificates, role):
     assert higher
     for route in higher:
         answer = client.ask(*request_for(route, certificates))
-        assert answer.status == 403 and answer.json["code"] in ("SCOPE_LIMITED", "FORBIDDEN"), (route, answer)
+        assert answer.status == 403, (route, answer)
+        assert openapikit.code_of(answer) in ("SCOPE_LIMITED", "FORBIDDEN", "keystore.service.Forbidden"), answer
     assert appliance.state() == before
+
+
+def read_statuses(operation):
+    """Of stores there is none here: test_sap.py reads those that there are."""
+    return (200, 400, 403, 404) if operation.document.name == "sap" else (200, 403)
 
 
 def test_no_read_of_an_auditor_changes_anything(appliance, life, certificates):
     readers = [one for one in openapikit.one_base() if one.tree["x-role"] == "auditor" and one.method != "DELETE"]
     for operation in readers:
-        for number in certificates.values() if "{" in operation.path else [0]:
+        for number in certificates.values() if "{id}" in operation.path else [0]:
             client = appliance.client("auditor")  # each has rate limits of its own: nobody has to wait
             before = appliance.state()
             answer = client.ask(operation.method, fill(operation, certificates, id=number))
-            assert answer.status in (200, 403), (operation.path, answer)
+            assert answer.status in read_statuses(operation), (operation.path, answer)
             assert appliance.state() == before, operation.path
     assert life.show(certificates["KEYGEN_DONE"])["currentState"] == "KEYGEN_DONE"
 
@@ -143,9 +152,10 @@ def test_no_read_of_an_auditor_changes_anything(appliance, life, certificates):
 def test_no_get_of_an_administrator_changes_anything_but_the_public_key_read(appliance, certificates):
     for operation in openapikit.one_base():
         if operation.method == "GET" and operation.tree["operationId"] != "downloadPublicKey":
-            for number in certificates.values() if "{" in operation.path else [0]:
+            for number in certificates.values() if "{id}" in operation.path else [0]:
                 before = appliance.state()
-                assert appliance.admin.ask("GET", fill(operation, certificates, id=number)).status in (200, 403)
+                answer = appliance.admin.ask("GET", fill(operation, certificates, id=number))
+                assert answer.status in read_statuses(operation), (operation.path, answer)
                 assert appliance.state() == before, operation.path
 
 

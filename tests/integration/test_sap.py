@@ -504,6 +504,24 @@ def test_a_users_password_makes_a_token_and_is_taken_as_basic(appliance):
     assert (answer.status, answer.text) == (401, "")
 
 
+def test_readers_see_everything_and_change_nothing(stores, appliance, leaf):
+    stores.make("read", "KEYSTORE")
+    stores.put_key("read", "mine", leaf)
+    stores.odata("POST", "CertificateStoreReferences", {"name": "read", "certificateStoreName": "read"}, 201)
+    odata = [f"{ODATA}/{path}" for path in (
+        "CertificateStores", "CertificateStores('read')", "Certificates", "Certificates(name='mine',storeName='read')",
+        "CertificateStoreReferences", "CertificateStoreReferences('read')")]
+    edge = [f"{EDGE}/read{path}" for path in (
+        "", "/aliases", "/aliases/mine", "/aliases/mine/certificate", "/aliases/mine/csr", "/certs", "/certs/mine-cert",
+        "/certs/mine-cert/export")]
+    paths = [*odata, *edge, EDGE, "/v1/o/acme/"]
+    readers = [appliance.client("auditor") for _ in paths]  # each has rate limits of its own: nobody has to wait
+    before = appliance.state()
+    for reader, path in zip(readers, paths):
+        assert reader.ask("GET", path).status == 200, path
+    assert appliance.state() == before
+
+
 def test_each_change_is_in_the_audit_record(stores, appliance, root):
     stores.make("audited", "TRUSTSTORE")
     stores.put("audited", "root", "PEM", root.pem(), 201)
