@@ -94,6 +94,6 @@ bool material_is_anchor(X509 *x509)
 {
     const uint32_t ca = EXFLAG_BCONS | EXFLAG_CA;
     uint32_t flags = X509_get_extension_flags(x509);
-    return (flags & EXFLAG_INVALID) == 0 && (flags & ca) == ca &&
+    return X509_get_version(x509) == X509_VERSION_3 && (flags & EXFLAG_INVALID) == 0 && (flags & ca) == ca &&
            ((flags & EXFLAG_KUSAGE) == 0 || (X509_get_key_usage(x509) & KU_KEY_CERT_SIGN) != 0);
 }
