@@ -150,15 +150,16 @@ static void test_entries_have_a_bound_in_all(void **state)
     (void)state;
     static uint8_t noise[JAR_MAX_ENTRY];
     static char names[8][8];
-    for (size_t i = 0; i < sizeof(noise); i++) {
-        noise[i] = (uint8_t)(i % 50); /* packs, but not a hundredfold */
+    uint32_t random = 1;
+    for (size_t i = 0; i < sizeof(noise); i += 16) { /* packs, but not a hundredfold */
+        random = random * 1664525 + 1013904223;
+        noise[i] = (uint8_t)(random >> 24);
     }
     for (size_t i = 0; i < MG_ARRAY_LEN(names); i++) {
         snprintf(names[i], sizeof(names[i]), "n%zu", i);
         add((struct jar_entry){.name = names[i], .content = mg_slice_of(noise, sizeof(noise)), .is_deflated = true});
-        noise[i]++;
     }
-    assert_int_equal(read_entries(), MG_INVALID);
+    expect_refusal("in all");
 }
 
 static void test_a_size_that_lies_is_seen(void **state)
