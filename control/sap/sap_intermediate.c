@@ -54,6 +54,21 @@ struct wanted {
     const struct material *material;
 };
 
+/* code_of_signer is the API's word for a key that the signer has not taken. */
+static const char *code_of_signer(enum mg_status status)
+{
+    switch (status) {
+    case MG_IO:
+        return SERVICE_UNAVAILABLE;
+    case MG_INVALID:
+        return BAD_INPUT;
+    case MG_LIMIT:
+        return "INVALID_OPERATION";
+    default:
+        return "UNEXPECTED_ERROR";
+    }
+}
+
 /* hand_over gives the key to the signer, once it is clear that all else is in order. */
 static enum mg_status hand_over(struct sap_imports *imports, struct service *service, struct lifecycle_call *call,
                                 const struct wanted *wanted, struct intermediate *out, struct mg_error *error)
@@ -67,7 +82,7 @@ static enum mg_status hand_over(struct sap_imports *imports, struct service *ser
     }
     status = sap_import_begin(imports, WIRE_PURPOSE_MINTING, wanted->material->key, call->now_us, &import, error);
     if (status != MG_OK) {
-        call->code = status == MG_IO ? SERVICE_UNAVAILABLE : status == MG_INVALID ? BAD_INPUT : "UNEXPECTED_ERROR";
+        call->code = code_of_signer(status);
         return status;
     }
     status = service_import(service, call, &wanted->draft, &wanted->import, &import.key_id, out, error);

@@ -90,7 +90,8 @@ static void import(void *arg, struct http_request *request, struct http_response
                                      "defaultCertificate", record.is_default, "certExpDate",
                                      (json_int_t)record.not_after));
     } else {
-        struct http_problem problem = http_problem_of_status(status, &error);
+        /* A quota that is full is 403, as with the ZIA family. */
+        struct http_problem problem = http_problem_of_status(status == MG_LIMIT ? MG_DENIED : status, &error);
         http_fail(request, response, problem.kind, call.code, problem.message);
     }
     intermediate_free(&record);

@@ -30,7 +30,10 @@ FORBIDDEN = "!%^&#:/?[]@$'()*+,;="
 
 @pytest.fixture(scope="module")
 def stores(appliance):
-    return Stores(appliance.admin)
+    made = Stores(appliance.admin)
+    made.make("strict", "KEYSTORE")
+    made.make("formats", "KEYSTORE")
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +134,6 @@ def test_stores_come_and_go(stores):
 # ---- files of every kind ----
 
 def test_every_format_of_a_key_store(stores, leaf):
-    stores.make("formats", "KEYSTORE")
     key = text(leaf.key_pem())
     both = leaf.chain_pem() + leaf.key_pem(PASSWORD)
     for name, kind, content, more in [
@@ -181,7 +183,6 @@ def refusals(leaf, root, expired):
 
 
 def test_files_that_are_refused_leave_nothing(stores, leaf, root, appliance):
-    stores.make("strict", "KEYSTORE")
     before = appliance.state()
     expired = Party("expired", days=-1)
     for name, (kind, content, more, words) in refusals(leaf, root, expired):
@@ -232,6 +233,7 @@ def bombs(leaf):
     }.items()
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_hostile_jars_are_refused_and_leave_nothing(stores, leaf, refused):
     for name, content in bombs(leaf):
         for answer in (stores.put("strict", "z", "JAR", content),
@@ -566,6 +568,22 @@ def test_what_is_no_ca_becomes_no_intermediate(appliance, root, leaf, refused):
         assert answer.status == 400 and words in answer.json["message"], answer
     other = import_body(Party("One", root, ca=True), privateKey=text(leaf.key_pem()))
     assert appliance.admin.ask("POST", "/mintgate/v1/intermediate", other).status == 400
+
+
+def test_imports_count_to_the_quota(appliance, root):
+    ca = Party("Many", root, ca=True)
+    made = []
+    for number in range(20):
+        answer = appliance.admin.ask("POST", "/mintgate/v1/intermediate", import_body(ca, name=f"many {number}"))
+        if answer.status != 201:
+            break
+        made.append(answer.json["id"])
+    before = keys(appliance)
+    assert (answer.status, answer.json["code"]) == (403, "INVALID_OPERATION"), answer
+    assert appliance.admin.ask("POST", "/mintgate/v1/intermediate", import_body(ca, name="many 0")).status in (403, 409)
+    assert keys(appliance) == before, "the signer is given nothing that is refused"
+    for number in made:
+        assert appliance.admin.ask("DELETE", f"/zia/api/v1/intermediateCaCertificate/{number}").status == 204
 
 
 # ---- mintgatectl ----
