@@ -91,6 +91,91 @@ enum mg_status mg_confine_thread(struct mg_error *error)
     return drop(call_here, 0, error);
 }
 
+static enum mg_status add_rules(scmp_filter_ctx filter, uint32_t action, const char *const *names, size_t num_names,
+                                struct mg_error *error)
+{
+    for (size_t i = 0; i < num_names; i++) {
+        int number = seccomp_syscall_resolve_name(names[i]);
+        if (number == __NR_SCMP_ERROR) {
+            continue; /* a name that this library does not know yet cannot be called by it either */
+        }
+        int result = seccomp_rule_add(filter, action, number, 0);
+        if (result != 0) {
+            return mg_error_set(error, MG_INTERNAL, "seccomp rule for %s: error %d", names[i], result);
+        }
+    }
+    return MG_OK;
+}
+
+/* load gives |filter| to the kernel for all threads, and frees it. |status| is what adding its rules gave. */
+static enum mg_status load(scmp_filter_ctx filter, enum mg_status status, struct mg_error *error)
+{
+    if (status == MG_OK) {
+        (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+        int result = seccomp_load(filter);
+        if (result != 0) {
+            status = mg_error_set(error, MG_INTERNAL, "cannot load the seccomp filter: error %d", result);
+        }
+    }
+    seccomp_release(filter);
+    return status;
+}
+
+enum mg_status mg_confine_kernel(struct mg_error *error)
+{
+    static const char *const refused[] = {
+        "acct",
+        "add_key",
+        "adjtimex",
+        "bpf",
+        "chroot",
+        "clock_adjtime",
+        "clock_settime",
+        "delete_module",
+        "finit_module",
+        "fsconfig",
+        "fsmount",
+        "fsopen",
+        "init_module",
+        "ioperm",
+        "iopl",
+        "kcmp",
+        "kexec_load",
+        "keyctl",
+        "kexec_file_load",
+        "mount",
+        "mount_setattr",
+        "move_mount",
+        "name_to_handle_at",
+        "open_by_handle_at",
+        "open_tree",
+        "perf_event_open",
+        "pidfd_getfd",
+        "pivot_root",
+        "process_vm_readv",
+        "process_vm_writev",
+        "ptrace",
+        "quotactl",
+        "reboot",
+        "request_key",
+        "setdomainname",
+        "sethostname",
+        "setns",
+        "settimeofday",
+        "swapoff",
+        "swapon",
+        "syslog",
+        "umount2",
+        "unshare",
+        "userfaultfd",
+    };
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (filter == NULL) {
+        return mg_error_set(error, MG_MEMORY, "cannot make a seccomp filter");
+    }
+    return load(filter, add_rules(filter, SCMP_ACT_ERRNO(EPERM), refused, MG_ARRAY_LEN(refused), error), error);
+}
+
 #ifndef UNDER_SANITIZER
 /* What every program of ours goes on calling: memory, threads, time, waiting, descriptors that are open, the log. */
 static const char *const common_syscalls[] = {
@@ -123,22 +208,6 @@ static const char *const common_syscalls[] = {
     "sendto",       "sendmsg",
     "shutdown",     "rt_sigtimedwait",
 };
-
-static enum mg_status add_rules(scmp_filter_ctx filter, uint32_t action, const char *const *names, size_t num_names,
-                                struct mg_error *error)
-{
-    for (size_t i = 0; i < num_names; i++) {
-        int number = seccomp_syscall_resolve_name(names[i]);
-        if (number == __NR_SCMP_ERROR) {
-            continue; /* a name that this library does not know yet cannot be called by it either */
-        }
-        int result = seccomp_rule_add(filter, action, number, 0);
-        if (result != 0) {
-            return mg_error_set(error, MG_INTERNAL, "seccomp rule for %s: error %d", names[i], result);
-        }
-    }
-    return MG_OK;
-}
 
 /* add_thread_rules lets clone make threads, and nothing else. What clone3 makes stands in memory, where a filter cannot
  * look: it is said not to exist, and the C library turns to clone. */
@@ -174,14 +243,6 @@ enum mg_status mg_confine_syscalls(const struct mg_confine_calls *calls, struct 
     if (status == MG_OK && calls->makes_threads) {
         status = add_thread_rules(filter, error);
     }
-    if (status == MG_OK) {
-        (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-        int result = seccomp_load(filter);
-        if (result != 0) {
-            status = mg_error_set(error, MG_INTERNAL, "cannot load the seccomp filter: error %d", result);
-        }
-    }
-    seccomp_release(filter);
-    return status;
+    return load(filter, status, error);
 #endif
 }

@@ -37,4 +37,9 @@ struct mg_confine_calls {
  * alone, since the sanitizer makes calls of its own. */
 MG_MUST_USE enum mg_status mg_confine_syscalls(const struct mg_confine_calls *calls, struct mg_error *error);
 
+/* mg_confine_kernel refuses (EPERM), in all threads, the system calls that change or look into the kernel, other
+ * processes or namespaces, and allows every other: for a program that loads code of others, whose needs nobody knows.
+ * Under a sanitizer too, which makes none of them. */
+MG_MUST_USE enum mg_status mg_confine_kernel(struct mg_error *error);
+
 #endif

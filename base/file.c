@@ -62,6 +62,21 @@ enum mg_status mg_file_read(const char *path, struct mg_buffer *out, struct mg_e
     return status;
 }
 
+enum mg_status mg_file_read_open(int fd, const char *name, struct mg_buffer *out, struct mg_error *error)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        return mg_error_errno(error, "cannot stat %s", name);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return mg_error_set(error, MG_DENIED, "%s: must be a regular file", name);
+    }
+    if (lseek(fd, 0, SEEK_SET) != 0) {
+        return mg_error_errno(error, "cannot seek in %s", name);
+    }
+    return read_descriptor(fd, name, out, error);
+}
+
 enum mg_status mg_file_read_secret(const char *path, struct mg_buffer *out, struct mg_error *error)
 {
     int fd;

@@ -16,6 +16,10 @@ MG_MUST_USE enum mg_status mg_file_read(const char *path, struct mg_buffer *out,
  * file of this user that nobody else may read or write (mode 0600 or stricter). Wipe |out| with mg_secret_free. */
 MG_MUST_USE enum mg_status mg_file_read_secret(const char *path, struct mg_buffer *out, struct mg_error *error);
 
+/* mg_file_read_open is mg_file_read for a regular file that is open as |fd|, of which it reads all from the beginning;
+ * it stays open. MG_DENIED: |fd| is something else. |name| is what errors call it. */
+MG_MUST_USE enum mg_status mg_file_read_open(int fd, const char *name, struct mg_buffer *out, struct mg_error *error);
+
 /* mg_file_write_atomic replaces |path| by |content|: a temporary file beside it (|path|.new.PID), fsync, rename, fsync
  * of the directory. The file gets |mode| exactly. */
 MG_MUST_USE enum mg_status mg_file_write_atomic(const char *path, struct mg_slice content, mode_t mode,

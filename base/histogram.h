@@ -29,4 +29,9 @@ void mg_histogram_add(struct mg_histogram *histogram, const struct mg_histogram_
 void mg_histogram_render(struct mg_buffer *out, const char *name, const struct mg_histogram_shape *shape,
                          const struct mg_histogram *const *histograms, size_t num_histograms);
 
+/* mg_histogram_render_for does so with |labels|, as base/metrics.h has them, in front of each sample's own. */
+void mg_histogram_render_for(struct mg_buffer *out, const char *name, const char *labels,
+                             const struct mg_histogram_shape *shape, const struct mg_histogram *const *histograms,
+                             size_t num_histograms);
+
 #endif

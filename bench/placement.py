@@ -16,6 +16,12 @@ def _pin(pid, *processors):
         os.sched_setaffinity(int(task.name), processors)
 
 
+def _with_children(pid):
+    """The signer's are the tokens' processes."""
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in _with_children(int(child)))]
+
+
 def precede(*pids):
     """The sessions of these processes come first."""
     for pid in pids:
@@ -25,10 +31,10 @@ def precede(*pids):
 
 @contextlib.contextmanager
 def placed(lab, control):
-    """The engine and the signer of |lab| on the last processor; its origin, the process |control|, this program and its
-    children on the first. Engine, signer and origin come first. In the end this program may run anywhere again, and so
-    may what it starts."""
-    inside, origin = [lab.engine_pid(), lab.signer_pid()], int(lab.env["ORIGIN_PID"])
+    """The engine and the signer of |lab|, with its tokens, on the last processor; its origin, the process |control|,
+    this program and its children on the first. Engine, signer and origin come first. In the end this program may
+    run anywhere again, and so may what it starts."""
+    inside, origin = [lab.engine_pid(), *_with_children(lab.signer_pid())], int(lab.env["ORIGIN_PID"])
     for pid in inside:
         _pin(pid, PROCESSORS[-1])
     for pid in (origin, control.process.pid, os.getpid()):

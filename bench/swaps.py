@@ -15,7 +15,9 @@ since a table that fills is not what is asked for: memory is that of the whole p
 The engine and the signer have one processor, all others another (placement.py); --spread leaves them where the kernel
 puts them.
 
-usage: swaps.py [--swaps N] [--period SECONDS] [--json FILE] [--spread]
+With --hsm both intermediates' keys are on a PKCS#11 token, of SoftHSM2.
+
+usage: swaps.py [--swaps N] [--period SECONDS] [--json FILE] [--spread] [--hsm]
 """
 
 import argparse
@@ -90,7 +92,9 @@ class Bench:
         self.api = UnixConnection(self.control.socket)
         authority = Authority("Swapped Root")
         pathlib.Path(self.roots).write_text(authority.pem() + pathlib.Path(self.lab.env["ROOT_PEM"]).read_text())
-        self.intermediates = [new_intermediate(self.api, authority, name) for name in ("Swapped One", "Swapped Two")]
+        fields = {"type": "CUSTOM_HSM", "region": "EUROPE"} if self.options.hsm else {}
+        self.intermediates = [new_intermediate(self.api, authority, name, **fields)
+                              for name in ("Swapped One", "Swapped Two")]
         if not self.options.spread:
             self.around.enter_context(placed(self.lab, self.control))
             precede(os.getpid())
@@ -246,6 +250,7 @@ def main():
     parser.add_argument("--period", type=float, default=1.5, help="seconds from one swap to the next")
     parser.add_argument("--json", help="the figures into this file")
     parser.add_argument("--spread", action="store_true", help="over all processors")
+    parser.add_argument("--hsm", action="store_true", help="keys on a token")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mintgate-swaps-") as directory, Bench(options, directory) as bench:
         capacity = bench.capacity()

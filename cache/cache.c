@@ -592,6 +592,22 @@ void cache_fail(struct cache_pending *pending, int64_t retry_after)
     finish(entry, CONTENT_NEGATIVE, retry_after != 0, &entry->cache->failed);
 }
 
+void cache_waiter_leave(struct cache_waiter *waiter)
+{
+    atomic_store_explicit(&waiter->has_left, true, memory_order_relaxed);
+}
+
+bool cache_pending_is_wanted(const struct cache_pending *pending)
+{
+    /* Only the elected takes waiters off, so that those that are seen stay while it looks. */
+    const struct entry *entry = (const struct entry *)pending;
+    const struct cache_waiter *waiter = last_waiter(atomic_load_explicit(&entry->content, memory_order_acquire));
+    while (waiter != NULL && atomic_load_explicit(&waiter->has_left, memory_order_relaxed)) {
+        waiter = waiter->next;
+    }
+    return waiter != NULL;
+}
+
 /* Removal and visits. */
 
 static bool remove_finished(struct cache *cache, struct entry *entry)

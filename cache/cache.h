@@ -44,6 +44,7 @@ struct cache_value {
 struct cache_waiter {
     struct cache_waiter *next; /* the cache's, while the waiter is queued */
     void (*wake)(struct cache_waiter *waiter);
+    _Atomic bool has_left; /* cache_waiter_leave's */
 };
 
 #define CACHE_MAX_ENTRIES ((size_t)1 << 26)
@@ -113,6 +114,15 @@ void cache_publish(struct cache_pending *pending, struct cache_value *value, siz
 /* cache_fail ends the pending entry without a value and wakes its waiters; lookups say CACHE_NEGATIVE until
  * |retry_after| (0: not remembered). */
 void cache_fail(struct cache_pending *pending, int64_t retry_after);
+
+/* cache_waiter_leave says that nobody needs any more what |waiter|, which is queued, waits for. It is woken all the
+ * same. Whoever will be woken. */
+void cache_waiter_leave(struct cache_waiter *waiter);
+
+/* cache_pending_is_wanted tells whether one of the waiters on |pending| has not left: a hint for whoever was elected,
+ * and it alone may ask, to spare itself the work and cache_fail instead. A claim that comes in between is woken by that
+ * and claims again. */
+bool cache_pending_is_wanted(const struct cache_pending *pending);
 
 /* cache_remove removes |key| if it is there and not pending. */
 void cache_remove(struct cache *cache, struct mg_slice key);

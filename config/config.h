@@ -171,6 +171,30 @@ struct config_cache {
     uint64_t negative_seconds;
 };
 
+enum config_region { CONFIG_REGION_GLOBAL, CONFIG_REGION_ASIA, CONFIG_REGION_EUROPE, CONFIG_REGION_US };
+
+/* One PKCS#11 token of the signer. Names are unique; a partner is the name of another token, which may name this one.
+ * Exactly one of |pin_file|, |pin_credential| and |pin_descriptor| is not empty or 0. */
+struct config_token {
+    const char *name;
+    const char *module;
+    const char *token;
+    const char *pin_file;
+    const char *pin_credential;
+    uint64_t pin_descriptor;
+    enum config_region region;
+    uint64_t sessions; /* 0: found by a calibration */
+    const char *partner;
+    uint64_t deadline_ns;
+};
+
+#define CONFIG_MAX_TOKENS 16 /* as many as the signer can hold */
+
+struct config_tokens {
+    struct config_token *items;
+    size_t num_items;
+};
+
 struct config_signer {
     const char *engine_socket;
     const char *control_socket;
@@ -183,6 +207,7 @@ struct config_signer {
     uint64_t queue;
     enum config_crypto_mb crypto_mb;
     uint64_t journal_bytes;
+    struct config_tokens tokens;
 };
 
 struct config_control {

@@ -4,6 +4,7 @@
 #include <yaml.h>
 
 #include "base/file.h"
+#include "base/utf8.h"
 #include "config/arena.h"
 #include "config/schema.h"
 #include "config/values.h"
@@ -220,6 +221,9 @@ static enum mg_status load_list(struct loader *loader, const yaml_node_t *node, 
 static enum mg_status load_rules(struct loader *loader, const yaml_node_t *node, const char *path,
                                  struct config_rules *out);
 
+static enum mg_status load_tokens(struct loader *loader, const yaml_node_t *node, const char *path,
+                                  struct config_tokens *out);
+
 static enum mg_status load_value(struct loader *loader, const yaml_node_t *node, const char *path,
                                  const struct config_key *key, void *base)
 {
@@ -231,6 +235,8 @@ static enum mg_status load_value(struct loader *loader, const yaml_node_t *node,
         return load_list(loader, node, path, key->kind, place);
     case CONFIG_RULES:
         return load_rules(loader, node, path, place);
+    case CONFIG_TOKENS:
+        return load_tokens(loader, node, path, place);
     default:
         break;
     }
@@ -363,6 +369,100 @@ static enum mg_status load_rules(struct loader *loader, const yaml_node_t *node,
     out->items = rules;
     out->num_items = num;
     return MG_OK;
+}
+
+/* ---- tokens ---- */
+
+static enum mg_status load_token_defaults(struct loader *loader, struct config_token *token)
+{
+    enum mg_status status = MG_OK;
+    for (size_t i = 0; status == MG_OK && i < config_num_token_keys; i++) {
+        const struct config_key *key = &config_token_keys[i];
+        if (key->fallback != NULL) {
+            status = load_scalar(loader, NULL, key->name, key, key->fallback, (char *)token + key->offset);
+        }
+    }
+    return status;
+}
+
+static struct config_token *find_token(const struct config_tokens *tokens, size_t num, const char *name)
+{
+    for (size_t i = 0; i < num; i++) {
+        if (strcmp(tokens->items[i].name, name) == 0) {
+            return &tokens->items[i];
+        }
+    }
+    return NULL;
+}
+
+/* is_token_name allows what stands as it is in metrics and file names. */
+static bool is_token_name(const char *name)
+{
+    return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
+}
+
+/* check_token checks what one key alone cannot tell, of the token at |index|. */
+static enum mg_status check_token(struct loader *loader, const yaml_node_t *node, const char *path,
+                                  const struct config_tokens *tokens, size_t index)
+{
+    const struct config_token *token = &tokens->items[index];
+    if (find_token(tokens, index, token->name) != NULL) {
+        return refuse(loader, node, path, "has the name of an earlier token");
+    }
+    if (!is_token_name(token->name)) {
+        return refuse(loader, node, path, "name: must be letters, digits, '.', '_' and '-'");
+    }
+    if (!mg_utf8_is_label(mg_slice_of_text(token->module)) || !mg_utf8_is_label(mg_slice_of_text(token->token))) {
+        return refuse(loader, node, path, "module, token: must be UTF-8 without control characters");
+    }
+    int num_pins = (token->pin_file[0] != '\0') + (token->pin_credential[0] != '\0') + (token->pin_descriptor != 0);
+    if (num_pins != 1) {
+        return refuse(loader, node, path, "must have one of pin_file, pin_credential and pin_descriptor");
+    }
+    if (token->pin_descriptor == 1 || token->pin_descriptor == 2) {
+        return refuse(loader, node, path, "pin_descriptor: must be 3 or more");
+    }
+    if (strstr(token->token, "pin-value") != NULL || strstr(token->token, "pin-source") != NULL) {
+        return refuse(loader, node, path, "token: a URI must not have a PIN");
+    }
+    if (token->partner[0] != '\0' &&
+        (strcmp(token->partner, token->name) == 0 || find_token(tokens, tokens->num_items, token->partner) == NULL)) {
+        return refuse(loader, node, path, "partner: must be the name of another token");
+    }
+    return MG_OK;
+}
+
+static const yaml_node_t *element_of(const struct loader *loader, const yaml_node_t *node, size_t index)
+{
+    return yaml_document_get_node(loader->document, node->data.sequence.items.start[index]);
+}
+
+static enum mg_status load_tokens(struct loader *loader, const yaml_node_t *node, const char *path,
+                                  struct config_tokens *out)
+{
+    const struct key_table table = {config_token_keys, config_num_token_keys};
+    struct config_tokens tokens = {.items = NULL};
+    char token_path[2 * MAX_KEY_PATH];
+    if (node->type != YAML_SEQUENCE_NODE ||
+        node->data.sequence.items.top - node->data.sequence.items.start > CONFIG_MAX_TOKENS) {
+        return refuse(loader, node, path, "must be a list of at most 16 tokens");
+    }
+    tokens.num_items = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
+    tokens.items = config_arena_alloc(loader->arena, tokens.num_items * sizeof(*tokens.items));
+    enum mg_status status = tokens.items == NULL ? MG_MEMORY : MG_OK;
+    for (size_t i = 0; status == MG_OK && i < tokens.num_items; i++) {
+        snprintf(token_path, sizeof(token_path), "%s[%u]", path, (unsigned)i + 1);
+        status = load_token_defaults(loader, &tokens.items[i]);
+        if (status == MG_OK) {
+            status = load_map(loader, element_of(loader, node, i), token_path, &table, &tokens.items[i]);
+        }
+    }
+    for (size_t i = 0; status == MG_OK && i < tokens.num_items; i++) {
+        snprintf(token_path, sizeof(token_path), "%s[%u]", path, (unsigned)i + 1);
+        status = check_token(loader, element_of(loader, node, i), token_path, &tokens, i);
+    }
+    *out = tokens;
+    return status;
 }
 
 /* ---- the whole file ---- */

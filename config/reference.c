@@ -17,7 +17,10 @@ static bool strings_equal(const struct config_strings *a, const struct config_st
     return true;
 }
 
-static bool values_equal(const struct config_key *key, const struct config *a, const struct config *b)
+static bool tokens_equal(const struct config_tokens *a, const struct config_tokens *b);
+
+/* values_equal compares a value of two structs that |key| is of. */
+static bool values_equal(const struct config_key *key, const void *a, const void *b)
 {
     const void *in_a = (const char *)a + key->offset;
     const void *in_b = (const char *)b + key->offset;
@@ -30,9 +33,26 @@ static bool values_equal(const struct config_key *key, const struct config *a, c
         return *(const int *)in_a == *(const int *)in_b;
     case CONFIG_STRINGS:
         return strings_equal(in_a, in_b);
+    case CONFIG_TOKENS:
+        return tokens_equal(in_a, in_b);
     default:
         return *(const uint64_t *)in_a == *(const uint64_t *)in_b;
     }
+}
+
+static bool tokens_equal(const struct config_tokens *a, const struct config_tokens *b)
+{
+    if (a->num_items != b->num_items) {
+        return false;
+    }
+    for (size_t i = 0; i < a->num_items; i++) {
+        for (size_t k = 0; k < config_num_token_keys; k++) {
+            if (!values_equal(&config_token_keys[k], &a->items[i], &b->items[i])) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 void config_each_needing_restart(const struct config *a, const struct config *b, config_key_visitor *visit, void *arg)
@@ -97,6 +117,10 @@ void config_write_reference(struct mg_buffer *out)
         if (strcmp(config_sections[s].name, "policy") == 0) {
             mg_buffer_append_text(out, "### A rule of `policy.rules`\n\n");
             append_table(out, config_rule_keys, config_num_rule_keys);
+        }
+        if (strcmp(config_sections[s].name, "signer") == 0) {
+            mg_buffer_append_text(out, "### A token of `signer.tokens`\n\n");
+            append_table(out, config_token_keys, config_num_token_keys);
         }
     }
 }

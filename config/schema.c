@@ -3,6 +3,7 @@
 
 #define AT(member) offsetof(struct config, member)
 #define RULE_AT(member) offsetof(struct config_rule, member)
+#define TOKEN_AT(member) offsetof(struct config_token, member)
 #define NS_MS UINT64_C(1000000)
 #define NS_S UINT64_C(1000000000)
 #define NS_DAY (UINT64_C(86400) * NS_S)
@@ -38,6 +39,12 @@ static const struct config_word issuer_expiry_words[] = {{"successor", CONFIG_EX
                                                          {"bypass", CONFIG_EXPIRY_BYPASS},
                                                          {"block", CONFIG_EXPIRY_BLOCK},
                                                          {NULL, 0}};
+
+static const struct config_word regions[] = {{"GLOBAL", CONFIG_REGION_GLOBAL},
+                                             {"ASIA", CONFIG_REGION_ASIA},
+                                             {"EUROPE", CONFIG_REGION_EUROPE},
+                                             {"US", CONFIG_REGION_US},
+                                             {NULL, 0}};
 
 static const struct config_key log_keys[] = {
     {"level", CONFIG_WORD, AT(log_level), "info", 0, 0, log_levels, true,
@@ -238,6 +245,9 @@ static const struct config_key signer_keys[] = {
      "Sign eight at a time where the CPU can (AVX-512 IFMA)."},
     {"journal_file_size", CONFIG_BYTES, AT(signer.journal_bytes), "64MiB", 64 * 1024, UINT64_C(1) << 40, NULL, false,
      "Size at which a file of the issuance journal is closed and the next begun."},
+    {"tokens", CONFIG_TOKENS, AT(signer.tokens), "[]", 0, 0, NULL, false,
+     "PKCS#11 tokens that hold intermediates' keys, each in a process of its own. Keys of a token are in the next "
+     "table."},
 };
 
 static const struct config_key control_keys[] = {
@@ -308,6 +318,32 @@ const struct config_key config_rule_keys[] = {
 };
 const size_t config_num_rule_keys = MG_ARRAY_LEN(config_rule_keys);
 
+const struct config_key config_token_keys[] = {
+    {"name", CONFIG_STRING, TOKEN_AT(name), NULL, 1, 32, NULL, false,
+     "What keys, metrics and logs call it; unique; letters, digits, `.`, `_`, `-`. A key remembers the name of its "
+     "token: don't change it."},
+    {"module", CONFIG_STRING, TOKEN_AT(module), NULL, 1, 1023, NULL, false, "Path of the PKCS#11 module."},
+    {"token", CONFIG_STRING, TOKEN_AT(token), NULL, 1, 1023, NULL, false,
+     "The token's label, or a `pkcs11:` URI (RFC 7512) with token, serial, manufacturer, model; never with a PIN."},
+    {"pin_file", CONFIG_STRING, TOKEN_AT(pin_file), "", 0, 1023, NULL, false,
+     "File (0600) with the user PIN in one line. Looked at again when the token has refused it."},
+    {"pin_credential", CONFIG_STRING, TOKEN_AT(pin_credential), "", 0, 255, NULL, false,
+     "Name of a systemd credential to use instead."},
+    {"pin_descriptor", CONFIG_COUNT, TOKEN_AT(pin_descriptor), "0", 0, 1023, NULL, false,
+     "Or the number, from 3 on, of a descriptor that the signer inherits, of a regular file or memfd."},
+    {"region", CONFIG_WORD, TOKEN_AT(region), "GLOBAL", 0, 0, regions, false,
+     "Where it is: an intermediate of type CUSTOM_HSM is made on a token of its region."},
+    {"sessions", CONFIG_COUNT, TOKEN_AT(sessions), "0", 0, 64, NULL, false,
+     "Sessions to sign on at one time; 0: as many as a short calibration at its start finds best."},
+    {"partner", CONFIG_STRING, TOKEN_AT(partner), "", 0, 32, NULL, false,
+     "Name of the token that takes over its work: one that the vendor's replication keeps equal."},
+    {"deadline", CONFIG_DURATION, TOKEN_AT(deadline_ns), "2s", 100 * NS_MS, 600 * NS_S, NULL, false,
+     "A signature or a ping that takes longer means that the token hangs: its process is killed and started again, and "
+     "its "
+     "work goes to its partner. Below `minting.timeout`, so that clients still get their leaves."},
+};
+const size_t config_num_token_keys = MG_ARRAY_LEN(config_token_keys);
+
 #define SECTION(name, help)                                                                                            \
     {                                                                                                                  \
 #name, help, name##_keys, MG_ARRAY_LEN(name##_keys)                                                            \
@@ -335,7 +371,7 @@ const char *config_kind_name(enum config_kind kind)
         [CONFIG_STRING] = "text",         [CONFIG_BOOL] = "true or false",  [CONFIG_COUNT] = "number",
         [CONFIG_BYTES] = "size",          [CONFIG_DURATION] = "duration",   [CONFIG_SECONDS] = "duration",
         [CONFIG_WORD] = "word",           [CONFIG_STRINGS] = "list",        [CONFIG_PREFIXES] = "list of prefixes",
-        [CONFIG_PORTS] = "list of ports", [CONFIG_RULES] = "list of rules",
+        [CONFIG_PORTS] = "list of ports", [CONFIG_RULES] = "list of rules", [CONFIG_TOKENS] = "list of tokens",
     };
     return names[kind];
 }

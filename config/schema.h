@@ -17,6 +17,7 @@ enum config_kind {
     CONFIG_PREFIXES, /* struct config_prefixes */
     CONFIG_PORTS,    /* struct config_port_ranges: 443 or 8000-8999 */
     CONFIG_RULES,    /* struct config_rules: a sequence of maps of |config_rule_keys| */
+    CONFIG_TOKENS,   /* struct config_tokens: likewise, of |config_token_keys| */
 };
 
 struct config_word {
@@ -27,7 +28,7 @@ struct config_word {
 struct config_key {
     const char *name;
     enum config_kind kind;
-    size_t offset;                   /* of the value in struct config, or in struct config_rule */
+    size_t offset;                   /* of the value in struct config, config_rule or config_token */
     const char *fallback;            /* the default as it would be written; NULL: required */
     uint64_t min, max;               /* CONFIG_COUNT to CONFIG_SECONDS, in the unit of the value */
     const struct config_word *words; /* CONFIG_WORD; ended by a NULL name */
@@ -46,6 +47,8 @@ extern const struct config_section config_sections[];
 extern const size_t config_num_sections;
 extern const struct config_key config_rule_keys[];
 extern const size_t config_num_rule_keys;
+extern const struct config_key config_token_keys[];
+extern const size_t config_num_token_keys;
 
 /* config_kind_name returns a word for documentation and errors, such as "duration". */
 const char *config_kind_name(enum config_kind kind);

@@ -11,11 +11,12 @@ enum mg_status doomed_key_add(struct store_tx *tx, const struct wire_key_id *key
     return store_run(&statement, error);
 }
 
-enum mg_status doomed_key_next(struct store_tx *tx, struct wire_key_id *out, struct mg_error *error)
+enum mg_status doomed_key_next(struct store_tx *tx, size_t num_passed, struct wire_key_id *out, struct mg_error *error)
 {
     struct store_statement query;
     bool found = false;
-    store_prepare(&query, tx, "SELECT key_id FROM doomed_key ORDER BY since_us, key_id LIMIT 1");
+    store_prepare(&query, tx, "SELECT key_id FROM doomed_key ORDER BY since_us, key_id LIMIT 1 OFFSET ?");
+    store_bind_int(&query, (int64_t)num_passed);
     if (store_next(&query)) {
         struct mg_slice bytes = store_column_blob(&query);
         found = mg_slice_copy(&bytes, out->bytes, sizeof(out->bytes));

@@ -13,8 +13,9 @@
 MG_MUST_USE enum mg_status doomed_key_add(struct store_tx *tx, const struct wire_key_id *key, int64_t now_us,
                                           struct mg_error *error);
 
-/* doomed_key_next gives the oldest: MG_NOT_FOUND if there is none. */
-MG_MUST_USE enum mg_status doomed_key_next(struct store_tx *tx, struct wire_key_id *out, struct mg_error *error);
+/* doomed_key_next gives the oldest but |num_passed|: MG_NOT_FOUND if there is none. */
+MG_MUST_USE enum mg_status doomed_key_next(struct store_tx *tx, size_t num_passed, struct wire_key_id *out,
+                                           struct mg_error *error);
 
 /* doomed_key_forget: the signer has destroyed |key|, or never had it. */
 MG_MUST_USE enum mg_status doomed_key_forget(struct store_tx *tx, const struct wire_key_id *key,

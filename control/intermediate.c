@@ -69,6 +69,7 @@ static const char *const steps[] = {
     "  created_us INTEGER NOT NULL,"
     "  key_type INTEGER NOT NULL"
     ") STRICT;",
+    "ALTER TABLE key_wish ADD COLUMN holder TEXT NOT NULL DEFAULT '';",
 };
 const struct store_migrations intermediate_migrations = {"intermediate", steps, MG_ARRAY_LEN(steps)};
 

@@ -175,6 +175,7 @@ static const struct backend_ops software_ops = {
     .session_free = software_session_free,
     .sign = software_sign,
     .forget = software_forget,
+    .key_free = backend_software_free_key,
 };
 
 enum mg_status backend_software_new(struct backend **out, bool use_lanes, struct mg_error *error)

@@ -126,10 +126,9 @@ static bool ask_for_extensions(X509_REQ *request, int path_len)
 static X509_REQ *build(EVP_PKEY *key, const struct wire_control_make_csr *wanted)
 {
     X509_REQ *request = X509_REQ_new();
-    const EVP_MD *digest = digest_of(wanted->digest);
-    bool ok = request != NULL && digest != NULL && X509_REQ_set_version(request, X509_REQ_VERSION_1) == 1 &&
+    bool ok = request != NULL && X509_REQ_set_version(request, X509_REQ_VERSION_1) == 1 &&
               set_subject(request, wanted->subject) && X509_REQ_set_pubkey(request, key) == 1 &&
-              ask_for_extensions(request, wanted->path_len) && X509_REQ_sign(request, key, digest) > 0;
+              ask_for_extensions(request, wanted->path_len);
     if (!ok) {
         X509_REQ_free(request);
         return NULL;
@@ -137,8 +136,92 @@ static X509_REQ *build(EVP_PKEY *key, const struct wire_control_make_csr *wanted
     return request;
 }
 
+/* Signing elsewhere */
+
+/* set_algorithm writes the signature algorithm: ecdsa-with-SHA2 has no parameters (RFC 5758 section 3.2), and
+ * sha2WithRSAEncryption NULL (RFC 4055 section 5). */
+static bool set_algorithm(X509_REQ *request, const struct key_type *type, const EVP_MD *digest)
+{
+    int nid;
+    bool is_rsa = type->curve == NULL;
+    X509_ALGOR *algorithm = X509_ALGOR_new();
+    bool ok = algorithm != NULL &&
+              OBJ_find_sigid_by_algs(&nid, EVP_MD_get_type(digest), is_rsa ? EVP_PKEY_RSA : EVP_PKEY_EC) == 1 &&
+              X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid), is_rsa ? V_ASN1_NULL : V_ASN1_UNDEF, NULL) == 1 &&
+              X509_REQ_set1_signature_algo(request, algorithm) == 1;
+    X509_ALGOR_free(algorithm);
+    return ok;
+}
+
+/* set_signature writes |signature| as a BIT STRING of whole octets. */
+static bool set_signature(X509_REQ *request, struct mg_slice signature)
+{
+    ASN1_BIT_STRING *bits = ASN1_BIT_STRING_new();
+    if (bits == NULL || ASN1_BIT_STRING_set(bits, (uint8_t *)(uintptr_t)signature.data, (int)signature.len) != 1) {
+        ASN1_BIT_STRING_free(bits);
+        return false;
+    }
+    bits->flags &= ~(ASN1_STRING_FLAG_BITS_LEFT | 0x07);
+    bits->flags |= ASN1_STRING_FLAG_BITS_LEFT;
+    X509_REQ_set0_signature(request, bits);
+    return true;
+}
+
+static bool hash_request(X509_REQ *request, const EVP_MD *digest, uint8_t out[EVP_MAX_MD_SIZE])
+{
+    uint8_t *tbs = NULL;
+    int len = i2d_re_X509_REQ_tbs(request, &tbs);
+    bool ok = len > 0 && EVP_Digest(tbs, (size_t)len, out, NULL, digest, NULL) == 1;
+    OPENSSL_free(tbs);
+    return ok;
+}
+
+static enum mg_status sign_elsewhere(X509_REQ *request, const struct key_type *type, enum wire_csr_digest digest,
+                                     const struct certificate_request_signer *elsewhere, struct mg_error *error)
+{
+    const EVP_MD *md = digest_of(digest);
+    uint8_t octets[EVP_MAX_MD_SIZE], signature[WIRE_SIGNER_MAX_SIGNATURE];
+    size_t len;
+    if (!set_algorithm(request, type, md) || !hash_request(request, md, octets)) {
+        return openssl_error_set(error, "cannot prepare a certification request");
+    }
+    enum mg_status status = elsewhere->sign(elsewhere->arg, digest, mg_slice_of(octets, (size_t)EVP_MD_get_size(md)),
+                                            signature, &len, error);
+    if (status == MG_OK && !set_signature(request, mg_slice_of(signature, len))) {
+        status = openssl_error_set(error, "cannot finish a certification request");
+    }
+    return status;
+}
+
+static enum mg_status sign(X509_REQ *request, const struct keystore_key *key, enum wire_csr_digest digest,
+                           const struct certificate_request_signer *elsewhere, struct mg_error *error)
+{
+    if (digest_of(digest) == NULL) {
+        return mg_error_set(error, MG_INVALID, "digest: unknown");
+    }
+    if (elsewhere != NULL) {
+        return sign_elsewhere(request, key->type, digest, elsewhere, error);
+    }
+    return X509_REQ_sign(request, key->pkey, digest_of(digest)) > 0
+               ? MG_OK
+               : openssl_error_set(error, "cannot sign a certification request");
+}
+
+static enum mg_status append(struct mg_buffer *out, const X509_REQ *request, struct mg_error *error)
+{
+    uint8_t *der = NULL;
+    int len = i2d_X509_REQ(request, &der);
+    if (len <= 0) {
+        return openssl_error_set(error, "cannot encode a certification request");
+    }
+    mg_buffer_append(out, der, (size_t)len);
+    OPENSSL_free(der);
+    return mg_buffer_ok(out) ? MG_OK : mg_error_set(error, MG_MEMORY, "no memory for a certification request");
+}
+
 enum mg_status certificate_request_make(const struct keystore_key *key, const struct wire_control_make_csr *wanted,
-                                        struct mg_buffer *out, struct mg_error *error)
+                                        const struct certificate_request_signer *elsewhere, struct mg_buffer *out,
+                                        struct mg_error *error)
 {
     if (!key_purpose_allows(key->info.purpose, KEY_CALL_SIGN_CSR)) {
         return mg_error_set(error, MG_DENIED, "a key for %s does not sign certification requests",
@@ -148,14 +231,14 @@ enum mg_status certificate_request_make(const struct keystore_key *key, const st
     if (status != MG_OK) {
         return status;
     }
-    uint8_t *der = NULL;
     X509_REQ *request = build(key->pkey, wanted);
-    int len = request != NULL ? i2d_X509_REQ(request, &der) : -1;
-    X509_REQ_free(request);
-    if (len <= 0) {
+    if (request == NULL) {
         return openssl_error_set(error, "cannot make a certification request");
     }
-    mg_buffer_append(out, der, (size_t)len);
-    OPENSSL_free(der);
-    return mg_buffer_ok(out) ? MG_OK : mg_error_set(error, MG_MEMORY, "no memory for a certification request");
+    status = sign(request, key, wanted->digest, elsewhere, error);
+    if (status == MG_OK) {
+        status = append(out, request, error);
+    }
+    X509_REQ_free(request);
+    return status;
 }

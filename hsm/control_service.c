@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "hsm/attestation.h"
 #include "hsm/certificate_request.h"
 #include "ossl/openssl_error.h"
 
@@ -14,6 +15,8 @@ _Static_assert((int)WIRE_PURPOSE_MINTING == (int)KEY_MINTING && (int)WIRE_PURPOS
 _Static_assert((int)WIRE_ORIGIN_CONTROL == (int)KEY_ORIGIN_CONTROL &&
                    (int)WIRE_ORIGIN_BUILTIN_UNTRUST == (int)KEY_ORIGIN_BUILTIN_UNTRUST,
                "the wire numbers origins as they are stored");
+_Static_assert((int)WIRE_CSR_SHA256 == (int)WIRE_TOKEN_SHA256 && (int)WIRE_CSR_SHA512 == (int)WIRE_TOKEN_SHA512,
+               "both wires number hashes alike");
 _Static_assert(sizeof(((struct mg_error *)NULL)->text) == WIRE_CONTROL_MAX_TEXT + 1, "an error's text fits a reply");
 
 /* One call under way. */
@@ -47,6 +50,7 @@ static enum mg_status do_list(struct call *call, struct mg_error *error)
                                      .created = key->info.created,
                                      .is_installed = issuer_set_find0(issuers, &key->info.id) != NULL,
                                      .label = mg_slice_of_text(key->info.label),
+                                     .holder = mg_slice_of_text(key->info.holder),
                                      .chain = {.num_certificates = key->num_chain}};
     memcpy(out->chain.certificates, key->chain, sizeof(key->chain));
     issuer_set_free(issuers);
@@ -68,11 +72,29 @@ static enum mg_status do_public_key(struct call *call, struct mg_error *error)
 
 /* Making */
 
+/* make makes the key of |wish| where it is wished to be. */
+static enum mg_status make(struct call *call, const struct wire_control_make_key *wish, const struct keystore_key **out,
+                           struct mg_error *error)
+{
+    struct control_service *service = call->service;
+    struct key_info info = {.purpose = (enum key_purpose)wish->purpose,
+                            .role = WIRE_ISSUER_OFFERED,
+                            .origin = KEY_ORIGIN_CONTROL,
+                            .type = wish->type,
+                            .created = call->now,
+                            .token = wish->token};
+    memcpy(info.label, wish->label.data, wish->label.len);
+    memcpy(info.holder, wish->holder.data, wish->holder.len);
+    return info.holder[0] == '\0' ? keystore_make(service->store, &info, out, error)
+                                  : token_keys_make(&service->tokens, &info, out, error);
+}
+
 /* is_as_wished tells whether |key|, made with the token of |wish|, is what |wish| asks for. */
 static bool is_as_wished(const struct keystore_key *key, const struct wire_control_make_key *wish)
 {
     return (int)key->info.purpose == (int)wish->purpose && key->info.type == wish->type &&
-           mg_slice_equal(mg_slice_of_text(key->info.label), wish->label);
+           mg_slice_equal(mg_slice_of_text(key->info.label), wish->label) &&
+           mg_slice_equal(mg_slice_of_text(key->info.holder), wish->holder);
 }
 
 static enum mg_status do_make_key(struct call *call, struct mg_error *error)
@@ -88,18 +110,12 @@ static enum mg_status do_make_key(struct call *call, struct mg_error *error)
         return mg_error_set(error, MG_EXISTS, "token: has made a key of another type or label");
     }
     if (key == NULL) {
-        struct key_info info = {.purpose = (enum key_purpose)wish->purpose,
-                                .role = WIRE_ISSUER_OFFERED,
-                                .origin = KEY_ORIGIN_CONTROL,
-                                .type = wish->type,
-                                .created = call->now,
-                                .token = wish->token};
-        memcpy(info.label, wish->label.data, wish->label.len);
-        enum mg_status status = keystore_make(store, &info, &key, error);
+        enum mg_status status = make(call, wish, &key, error);
         if (status != MG_OK) {
             return status;
         }
-        mg_log_info("made key " ID_FORMAT " (%s)", ID_ARGS(&key->info.id), key->type->name);
+        mg_log_info("made key " ID_FORMAT " (%s)%s%s", ID_ARGS(&key->info.id), key->type->name,
+                    key->info.holder[0] != '\0' ? " on token " : "", key->info.holder);
     }
     call->reply->made = key->info.id;
     return MG_OK;
@@ -146,9 +162,28 @@ static enum mg_status do_import_key(struct call *call, struct mg_error *error)
     return MG_OK;
 }
 
+/* sign_on_token is a certification request's way to its key. */
+static enum mg_status sign_on_token(void *arg, enum wire_csr_digest digest, struct mg_slice octets, uint8_t *out,
+                                    size_t *out_len, struct mg_error *error)
+{
+    const struct call *call = arg;
+    return token_keys_sign(&call->service->tokens, call->key, (enum wire_token_digest)digest, octets, out, out_len,
+                           error);
+}
+
 static enum mg_status do_make_csr(struct call *call, struct mg_error *error)
 {
-    enum mg_status status = certificate_request_make(call->key, &call->request->make_csr, &call->der, error);
+    const struct certificate_request_signer on_token = {.sign = sign_on_token, .arg = call};
+    enum mg_status status = certificate_request_make(
+        call->key, &call->request->make_csr, call->key->info.holder[0] != '\0' ? &on_token : NULL, &call->der, error);
+    call->reply->der = mg_buffer_slice(&call->der);
+    return status;
+}
+
+static enum mg_status do_attest(struct call *call, struct mg_error *error)
+{
+    enum mg_status status =
+        attestation_make(&call->service->tokens, call->key, call->request->attest.nonce, call->now, &call->der, error);
     call->reply->der = mg_buffer_slice(&call->der);
     return status;
 }
@@ -184,8 +219,8 @@ static enum mg_status do_install(struct call *call, struct mg_error *error)
     enum mg_status status = MG_OK;
     if (present == NULL || !issuer_has_chain(present, chain->certificates, chain->num_certificates)) {
         struct issuer *issuer = NULL;
-        status =
-            issuer_new(&issuer, call->key, chain->certificates, chain->num_certificates, call->service->backend, error);
+        status = issuer_new(&issuer, call->key, chain->certificates, chain->num_certificates, call->service->backends,
+                            error);
         if (status == MG_OK) {
             status = install(call, issuers, issuer, error);
         }
@@ -224,6 +259,9 @@ static enum mg_status do_destroy(struct call *call, struct mg_error *error)
     const struct wire_key_id *id = &call->request->key_id;
     bool is_there = call->key != NULL;
     enum mg_status status = is_there ? do_remove(call, error) : MG_OK;
+    if (status == MG_OK && is_there && call->key->info.holder[0] != '\0') {
+        status = token_keys_destroy(&call->service->tokens, call->key, error);
+    }
     if (status == MG_OK) {
         status = keystore_destroy(call->service->store, id, error);
     }
@@ -250,6 +288,7 @@ static const struct rule {
     [WIRE_CONTROL_REMOVE] = {.run = do_remove, .names_key = true, .needs = KEY_CALL_SIGN_LEAF},
     [WIRE_CONTROL_DESTROY] = {.run = do_destroy, .names_key = true, .may_be_gone = true, .needs = KEY_CALL_DESTROY},
     [WIRE_CONTROL_IMPORT_KEY] = {.run = do_import_key},
+    [WIRE_CONTROL_ATTEST] = {.run = do_attest, .names_key = true, .needs = KEY_CALL_ATTEST},
 };
 
 /* find_key finds the key that the request names, and judges it by |rule|. */
@@ -288,6 +327,7 @@ static enum mg_log_level level_of(enum wire_control_status status)
     case WIRE_CONTROL_FAILED:
         return MG_LOG_ERROR;
     case WIRE_CONTROL_DENIED:
+    case WIRE_CONTROL_AWAY:
         return MG_LOG_WARNING;
     default:
         return MG_LOG_DEBUG;

@@ -14,6 +14,7 @@
 
 #include "base/metrics.h"
 #include "hsm/issuer_publisher.h"
+#include "hsm/token_keys.h"
 
 /* Service: rw, metrics: ro. */
 struct control_counters {
@@ -23,15 +24,16 @@ struct control_counters {
 
 struct control_service {
     struct keystore *store; /* borrowed, as the next two */
-    const struct backend *backend;
+    const struct backends *backends;
     struct issuer_publisher *issuers;
+    struct token_store tokens; /* without a supervisor where none is configured */
     struct control_counters counters;
 };
 
 /* control_service_handle does what |packet| asks at |now| (seconds since 1970) and puts the reply into |out|, which the
  * caller has initialised with WIRE_CONTROL_MAX_PACKET. MG_INVALID: |packet| is no request, nothing was done, and the
  * connection is to be closed; MG_MEMORY: the reply could not be made, likewise. It takes as long as making a key does:
- * some seconds for RSA_4K. */
+ * some seconds for RSA_4K, and on a token up to TOKEN_SUPERVISOR_MAKE_KEY_NS. */
 MG_MUST_USE enum mg_status control_service_handle(struct control_service *service, struct mg_slice packet, int64_t now,
                                                   struct mg_buffer *out, struct mg_error *error);
 

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "hsm/backend_software.h"
+#include "base/log.h"
 
 /* Issuers */
 
@@ -33,7 +33,7 @@ static enum mg_status copy_chain(struct issuer *issuer, const struct mg_slice *c
 }
 
 enum mg_status issuer_new(struct issuer **out, const struct keystore_key *key, const struct mg_slice *certificates,
-                          size_t num_certificates, const struct backend *backend, struct mg_error *error)
+                          size_t num_certificates, const struct backends *backends, struct mg_error *error)
 {
     if (!key_purpose_allows(key->info.purpose, KEY_CALL_SIGN_LEAF)) {
         return mg_error_set(error, MG_DENIED, "a key for %s does not sign leaves", key_purpose_name(key->info.purpose));
@@ -52,7 +52,7 @@ enum mg_status issuer_new(struct issuer **out, const struct keystore_key *key, c
         status = leaf_issuer_from_certificate(issuer->chain[0], key->info.role, key->type, &issuer->facts, error);
     }
     if (status == MG_OK) {
-        status = backend_software_add_key(backend, key->pkey, &issuer->key, error);
+        status = backends_add_key(backends, key, &issuer->key, error);
     }
     if (status != MG_OK) {
         issuer_free(issuer);
@@ -67,7 +67,9 @@ void issuer_free(struct issuer *issuer)
     if (issuer == NULL || atomic_fetch_sub_explicit(&issuer->num_references, 1, memory_order_acq_rel) > 1) {
         return;
     }
-    backend_software_free_key(issuer->key);
+    if (issuer->key != NULL) {
+        issuer->key->backend->ops->key_free(issuer->key);
+    }
     free(issuer->bytes);
     free(issuer);
 }
@@ -178,7 +180,7 @@ static bool is_issuer(const struct keystore_key *key)
     return key_purpose_allows(key->info.purpose, KEY_CALL_SIGN_LEAF) && key->num_chain > 0 && !key->is_removed;
 }
 
-enum mg_status issuer_set_new(struct issuer_set **out, const struct keystore *store, const struct backend *backend,
+enum mg_status issuer_set_new(struct issuer_set **out, const struct keystore *store, const struct backends *backends,
                               struct mg_error *error)
 {
     struct issuer_set *set = NULL;
@@ -192,8 +194,12 @@ enum mg_status issuer_set_new(struct issuer_set **out, const struct keystore *st
         if (!is_issuer(key)) {
             continue;
         }
-        status = issuer_new(&issuer, key, key->chain, key->num_chain, backend, error);
-        if (status == MG_OK) {
+        status = issuer_new(&issuer, key, key->chain, key->num_chain, backends, error);
+        if (status == MG_NOT_FOUND) {
+            mg_log_error("issuer %02x%02x%02x%02x is not offered: %s", key->info.id.bytes[0], key->info.id.bytes[1],
+                         key->info.id.bytes[2], key->info.id.bytes[3], error->text);
+            status = MG_OK;
+        } else if (status == MG_OK) {
             status = add(set, issuer, error);
         }
         issuer_free(issuer);

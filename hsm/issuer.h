@@ -12,8 +12,7 @@
 
 #include <stdatomic.h>
 
-#include "hsm/backend.h"
-#include "hsm/keystore.h"
+#include "hsm/backends.h"
 #include "hsm/leaf_policy.h"
 
 struct issuer {
@@ -34,21 +33,22 @@ struct issuer_set {
     _Atomic unsigned num_references;
 };
 
-/* issuer_new prepares |key| for signing in the software backend |backend|, which outlives it, with |certificates| (DER,
+/* issuer_new prepares |key| for signing in one of |backends|, which outlive it, with |certificates| (DER,
  * copied) as its chain; what |key| has for a chain does not matter. MG_DENIED if the purpose of |key| forbids it;
  * MG_INVALID if the first certificate does not suit (leaf_policy.h). The caller has the only reference. */
 MG_MUST_USE enum mg_status issuer_new(struct issuer **out, const struct keystore_key *key,
                                       const struct mg_slice *certificates, size_t num_certificates,
-                                      const struct backend *backend, struct mg_error *error);
+                                      const struct backends *backends, struct mg_error *error);
 /* issuer_free drops a reference. */
 void issuer_free(struct issuer *issuer);
 
 /* issuer_has_chain tells whether these are the certificates of |issuer|. */
 bool issuer_has_chain(const struct issuer *issuer, const struct mg_slice *certificates, size_t num_certificates);
 
-/* issuer_set_new makes the set of all issuers in |store|. MG_LIMIT if there are more than an engine takes. */
+/* issuer_set_new makes the set of all issuers in |store|. One whose key is on a token that is not configured is left
+ * out, and logged: the others must not be lost with it. MG_LIMIT if there are more than an engine takes. */
 MG_MUST_USE enum mg_status issuer_set_new(struct issuer_set **out, const struct keystore *store,
-                                          const struct backend *backend, struct mg_error *error);
+                                          const struct backends *backends, struct mg_error *error);
 
 /* issuer_set_with makes a set of what is in |set| and |issuer|, which is in no set yet and takes the place of the one
  * with its key id; it takes a reference to it. MG_LIMIT if the set, or its packet to the engine, is full.

@@ -223,6 +223,7 @@ enum mg_status journal_batch_init(struct journal_batch *batch, struct mg_error *
 {
     mg_buffer_init(&batch->lines, MAX_BATCH_BYTES);
     batch->num_records = 0;
+    memset(&batch->keys, 0, sizeof(batch->keys));
     batch->sha256 = EVP_MD_CTX_new();
     if (batch->sha256 == NULL || EVP_DigestInit_ex2(batch->sha256, EVP_sha256(), NULL) != 1) {
         journal_batch_free(batch);
@@ -249,7 +250,7 @@ void journal_batch_start(struct journal_batch *batch, int64_t now_us)
 bool journal_batch_add(struct journal_batch *batch, const struct journal_record *record)
 {
     batch->num_records++;
-    return journal_chain_record(&batch->lines, batch->sha256, batch->time_text, record);
+    return journal_chain_record(&batch->lines, batch->sha256, &batch->keys, batch->time_text, record);
 }
 
 /* Opening */

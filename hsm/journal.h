@@ -42,6 +42,7 @@ void journal_close(struct journal *journal);
 struct journal_batch {
     struct mg_buffer lines;
     EVP_MD_CTX *sha256;
+    struct journal_keys keys; /* from one batch to the next */
     char time_text[32];
     uint64_t num_records;
 };

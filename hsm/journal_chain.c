@@ -141,13 +141,44 @@ static void append_names(struct mg_buffer *out, struct mg_slice names)
     }
 }
 
-bool journal_chain_record(struct mg_buffer *out, EVP_MD_CTX *sha256, const char *time_text,
-                          const struct journal_record *record)
+static const char *known_key(const struct journal_keys *keys, struct mg_slice spki)
+{
+    for (size_t i = 0; i < JOURNAL_NUM_KEYS; i++) {
+        struct mg_slice known = mg_slice_of(keys->known[i].spki, keys->known[i].len);
+        if (known.len > 0 && mg_slice_equal(known, spki)) {
+            return keys->known[i].hash_text;
+        }
+    }
+    return NULL;
+}
+
+/* append_key_hash appends the hash of |spki| in hexadecimal. */
+static bool append_key_hash(struct mg_buffer *out, EVP_MD_CTX *sha256, struct journal_keys *keys, struct mg_slice spki)
 {
     uint8_t key_hash[JOURNAL_HASH_LEN];
-    if (!hash(sha256, record->spki, key_hash)) {
+    char text[2 * JOURNAL_HASH_LEN + 1];
+    const char *known = known_key(keys, spki);
+    if (known != NULL) {
+        mg_buffer_append(out, known, 2 * JOURNAL_HASH_LEN);
+        return true;
+    }
+    if (!hash(sha256, spki, key_hash)) {
         return false;
     }
+    journal_hex(text, key_hash, sizeof(key_hash));
+    mg_buffer_append(out, text, 2 * JOURNAL_HASH_LEN);
+    if (spki.len <= JOURNAL_MAX_KEY_LEN) {
+        size_t i = keys->next++ % JOURNAL_NUM_KEYS;
+        memcpy(keys->known[i].spki, spki.data, spki.len);
+        memcpy(keys->known[i].hash_text, text, sizeof(text));
+        keys->known[i].len = spki.len;
+    }
+    return true;
+}
+
+bool journal_chain_record(struct mg_buffer *out, EVP_MD_CTX *sha256, struct journal_keys *keys, const char *time_text,
+                          const struct journal_record *record)
+{
     mg_buffer_append_text(out, "{\"time\":\"");
     mg_buffer_append_text(out, time_text);
     mg_buffer_append_text(out, "\",\"issuer\":\"");
@@ -155,7 +186,9 @@ bool journal_chain_record(struct mg_buffer *out, EVP_MD_CTX *sha256, const char 
     mg_buffer_append_text(out, "\",\"serial\":\"");
     append_hex(out, record->serial);
     mg_buffer_append_text(out, "\",\"key_sha256\":\"");
-    append_hex(out, mg_slice_of(key_hash, sizeof(key_hash)));
+    if (!append_key_hash(out, sha256, keys, record->spki)) {
+        return false;
+    }
     mg_buffer_append_text(out, "\",\"names\":[");
     append_names(out, record->names);
     mg_buffer_append_text(out, "]}\n");

@@ -55,9 +55,22 @@ void journal_hex(char *out, const uint8_t *bytes, size_t len);
 MG_MUST_USE bool journal_chain_header(struct mg_buffer *out, EVP_MD_CTX *sha256, uint64_t file, int64_t now_us,
                                       struct journal_position *position);
 
+/* struct journal_keys remembers what the last few keys hash to, since thousands of leaves share a handful of keys. Zero
+ * state: none. One thread's. */
+#define JOURNAL_NUM_KEYS 8
+#define JOURNAL_MAX_KEY_LEN 320 /* RSA-2048's; a longer one is hashed each time */
+struct journal_keys {
+    struct {
+        size_t len; /* 0: free */
+        uint8_t spki[JOURNAL_MAX_KEY_LEN];
+        char hash_text[2 * JOURNAL_HASH_LEN + 1];
+    } known[JOURNAL_NUM_KEYS];
+    size_t next; /* is forgotten next */
+};
+
 /* journal_chain_record appends a record's line. |time_text| is from mg_clock_format_us. */
-MG_MUST_USE bool journal_chain_record(struct mg_buffer *out, EVP_MD_CTX *sha256, const char *time_text,
-                                      const struct journal_record *record);
+MG_MUST_USE bool journal_chain_record(struct mg_buffer *out, EVP_MD_CTX *sha256, struct journal_keys *keys,
+                                      const char *time_text, const struct journal_record *record);
 
 /* journal_chain_close appends the line that closes a batch of |num_records| records whose bytes hash to |records_hash|,
  * and moves |position| behind it. */

@@ -270,10 +270,17 @@ static void free_key(struct keystore_key *key)
     free(key);
 }
 
+/* is_held tells whether a token has the private key. */
+static bool is_held(const struct keystore_key *key)
+{
+    return key->info.holder[0] != '\0';
+}
+
 static enum mg_status decode_key(struct keystore_key *key, struct mg_slice secret, struct mg_error *error)
 {
     const uint8_t *der = secret.data;
-    key->pkey = d2i_AutoPrivateKey(NULL, &der, (long)secret.len);
+    key->pkey =
+        is_held(key) ? d2i_PUBKEY(NULL, &der, (long)secret.len) : d2i_AutoPrivateKey(NULL, &der, (long)secret.len);
     if (key->pkey == NULL) {
         return openssl_error_set(error, "a sealed key does not parse");
     }
@@ -476,18 +483,22 @@ const struct keystore_key *keystore_next0(const struct keystore *store, const st
     return next;
 }
 
-/* write_key seals the private key of |key| and writes its file. */
+/* encode_private writes PKCS#8 (RFC 5958), and returns its length. */
+static int encode_private(const EVP_PKEY *pkey, uint8_t **der)
+{
+    PKCS8_PRIV_KEY_INFO *pkcs8 = EVP_PKEY2PKCS8(pkey);
+    int len = pkcs8 != NULL ? i2d_PKCS8_PRIV_KEY_INFO(pkcs8, der) : -1;
+    PKCS8_PRIV_KEY_INFO_free(pkcs8);
+    return len;
+}
+
+/* write_key seals what there is of |key| and writes its file. */
 static enum mg_status write_key(const struct keystore *store, const struct keystore_key *key, struct mg_error *error)
 {
     struct mg_buffer file;
     uint8_t *der = NULL;
     char path[PATH_MAX];
-    int len = -1;
-    PKCS8_PRIV_KEY_INFO *pkcs8 = EVP_PKEY2PKCS8(key->pkey);
-    if (pkcs8 != NULL) {
-        len = i2d_PKCS8_PRIV_KEY_INFO(pkcs8, &der);
-        PKCS8_PRIV_KEY_INFO_free(pkcs8);
-    }
+    int len = is_held(key) ? i2d_PUBKEY(key->pkey, &der) : encode_private(key->pkey, &der);
     if (len <= 0) {
         return openssl_error_set(error, "cannot encode a key");
     }
@@ -512,8 +523,9 @@ static enum mg_status make_key(const struct keystore *store, struct keystore_key
     return status == MG_OK ? write_key(store, key, error) : status;
 }
 
-enum mg_status keystore_make(struct keystore *store, const struct key_info *info, const struct keystore_key **out,
-                             struct mg_error *error)
+/* new_key makes an empty key with |info|, for which the store has room. */
+static enum mg_status new_key(const struct keystore *store, const struct key_info *info, struct keystore_key **out,
+                              struct mg_error *error)
 {
     const struct key_type *type = key_type_get0(info->type);
     if (type == NULL) {
@@ -528,7 +540,14 @@ enum mg_status keystore_make(struct keystore *store, const struct key_info *info
     }
     key->info = *info;
     key->type = type;
-    enum mg_status status = make_key(store, key, error);
+    *out = key;
+    return MG_OK;
+}
+
+/* keep adds |key|, which was written, to the store; where |status| says that it was not, it is freed. */
+static enum mg_status keep(struct keystore *store, struct keystore_key *key, enum mg_status status,
+                           const struct keystore_key **out)
+{
     if (status != MG_OK) {
         free_key(key);
         return status;
@@ -536,6 +555,36 @@ enum mg_status keystore_make(struct keystore *store, const struct key_info *info
     store->keys[store->num_keys++] = key;
     *out = key;
     return MG_OK;
+}
+
+enum mg_status keystore_make(struct keystore *store, const struct key_info *info, const struct keystore_key **out,
+                             struct mg_error *error)
+{
+    struct keystore_key *key;
+    enum mg_status status = new_key(store, info, &key, error);
+    return status == MG_OK ? keep(store, key, make_key(store, key, error), out) : status;
+}
+
+enum mg_status keystore_add_held(struct keystore *store, const struct key_info *info, EVP_PKEY *pkey,
+                                 const struct keystore_key **out, struct mg_error *error)
+{
+    struct keystore_key *key;
+    if (index_of(store, &info->id) < store->num_keys) {
+        return mg_error_set(error, MG_EXISTS, "key id: there is such a key");
+    }
+    enum mg_status status = new_key(store, info, &key, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    if (key_type_of_key(pkey) != key->type) {
+        status = mg_error_set(error, MG_INVALID, "the token's key is not of type %s", key->type->name);
+    } else if (EVP_PKEY_up_ref(pkey) != 1) {
+        status = openssl_error_set(error, "cannot keep a public key");
+    } else {
+        key->pkey = pkey;
+        status = write_key(store, key, error);
+    }
+    return keep(store, key, status, out);
 }
 
 /* decode_import reads a key from outside into |key|, and checks that its private part fits its public one: a wrong one
@@ -590,14 +639,7 @@ enum mg_status keystore_import(struct keystore *store, const struct key_info *in
         return mg_error_set(error, MG_MEMORY, "no memory for a key");
     }
     key->info = *info;
-    enum mg_status status = import_key(store, key, secret, error);
-    if (status != MG_OK) {
-        free_key(key);
-        return status;
-    }
-    store->keys[store->num_keys++] = key;
-    *out = key;
-    return MG_OK;
+    return keep(store, key, import_key(store, key, secret, error), out);
 }
 
 /* move renames |from| to |to|. Where an earlier try did so, but could not sync the directory, it does that. */

@@ -2,7 +2,8 @@
 /*
  * The private keys of this signer, each in files of its own below one directory:
  *
- *   ID.key             the key, sealed (sealed_key.h)
+ *   ID.key             the key, sealed (sealed_key.h); of a key that a PKCS#11 token holds: which token, and the
+ *                      public key
  *   ID.pem             its certificate and what certifies that, once there is one
  *   ID.removed.pem     instead of ID.pem: it is not to issue any more, and its certificate is kept
  *   ID.key.destroyed   instead of ID.key: it is being destroyed; the next start goes on with that
@@ -29,7 +30,7 @@ struct keystore;
 struct keystore_key {
     struct key_info info;
     const struct key_type *type;
-    EVP_PKEY *pkey;
+    EVP_PKEY *pkey; /* the public key alone where a token holds the key (info.holder) */
     /* The key's own certificate first, then upwards; DER; borrowed from the keystore. */
     struct mg_slice chain[WIRE_SIGNER_MAX_CHAIN];
     size_t num_chain; /* 0: not certified yet */
@@ -68,6 +69,11 @@ MG_MUST_USE enum mg_status keystore_make(struct keystore *store, const struct ke
  * type that is supported, or contradicts itself; MG_LIMIT. */
 MG_MUST_USE enum mg_status keystore_import(struct keystore *store, const struct key_info *info, struct mg_slice secret,
                                            const struct keystore_key **out, struct mg_error *error);
+/* keystore_add_held records a key that a token holds: |info| complete, id and holder too, and its public key |pkey|
+ * (shared: a reference is taken). MG_EXISTS if there is a key with that id; MG_INVALID for a key of another type than
+ * |info| says; MG_LIMIT. */
+MG_MUST_USE enum mg_status keystore_add_held(struct keystore *store, const struct key_info *info, EVP_PKEY *pkey,
+                                             const struct keystore_key **out, struct mg_error *error);
 
 /* keystore_set1_chain writes the certificates of |key| (of this keystore), its own first, and ends its removal.
  * MG_INVALID if that one does not hold its public key or any does not parse; nothing is changed then. */

@@ -13,7 +13,7 @@ struct hash {
 
 struct leaf_signer {
     struct leaf_signer_config config;
-    struct backend_session *session;
+    struct backend_session *sessions[LEAF_SIGNER_MAX_BACKENDS]; /* in the order of the backends */
     struct journal_batch batch;
     struct hash hashes[2]; /* one for each digest of key_type.h */
 };
@@ -26,6 +26,16 @@ static enum mg_status init_hash(struct hash *hash, const char *name, struct mg_e
     bool ok = algorithm != NULL && hash->context != NULL && EVP_DigestInit_ex2(hash->context, algorithm, NULL) == 1;
     EVP_MD_free(algorithm);
     return ok ? MG_OK : openssl_error_set(error, "cannot prepare %s", name);
+}
+
+static enum mg_status open_sessions(struct leaf_signer *signer, struct mg_error *error)
+{
+    enum mg_status status = MG_OK;
+    for (size_t i = 0; status == MG_OK && i < signer->config.num_backends; i++) {
+        const struct backend *backend = signer->config.backends[i];
+        status = backend->ops->session_new(backend, &signer->sessions[i], error);
+    }
+    return status;
 }
 
 enum mg_status leaf_signer_new(struct leaf_signer **out, const struct leaf_signer_config *config,
@@ -44,7 +54,7 @@ enum mg_status leaf_signer_new(struct leaf_signer **out, const struct leaf_signe
         status = journal_batch_init(&signer->batch, error);
     }
     if (status == MG_OK) {
-        status = config->backend->ops->session_new(config->backend, &signer->session, error);
+        status = open_sessions(signer, error);
     }
     if (status != MG_OK) {
         leaf_signer_free(signer);
@@ -59,8 +69,10 @@ void leaf_signer_free(struct leaf_signer *signer)
     if (signer == NULL) {
         return;
     }
-    if (signer->session != NULL) {
-        signer->config.backend->ops->session_free(signer->session);
+    for (size_t i = 0; i < signer->config.num_backends; i++) {
+        if (signer->sessions[i] != NULL) {
+            signer->config.backends[i]->ops->session_free(signer->sessions[i]);
+        }
     }
     journal_batch_free(&signer->batch);
     for (size_t i = 0; i < MG_ARRAY_LEN(signer->hashes); i++) {
@@ -99,6 +111,7 @@ enum wire_sign_status leaf_signer_admit(struct leaf_signer *signer, const struct
         return WIRE_SIGN_FAILED;
     }
     request->job.signature_len = 0;
+    request->job.is_busy = false;
     request->issuer = issuer;
     request->record = (struct journal_record){
         .issuer = &issuer->key_id, .serial = parsed.serial, .names = names, .spki = parsed.spki};
@@ -117,6 +130,16 @@ static enum mg_status record(struct leaf_signer *signer, struct leaf_request *co
     return journal_commit(signer->config.journal, &signer->batch, now_us, error);
 }
 
+/* session_of returns this signer's session of the backend that |key| is in. */
+static struct backend_session *session_of(const struct leaf_signer *signer, const struct backend_key *key)
+{
+    size_t i = 0;
+    while (signer->config.backends[i] != key->backend) {
+        i++; /* one of them is: issuers are made with these backends alone */
+    }
+    return signer->sessions[i];
+}
+
 enum mg_status leaf_signer_sign(struct leaf_signer *signer, struct leaf_request *const *requests, size_t num_requests,
                                 int64_t now_us, struct mg_error *error)
 {
@@ -131,11 +154,28 @@ enum mg_status leaf_signer_sign(struct leaf_signer *signer, struct leaf_request 
         }
         return MG_IO;
     }
-    signer->config.backend->ops->sign(signer->session, issuer->key, jobs, num_requests);
+    issuer->key->backend->ops->sign(session_of(signer, issuer->key), issuer->key, jobs, num_requests);
     return MG_OK;
+}
+
+bool leaf_signer_has_room(struct leaf_signer *signer, const struct issuer *issuer)
+{
+    const struct backend_ops *ops = issuer->key->backend->ops;
+    return ops->has_room == NULL || ops->has_room(session_of(signer, issuer->key), issuer->key);
+}
+
+int leaf_signer_poll_fd(const struct leaf_signer *signer, size_t index)
+{
+    const struct backend *backend = index < signer->config.num_backends ? signer->config.backends[index] : NULL;
+    return backend != NULL && backend->ops->poll_fd != NULL ? backend->ops->poll_fd(signer->sessions[index]) : -1;
+}
+
+void leaf_signer_ready(struct leaf_signer *signer, size_t index)
+{
+    signer->config.backends[index]->ops->ready(signer->sessions[index]);
 }
 
 void leaf_signer_forget(struct leaf_signer *signer, const struct issuer *issuer)
 {
-    signer->config.backend->ops->forget(signer->session, issuer->key);
+    issuer->key->backend->ops->forget(session_of(signer, issuer->key), issuer->key);
 }

@@ -26,8 +26,11 @@ struct leaf_request {
     struct leaf_request *next;
 };
 
+#define LEAF_SIGNER_MAX_BACKENDS 2
+
 struct leaf_signer_config {
-    const struct backend *backend;
+    const struct backend *backends[LEAF_SIGNER_MAX_BACKENDS]; /* of all keys that there may be */
+    size_t num_backends;
     struct journal *journal;
     int64_t max_validity_seconds;
 };
@@ -47,6 +50,15 @@ enum wire_sign_status leaf_signer_admit(struct leaf_signer *signer, const struct
  * every request is done with no signature, and the result is MG_IO. */
 MG_MUST_USE enum mg_status leaf_signer_sign(struct leaf_signer *signer, struct leaf_request *const *requests,
                                             size_t num_requests, int64_t now_us, struct mg_error *error);
+
+/* leaf_signer_has_room tells whether requests of |issuer| are better signed now than kept waiting (struct backend_ops).
+ */
+bool leaf_signer_has_room(struct leaf_signer *signer, const struct issuer *issuer);
+
+/* leaf_signer_poll_fd returns the descriptor of the backend at |index|, below LEAF_SIGNER_MAX_BACKENDS, at which
+ * leaf_signer_ready is to be called when it is readable; -1: none. */
+int leaf_signer_poll_fd(const struct leaf_signer *signer, size_t index);
+void leaf_signer_ready(struct leaf_signer *signer, size_t index);
 
 /* leaf_signer_forget drops what is kept for signing with |issuer|, with which nothing is under way and nothing will be
  * signed any more: before |issuer| is freed. */

@@ -70,9 +70,9 @@ static void prepare_secure_heap(void)
 static enum mg_status confine(struct mg_error *error)
 {
     static const char *const allowed[] = {
-        "openat", "open",      "newfstatat", "stat",      "statx",    "pwrite64", "dup",
-        "fsync",  "fdatasync", "ftruncate",  "unlink",    "unlinkat", "flock",    "getdents64",
-        "ioctl",  "rename",    "renameat",   "renameat2", "fchmod",
+        "openat", "open",      "newfstatat", "stat",      "statx",    "pwrite64",   "dup",
+        "fsync",  "fdatasync", "ftruncate",  "unlink",    "unlinkat", "flock",      "getdents64",
+        "ioctl",  "rename",    "renameat",   "renameat2", "fchmod",   "socketpair", "pipe2", /* the last two: tokens */
     };
     const struct mg_confine_calls calls = {.allowed = allowed, .num_allowed = MG_ARRAY_LEN(allowed)};
     return mg_confine_syscalls(&calls, error);

@@ -11,6 +11,7 @@ static const unsigned accepted[KEY_NUM_CALLS] = {
     [KEY_CALL_MAKE] = ONE(KEY_MINTING),
     [KEY_CALL_IMPORT] = ONE(KEY_MINTING) | ONE(KEY_TLS_CLIENT),
     [KEY_CALL_DESTROY] = ONE(KEY_MINTING) | ONE(KEY_TLS_CLIENT),
+    [KEY_CALL_ATTEST] = ONE(KEY_MINTING),
 };
 
 bool key_purpose_is_known(uint8_t number)

@@ -30,8 +30,9 @@ enum key_call {
     KEY_CALL_MAKE,      /* control's MAKE_KEY: to be made on demand */
     KEY_CALL_IMPORT,    /* control's IMPORT_KEY: to come from outside */
     KEY_CALL_DESTROY,   /* control's DESTROY */
+    KEY_CALL_ATTEST,    /* control's ATTEST: sign what its token says of it */
 };
-#define KEY_NUM_CALLS 6
+#define KEY_NUM_CALLS 7
 
 /* key_purpose_is_known tells whether |number| is a purpose. */
 bool key_purpose_is_known(uint8_t number);

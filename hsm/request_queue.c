@@ -5,6 +5,7 @@
 
 struct line {
     struct leaf_request *first, *last;
+    size_t count;
 };
 
 struct request_queue {
@@ -71,6 +72,7 @@ void request_queue_put(struct request_queue *queue, struct leaf_request *request
         line->first = request;
     }
     line->last = request;
+    line->count++;
     queue->num_waiting++;
 }
 
@@ -86,21 +88,80 @@ static size_t take_from(struct line *line, struct leaf_request **out)
     if (line->first == NULL) {
         line->last = NULL;
     }
+    line->count -= count;
     return count;
+}
+
+static bool always_ready(void *arg, const struct issuer *issuer)
+{
+    (void)arg;
+    (void)issuer;
+    return true;
 }
 
 size_t request_queue_take(struct request_queue *queue, struct leaf_request **out)
 {
-    if (queue->num_waiting == 0) {
-        return 0;
+    return request_queue_take_ready(queue, out, always_ready, NULL);
+}
+
+size_t request_queue_take_ready(struct request_queue *queue, struct leaf_request **out,
+                                bool (*is_ready)(void *arg, const struct issuer *issuer), void *arg)
+{
+    for (size_t i = 0; queue->num_waiting > 0 && i < WIRE_SIGNER_MAX_ISSUERS; i++) {
+        size_t place = (queue->next_line + i) % WIRE_SIGNER_MAX_ISSUERS;
+        struct line *line = &queue->lines[place];
+        if (line->first != NULL && is_ready(arg, line->first->issuer)) {
+            size_t count = take_from(line, out);
+            queue->next_line = (place + 1) % WIRE_SIGNER_MAX_ISSUERS;
+            queue->num_waiting -= count;
+            return count;
+        }
     }
-    while (queue->lines[queue->next_line].first == NULL) {
-        queue->next_line = (queue->next_line + 1) % WIRE_SIGNER_MAX_ISSUERS;
+    return 0;
+}
+
+/* extract takes what |match| returns true for out of |line| and returns it as a list. */
+static struct leaf_request *extract(struct line *line, bool (*match)(void *arg, const struct leaf_request *request),
+                                    void *arg)
+{
+    struct leaf_request *extracted = NULL, *last = NULL;
+    for (struct leaf_request **link = &line->first; *link != NULL;) {
+        struct leaf_request *request = *link;
+        if (match(arg, request)) {
+            *link = request->next;
+            request->next = extracted;
+            extracted = request;
+            line->count--;
+        } else {
+            last = request;
+            link = &request->next;
+        }
     }
-    size_t count = take_from(&queue->lines[queue->next_line], out);
-    queue->next_line = (queue->next_line + 1) % WIRE_SIGNER_MAX_ISSUERS;
-    queue->num_waiting -= count;
+    line->last = last;
+    return extracted;
+}
+
+size_t request_queue_remove_if(struct request_queue *queue,
+                               bool (*match)(void *arg, const struct leaf_request *request),
+                               void (*removed)(void *arg, struct leaf_request *request), void *arg)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < WIRE_SIGNER_MAX_ISSUERS; i++) {
+        struct leaf_request *request = extract(&queue->lines[i], match, arg);
+        while (request != NULL) {
+            struct leaf_request *next = request->next;
+            queue->num_waiting--;
+            count++;
+            removed(arg, request);
+            request = next;
+        }
+    }
     return count;
+}
+
+bool request_queue_share_is_used(const struct request_queue *queue, const struct issuer *issuer)
+{
+    return queue->lines[issuer->line].count >= queue->capacity - queue->capacity / 4;
 }
 
 size_t request_queue_waiting(const struct request_queue *queue)

@@ -25,6 +25,21 @@ void request_queue_put(struct request_queue *queue, struct leaf_request *request
  * |out|, which has room for BACKEND_MAX_BATCH. Returns how many: 0 when nothing waits. */
 size_t request_queue_take(struct request_queue *queue, struct leaf_request **out);
 
+/* request_queue_take_ready does so among the issuers that |is_ready| says can be worked on now; the others keep their
+ * places. */
+size_t request_queue_take_ready(struct request_queue *queue, struct leaf_request **out,
+                                bool (*is_ready)(void *arg, const struct issuer *issuer), void *arg);
+
+/* request_queue_remove_if takes the waiting requests for which |match| returns true out of their lines and gives each
+ * to |removed|, which releases it. It walks all that wait. Returns how many. */
+size_t request_queue_remove_if(struct request_queue *queue,
+                               bool (*match)(void *arg, const struct leaf_request *request),
+                               void (*removed)(void *arg, struct leaf_request *request), void *arg);
+
+/* request_queue_share_is_used tells whether the line of |issuer| is so long that only a quarter of the pool is left to
+ * all others: a key that does not get on must not keep the others' requests out. */
+bool request_queue_share_is_used(const struct request_queue *queue, const struct issuer *issuer);
+
 /* request_queue_waiting returns how many are in the lines. */
 size_t request_queue_waiting(const struct request_queue *queue);
 /* request_queue_in_use returns how many are out of the pool: waiting, or taken and not yet released. */

@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "ossl/openssl_error.h"
 
+#define VERSION_HELD 3
 #define VERSION 2
 #define VERSION_WITHOUT_TOKEN 1
 #define NONCE_LEN 12
@@ -25,7 +26,7 @@ static bool label_is_good(struct mg_slice label)
 static void write_header(struct mg_buffer *out, const struct key_info *info)
 {
     mg_buffer_append(out, magic, sizeof(magic));
-    mg_buffer_append_u8(out, VERSION);
+    mg_buffer_append_u8(out, info->holder[0] != '\0' ? VERSION_HELD : VERSION);
     mg_buffer_append(out, info->id.bytes, sizeof(info->id.bytes));
     mg_buffer_append_u8(out, (uint8_t)info->purpose);
     mg_buffer_append_u8(out, (uint8_t)info->role);
@@ -34,6 +35,9 @@ static void write_header(struct mg_buffer *out, const struct key_info *info)
     mg_buffer_append_u64(out, (uint64_t)info->created);
     mg_buffer_append_prefixed_u8(out, mg_slice_of_text(info->label));
     mg_buffer_append(out, info->token.bytes, sizeof(info->token.bytes));
+    if (info->holder[0] != '\0') {
+        mg_buffer_append_prefixed_u8(out, mg_slice_of_text(info->holder));
+    }
 }
 
 /* A role belongs to minting keys, and to no others. */
@@ -48,13 +52,29 @@ static bool read_version(struct mg_slice *in, uint8_t *version)
 {
     struct mg_slice found;
     return mg_slice_take(in, &found, sizeof(magic)) && mg_slice_equal(found, mg_slice_of(magic, sizeof(magic))) &&
-           mg_slice_u8(in, version) && (*version == VERSION || *version == VERSION_WITHOUT_TOKEN);
+           mg_slice_u8(in, version) && *version >= VERSION_WITHOUT_TOKEN && *version <= VERSION_HELD;
 }
 
 static bool read_token(struct mg_slice *in, uint8_t version, struct wire_control_token *out)
 {
     *out = (struct wire_control_token){{0}};
     return version == VERSION_WITHOUT_TOKEN || mg_slice_copy(in, out->bytes, sizeof(out->bytes));
+}
+
+/* read_holder takes the name of a token, which is not empty; only VERSION_HELD has one. */
+static bool read_holder(struct mg_slice *in, uint8_t version, char out[SEALED_KEY_MAX_HOLDER + 1])
+{
+    struct mg_slice holder;
+    memset(out, 0, SEALED_KEY_MAX_HOLDER + 1);
+    if (version != VERSION_HELD) {
+        return true;
+    }
+    if (!mg_slice_prefixed_u8(in, &holder) || holder.len < 1 || holder.len > SEALED_KEY_MAX_HOLDER ||
+        !mg_utf8_is_label(holder)) {
+        return false;
+    }
+    memcpy(out, holder.data, holder.len);
+    return true;
 }
 
 static bool read_header(struct mg_slice *in, struct key_info *out)
@@ -64,7 +84,8 @@ static bool read_header(struct mg_slice *in, struct key_info *out)
     uint64_t created;
     if (!read_version(in, &version) || !mg_slice_copy(in, out->id.bytes, sizeof(out->id.bytes)) ||
         !mg_slice_u8(in, &purpose) || !mg_slice_u8(in, &role) || !mg_slice_u8(in, &origin) || !mg_slice_u8(in, &type) ||
-        !mg_slice_u64(in, &created) || !mg_slice_prefixed_u8(in, &label) || !read_token(in, version, &out->token)) {
+        !mg_slice_u64(in, &created) || !mg_slice_prefixed_u8(in, &label) || !read_token(in, version, &out->token) ||
+        !read_holder(in, version, out->holder)) {
         return false;
     }
     if (!key_purpose_is_known(purpose) || !role_fits(purpose, role) || origin > KEY_ORIGIN_LAST ||

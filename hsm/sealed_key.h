@@ -5,9 +5,11 @@
  * nor be taken from another file without notice.
  *
  *   magic 8, version u8, key id 16, purpose u8, role u8, origin u8, key type u8, created u64, label behind a u8,
- *   token 16, nonce 12, ciphertext and tag behind a u16
+ *   token 16, holder behind a u8, nonce 12, ciphertext and tag behind a u16
  *
- * This is version 2. Version 1, which is still read, has no token.
+ * This is version 3: of a key that a PKCS#11 token holds, which is named here, and what is encrypted is its
+ * SubjectPublicKeyInfo, for the sake of the tag alone. Keys that are in the file itself have version 2, which lacks the
+ * holder. Version 1, which is still read, has no token either.
  *
  * Pure, but for the nonce: any thread.
  */
@@ -23,6 +25,7 @@
 #define SEALED_KEY_MAX_LABEL WIRE_CONTROL_MAX_LABEL
 #define SEALED_KEY_MAX_SECRET 4096 /* an RSA-4096 key needs 2.4 KB */
 #define SEALED_KEY_MAX_FILE 8192
+#define SEALED_KEY_MAX_HOLDER WIRE_CONTROL_MAX_HOLDER
 
 /* Who had the key made. The numbers are stored, and are wire_key_origin's: never change one. */
 enum key_origin {
@@ -40,9 +43,10 @@ struct key_info {
     enum wire_issuer_role role; /* for KEY_MINTING; 0 for others */
     enum key_origin origin;
     enum wire_key_type type;
-    int64_t created;                      /* seconds since 1970 */
-    char label[SEALED_KEY_MAX_LABEL + 1]; /* UTF-8 without control characters */
-    struct wire_control_token token;      /* that control had it made with; zero for others */
+    int64_t created;                        /* seconds since 1970 */
+    char label[SEALED_KEY_MAX_LABEL + 1];   /* UTF-8 without control characters */
+    struct wire_control_token token;        /* that control had it made with; zero for others */
+    char holder[SEALED_KEY_MAX_HOLDER + 1]; /* the configured name of the PKCS#11 token that holds it; empty: none */
 };
 
 /* sealed_key_seal appends the file's content to |out|. MG_INVALID for a label that is too long or no

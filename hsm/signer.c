@@ -13,10 +13,13 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/unix_socket.h"
+#include "hsm/backend_pkcs11.h"
 #include "hsm/backend_software.h"
 #include "hsm/builtin.h"
 #include "hsm/control_server.h"
 #include "hsm/signer_metrics.h"
+#include "hsm/token_launch.h"
+#include "hsm/token_supervisor.h"
 #include "metrics/metrics_http.h"
 
 #define MAX_LOOPS ISSUER_PUBLISHER_MAX_LOOPS
@@ -28,7 +31,9 @@ struct signer {
     int lock_fd;
     struct kek *kek;
     struct keystore *store;
-    struct backend *backend;
+    struct backend *software, *pkcs11; /* the second: NULL where no token is configured */
+    struct backends backends;          /* the two */
+    struct token_supervisor *tokens;   /* NULL likewise */
     struct issuer_publisher *issuers;
     struct journal *journal;
     int listen_fd;
@@ -100,6 +105,17 @@ static void warn_of_expiry(const struct issuer_set *issuers, int64_t now)
     }
 }
 
+static enum mg_status open_backends(struct signer *signer, struct mg_error *error)
+{
+    const struct signer_config *config = &signer->config;
+    enum mg_status status = backend_software_new(&signer->software, config->use_crypto_mb, error);
+    if (status == MG_OK && config->num_tokens > 0) {
+        status = backend_pkcs11_new(&signer->pkcs11, config->tokens, config->num_tokens, error);
+    }
+    signer->backends = (struct backends){.software = signer->software, .tokens = signer->pkcs11};
+    return status;
+}
+
 static enum mg_status open_keys(struct signer *signer, struct mg_error *error)
 {
     const struct signer_config *config = &signer->config;
@@ -109,11 +125,11 @@ static enum mg_status open_keys(struct signer *signer, struct mg_error *error)
             builtin_ensure(signer->store, config->builtin_key_type, config->root_path, mg_clock_wall_seconds(), error);
     }
     if (status == MG_OK) {
-        status = backend_software_new(&signer->backend, config->use_crypto_mb, error);
+        status = open_backends(signer, error);
     }
     struct issuer_set *issuers = NULL;
     if (status == MG_OK) {
-        status = issuer_set_new(&issuers, signer->store, signer->backend, error);
+        status = issuer_set_new(&issuers, signer->store, &signer->backends, error);
     }
     if (status == MG_OK) {
         warn_of_expiry(issuers, mg_clock_wall_seconds());
@@ -173,7 +189,8 @@ static enum mg_status start_loops(struct signer *signer, struct mg_error *error)
     size_t wanted = signer->config.num_threads < MAX_LOOPS ? signer->config.num_threads : MAX_LOOPS;
     struct issuer_set *issuers = issuer_publisher_get(signer->issuers);
     struct signing_loop_config config = {
-        .signer = {.backend = signer->backend,
+        .signer = {.backends = {signer->software, signer->pkcs11},
+                   .num_backends = signer->pkcs11 != NULL ? 2 : 1,
                    .journal = signer->journal,
                    .max_validity_seconds = signer->config.max_validity_seconds},
         .issuers = issuers,
@@ -192,10 +209,27 @@ static enum mg_status start_loops(struct signer *signer, struct mg_error *error)
     return status;
 }
 
+/* start_tokens starts the launcher, which must be outside of the seccomp filter to come, and the supervisor. */
+static enum mg_status start_tokens(struct signer *signer, struct mg_error *error)
+{
+    const struct signer_config *config = &signer->config;
+    int launcher_fd;
+    if (signer->pkcs11 == NULL) {
+        return MG_OK;
+    }
+    enum mg_status status = token_launcher_start(config->token_program, &launcher_fd, error);
+    return status == MG_OK ? token_supervisor_start(&signer->tokens, signer->pkcs11, config->tokens, config->num_tokens,
+                                                    launcher_fd, error)
+                           : status;
+}
+
 static enum mg_status start_control(struct signer *signer, struct mg_error *error)
 {
-    signer->control =
-        (struct control_service){.store = signer->store, .backend = signer->backend, .issuers = signer->issuers};
+    signer->control = (struct control_service){
+        .store = signer->store,
+        .backends = &signer->backends,
+        .issuers = signer->issuers,
+        .tokens = {.store = signer->store, .backend = signer->pkcs11, .supervisor = signer->tokens}};
     return control_server_start(&signer->control_server, signer->control_fd, &signer->control, error);
 }
 
@@ -212,8 +246,12 @@ static enum mg_status start_metrics(struct signer *signer, struct mg_error *erro
                                               .journal = signer->journal,
                                               .issuers = signer->issuers,
                                               .control = &signer->control.counters,
+                                              .pkcs11 = signer->pkcs11,
+                                              .tokens = signer->tokens,
+                                              .token_configs = signer->config.tokens,
+                                              .num_tokens = signer->config.num_tokens,
                                               .control_server = control_server_counters(signer->control_server),
-                                              .uses_lanes = backend_software_uses_lanes(signer->backend)};
+                                              .uses_lanes = backend_software_uses_lanes(signer->software)};
     const struct metrics_http_route routes[] = {
         {.path = "/metrics",
          .content_type = METRICS_HTTP_PROMETHEUS,
@@ -241,6 +279,9 @@ enum mg_status signer_start(struct signer *signer, struct mg_error *error)
     enum mg_status status = open_signals(signer, error);
     if (status == MG_OK) {
         status = start_loops(signer, error);
+    }
+    if (status == MG_OK) {
+        status = start_tokens(signer, error);
     }
     if (status == MG_OK) {
         status = start_control(signer, error);
@@ -349,7 +390,7 @@ void signer_run(struct signer *signer, void (*on_hangup)(void *arg), void *arg)
     struct issuer_set *issuers = issuer_publisher_get(signer->issuers);
     mg_log_info("serving %zu issuers on %s with %zu threads, batches %s", issuers->num_issuers,
                 signer->config.engine_socket, signer->num_loops,
-                backend_software_uses_lanes(signer->backend) ? "eight lanes wide" : "one by one");
+                backend_software_uses_lanes(signer->software) ? "eight lanes wide" : "one by one");
     issuer_set_free(issuers);
     serve(signer, on_hangup, arg);
 }
@@ -359,12 +400,15 @@ void signer_free(struct signer *signer)
     if (signer == NULL) {
         return;
     }
-    metrics_http_stop(signer->metrics_server); /* before the counters that it shows */
-    stop_listening(signer);                    /* nobody publishes issuers to the threads from here on */
+    metrics_http_stop(signer->metrics_server);     /* before the counters that it shows */
+    token_supervisor_refuse_calls(signer->tokens); /* which the control socket's thread may be waiting for */
+    stop_listening(signer);                        /* nobody publishes issuers to the threads from here on */
     drain_loops(signer);
+    token_supervisor_stop(signer->tokens); /* which saw to it that the loops' work came to an end */
     journal_close(signer->journal);
     issuer_publisher_free(signer->issuers);
-    backend_software_free(signer->backend);
+    backend_software_free(signer->software);
+    backend_pkcs11_free(signer->pkcs11);
     keystore_free(signer->store);
     kek_free(signer->kek);
     int descriptors[] = {signer->signal_fd, signer->lock_fd};

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "wire/signer.h"
+#include "hsm/token_config.h"
 
 /* struct signer_config is self-contained. Paths are as configured; those below |state_dir| are derived. */
 struct signer_config {
@@ -27,6 +27,9 @@ struct signer_config {
     unsigned num_threads;
     unsigned queue; /* requests waiting, all threads together */
     uint64_t journal_rotate_bytes;
+    char token_program[PATH_MAX]; /* mintgate-token, beside this program */
+    struct token_config tokens[WIRE_TOKEN_MAX_PLACES];
+    size_t num_tokens;
     enum mg_log_level log_level;
 };
 

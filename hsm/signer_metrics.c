@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "hsm/token_metrics.h"
+
 #define MAX_LOOPS 64
 
 /* Counters of the signing threads, added up. */
@@ -38,6 +40,7 @@ static void render_reasons(const struct signer_metrics *metrics, struct mg_buffe
     mg_metrics_sample(out, busy, "reason=\"full\"", sum_at(metrics, AT(busy_full)));
     mg_metrics_sample(out, busy, "reason=\"expired\"", sum_at(metrics, AT(busy_expired)));
     mg_metrics_sample(out, busy, "reason=\"replaced\"", sum_at(metrics, AT(busy_replaced)));
+    mg_metrics_sample(out, busy, "reason=\"restarting\"", sum_at(metrics, AT(busy_restarting)));
     mg_metrics_family(out, refused, "counter", "Connections refused, by reason.");
     mg_metrics_sample(out, refused, "reason=\"too_many\"", sum_at(metrics, AT(refused_connections)));
     mg_metrics_sample(out, refused, "reason=\"peer\"", mg_counter_get(metrics->refused_peers));
@@ -51,6 +54,8 @@ static void render_loops(const struct signer_metrics *metrics, struct mg_buffer 
     } rows[] = {
         {"mintgate_hsm_abandoned_requests_total", "counter", "Requests whose connection went before their answer.",
          AT(abandoned)},
+        {"mintgate_hsm_cancelled_requests_total", "counter", "Requests taken back before they were signed.",
+         AT(cancelled)},
         {"mintgate_hsm_packets_total", "counter", "Packets from engines.", AT(packets)},
         {"mintgate_hsm_invalid_packets_total", "counter", "Packets that closed their connection.", AT(invalid_packets)},
         {"mintgate_hsm_connections_total", "counter", "Connections of engines accepted.", AT(connections)},
@@ -169,6 +174,9 @@ void signer_metrics_render(const struct signer_metrics *metrics, struct mg_buffe
     render_journal(metrics->journal, out);
     render_issuers(metrics->issuers, out);
     render_control(metrics, out);
+    if (metrics->tokens != NULL) {
+        token_metrics_render(metrics, out);
+    }
     mg_metrics_family(out, "mintgate_hsm_lanes", "gauge", "1 if batches are signed eight at a time by crypto_mb.");
     mg_metrics_sample(out, "mintgate_hsm_lanes", "", metrics->uses_lanes ? 1 : 0);
 }

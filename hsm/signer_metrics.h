@@ -6,6 +6,7 @@
 #include "hsm/control_server.h"
 #include "hsm/journal.h"
 #include "hsm/signing_loop.h"
+#include "hsm/token_supervisor.h"
 
 /* Borrowed; the counters may be written while they are read. */
 struct signer_metrics {
@@ -16,6 +17,10 @@ struct signer_metrics {
     struct issuer_publisher *issuers;
     const struct control_counters *control;
     const struct control_server_counters *control_server;
+    const struct backend *pkcs11; /* NULL where there are no tokens, as the next two */
+    const struct token_supervisor *tokens;
+    const struct token_config *token_configs;
+    size_t num_tokens;
     bool uses_lanes;
 };
 

@@ -46,12 +46,14 @@ struct signing_loop {
     size_t num_connections;
     int epoll_fd;
     int inbox_read, inbox_write;
+    bool is_blocked; /* what waits is for keys that have no room; something happens when they have */
     bool is_draining;
     uint64_t drain_deadline_ns;
     uint64_t now_ns;         /* of this round */
     int64_t now_us;          /* likewise, since 1970 */
     int64_t last_log_second; /* refusals and failures are logged once a second */
     pthread_t thread;
+    char backend_marks[LEAF_SIGNER_MAX_BACKENDS]; /* their addresses mark the events of backends */
     struct signing_counters counters;
     struct wire_sign_request requests[WIRE_SIGNER_MAX_BATCH];
     uint8_t receive_buffer[WIRE_SIGNER_MAX_PACKET];
@@ -209,6 +211,25 @@ static void answer(struct signing_loop *loop, struct connection *connection, con
     }
 }
 
+/* status_of_gone is for a request whose issuer is gone: for good, or replaced by one with another certificate, for
+ * which it would have to be judged anew. */
+static enum wire_sign_status status_of_gone(struct signing_loop *loop, const struct issuer *issuer)
+{
+    if (issuer_set_find0(loop->issuers, &issuer->key_id) == NULL) {
+        return WIRE_SIGN_UNKNOWN_KEY;
+    }
+    mg_counter_add(&loop->counters.busy_replaced, 1);
+    return WIRE_SIGN_BUSY;
+}
+
+/* let_go gives back what a request holds, once it is answered or needs no answer. */
+static void let_go(struct signing_loop *loop, struct leaf_request *request)
+{
+    request->connection->num_requests--;
+    packet_release(request->packet);
+    request_queue_release(loop->queue, request);
+}
+
 /* finish answers a queued request and lets go of it. */
 static void finish(struct signing_loop *loop, struct leaf_request *request, enum wire_sign_status status)
 {
@@ -216,17 +237,24 @@ static void finish(struct signing_loop *loop, struct leaf_request *request, enum
     if (status == WIRE_SIGN_OK) {
         result.signature = mg_slice_of(request->job.signature, request->job.signature_len);
     }
-    request->connection->num_requests--;
     answer(loop, request->connection, &result);
-    packet_release(request->packet);
-    request_queue_release(loop->queue, request);
+    let_go(loop, request);
 }
 
-/* on_job_done is the backend's word that a signature is made, or is not. */
+/* on_job_done is the backend's word that a signature is made, or is not. A token may take its time: of an issuer that
+ * is gone meanwhile no signature leaves. */
 static void on_job_done(struct backend_job *job)
 {
     struct leaf_request *request = MG_CONTAINER_OF(job, struct leaf_request, job);
-    finish(request->connection->owner, request, job->signature_len > 0 ? WIRE_SIGN_OK : WIRE_SIGN_FAILED);
+    struct signing_loop *loop = request->connection->owner;
+    enum wire_sign_status status = job->is_busy ? WIRE_SIGN_BUSY : WIRE_SIGN_FAILED;
+    if (job->is_busy) {
+        mg_counter_add(&loop->counters.busy_restarting, 1);
+    }
+    if (job->signature_len > 0) {
+        status = issuer_set_has(loop->issuers, request->issuer) ? WIRE_SIGN_OK : status_of_gone(loop, request->issuer);
+    }
+    finish(loop, request, status);
 }
 
 /* flush_dirty sends what this round has put together, and has epoll tell when the rest of a backlog can follow. */
@@ -262,7 +290,8 @@ static enum wire_sign_status admit(struct signing_loop *loop, struct connection 
     if (issuer == NULL) {
         return WIRE_SIGN_UNKNOWN_KEY;
     }
-    struct leaf_request *request = request_queue_get(loop->queue);
+    bool is_kept_out = request_queue_share_is_used(loop->queue, issuer) && !leaf_signer_has_room(loop->signer, issuer);
+    struct leaf_request *request = is_kept_out ? NULL : request_queue_get(loop->queue);
     if (request == NULL) {
         mg_counter_add(&loop->counters.busy_full, 1);
         return WIRE_SIGN_BUSY;
@@ -309,6 +338,43 @@ static void handle_sign(struct signing_loop *loop, struct connection *connection
     packet_release(packet);
 }
 
+/* struct cancellation is a CANCEL packet at work. */
+struct cancellation {
+    struct signing_loop *loop;
+    const struct connection *connection;
+    struct wire_sign_cancel wire;
+};
+
+static bool is_cancelled(void *arg, const struct leaf_request *request)
+{
+    const struct cancellation *cancellation = arg;
+    for (size_t i = 0; request->connection == cancellation->connection && i < cancellation->wire.num_ids; i++) {
+        if (request->id == cancellation->wire.ids[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void drop_cancelled(void *arg, struct leaf_request *request)
+{
+    const struct cancellation *cancellation = arg;
+    let_go(cancellation->loop, request);
+}
+
+/* handle_cancel drops what still waits; what is being signed, or was answered, is the engine's to ignore. */
+static void handle_cancel(struct signing_loop *loop, struct connection *connection, struct mg_slice bytes)
+{
+    struct cancellation cancellation = {.loop = loop, .connection = connection};
+    struct mg_error error;
+    if (wire_signer_decode_cancel(bytes, &cancellation.wire, &error) != MG_OK) {
+        close_broken(loop, connection, error.text);
+        return;
+    }
+    mg_counter_add(&loop->counters.cancelled,
+                   request_queue_remove_if(loop->queue, is_cancelled, drop_cancelled, &cancellation));
+}
+
 static void send_issuers(struct signing_loop *loop, struct connection *connection)
 {
     enum mg_status status = connection_send(connection, mg_buffer_slice(&loop->issuers->packet));
@@ -327,7 +393,7 @@ static void handle_hello(struct signing_loop *loop, struct connection *connectio
         close_broken(loop, connection, error.text);
         return;
     }
-    if (version != WIRE_SIGNER_VERSION) {
+    if (version < WIRE_SIGNER_OLDEST_VERSION || version > WIRE_SIGNER_VERSION) {
         close_broken(loop, connection, "it speaks another version of the protocol");
         return;
     }
@@ -335,7 +401,7 @@ static void handle_hello(struct signing_loop *loop, struct connection *connectio
     send_issuers(loop, connection);
 }
 
-/* handle_packet knows two packets: HELLO, first and once, and then SIGN. */
+/* handle_packet knows three packets: HELLO, first and once, and then SIGN and CANCEL. */
 static void handle_packet(struct signing_loop *loop, struct connection *connection, struct mg_slice packet)
 {
     enum wire_signer_type type;
@@ -345,6 +411,8 @@ static void handle_packet(struct signing_loop *loop, struct connection *connecti
         handle_hello(loop, connection, packet);
     } else if (is_known && type == WIRE_SIGNER_SIGN && connection->has_greeted) {
         handle_sign(loop, connection, packet);
+    } else if (is_known && type == WIRE_SIGNER_CANCEL && connection->has_greeted) {
+        handle_cancel(loop, connection, packet);
     } else {
         close_broken(loop, connection, "it sent a packet out of place or of an unknown type");
     }
@@ -392,24 +460,27 @@ static size_t drop_late(struct signing_loop *loop, struct leaf_request **turn, s
     return num_kept;
 }
 
-/* refuse_turn answers a turn whose issuer is gone: for good, or replaced by one with another certificate, for which the
- * requests would have to be judged anew. */
+/* refuse_turn answers a turn whose issuer is gone. */
 static void refuse_turn(struct signing_loop *loop, struct leaf_request *const *turn, size_t count)
 {
-    bool is_replaced = issuer_set_find0(loop->issuers, &turn[0]->issuer->key_id) != NULL;
     for (size_t i = 0; i < count; i++) {
-        if (is_replaced) {
-            mg_counter_add(&loop->counters.busy_replaced, 1);
-        }
-        finish(loop, turn[i], is_replaced ? WIRE_SIGN_BUSY : WIRE_SIGN_UNKNOWN_KEY);
+        finish(loop, turn[i], status_of_gone(loop, turn[i]->issuer));
     }
+}
+
+/* is_ready tells the queue whether a turn of |issuer| can be dealt with now: signed, or refused. */
+static bool is_ready(void *arg, const struct issuer *issuer)
+{
+    struct signing_loop *loop = arg;
+    return !issuer_set_has(loop->issuers, issuer) || leaf_signer_has_room(loop->signer, issuer);
 }
 
 static void sign_turn(struct signing_loop *loop)
 {
     struct leaf_request *turn[BACKEND_MAX_BATCH];
     struct mg_error error;
-    size_t count = request_queue_take(loop->queue, turn);
+    size_t count = request_queue_take_ready(loop->queue, turn, is_ready, loop);
+    loop->is_blocked = count == 0;
     count = drop_late(loop, turn, count);
     if (count == 0) {
         return;
@@ -481,6 +552,12 @@ static void handle_event(struct signing_loop *loop, const struct epoll_event *ev
         read_inbox(loop);
         return;
     }
+    for (size_t i = 0; i < LEAF_SIGNER_MAX_BACKENDS; i++) {
+        if (event->data.ptr == &loop->backend_marks[i]) {
+            leaf_signer_ready(loop->signer, i);
+            return;
+        }
+    }
     if (connection->fd >= 0 && (event->events & EPOLLOUT) != 0) {
         enum mg_status status = connection_send_backlog(connection);
         if (status != MG_OK) {
@@ -517,7 +594,7 @@ static bool is_finished(const struct signing_loop *loop)
 /* timeout_ms: at once while there is something to sign, else when something happens. */
 static int timeout_ms(const struct signing_loop *loop)
 {
-    if (request_queue_waiting(loop->queue) > 0) {
+    if (request_queue_waiting(loop->queue) > 0 && !loop->is_blocked) {
         return 0;
     }
     return loop->is_draining ? 50 : -1;
@@ -583,6 +660,19 @@ static enum mg_status open_descriptors(struct signing_loop *loop, struct mg_erro
     return MG_OK;
 }
 
+/* watch_backends has epoll tell when a backend has results. */
+static enum mg_status watch_backends(struct signing_loop *loop, struct mg_error *error)
+{
+    for (size_t i = 0; i < LEAF_SIGNER_MAX_BACKENDS; i++) {
+        int fd = leaf_signer_poll_fd(loop->signer, i);
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &loop->backend_marks[i]};
+        if (fd >= 0 && epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+            return mg_error_errno(error, "cannot wait for a backend");
+        }
+    }
+    return MG_OK;
+}
+
 enum mg_status signing_loop_start(struct signing_loop **out, const struct signing_loop_config *config,
                                   struct mg_error *error)
 {
@@ -596,6 +686,9 @@ enum mg_status signing_loop_start(struct signing_loop **out, const struct signin
     enum mg_status status = open_descriptors(loop, error);
     if (status == MG_OK) {
         status = leaf_signer_new(&loop->signer, &config->signer, error);
+    }
+    if (status == MG_OK) {
+        status = watch_backends(loop, error);
     }
     if (status == MG_OK) {
         status = request_queue_new(&loop->queue, config->queue, error);

@@ -30,8 +30,9 @@ struct signing_loop_config {
 /* What a thread counts. Signing thread: rw, metrics: ro. */
 struct signing_counters {
     struct mg_counter results[WIRE_SIGN_NUM_STATUSES];
-    struct mg_counter busy_full, busy_expired, busy_replaced; /* why WIRE_SIGN_BUSY */
-    struct mg_counter abandoned;                              /* requests whose connection went before they were done */
+    struct mg_counter busy_full, busy_expired, busy_replaced, busy_restarting; /* why WIRE_SIGN_BUSY */
+    struct mg_counter abandoned; /* requests whose connection went before they were done */
+    struct mg_counter cancelled; /* requests that their engine took back in time */
     struct mg_counter packets, invalid_packets;
     struct mg_counter connections, refused_connections, slow_peers;
     struct mg_counter connections_now, waiting_now; /* gauges */

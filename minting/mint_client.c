@@ -32,6 +32,7 @@ struct mint_client {
     uint64_t due_ns;     /* disconnected: the next attempt; greeting: when to give up */
     uint64_t backoff_ns; /* after the next failure */
     uint64_t hold_ns;    /* nothing is sent before: the signer was busy */
+    uint64_t sweep_ns;   /* when to look for jobs that nobody wants any more */
     bool verified;       /* a good signature has come over this connection */
     size_t turn;         /* spreads leaves over keys */
     struct mint_jobs jobs;
@@ -50,6 +51,7 @@ const char *mint_result_name(enum mint_result result)
         [MINT_BAD_SIGNATURE] = "bad_signature",
         [MINT_NO_MEMORY] = "no_memory",
         [MINT_SHUT_DOWN] = "shut_down",
+        [MINT_CANCELLED] = "cancelled",
     };
     return (unsigned)result < MINT_NUM_RESULTS ? names[result] : "unknown";
 }
@@ -360,6 +362,60 @@ static void receive(struct mint_client *client, uint64_t now_ns)
     }
 }
 
+/* Cancelling */
+
+static bool is_unwanted(const struct mint_slot *slot)
+{
+    return slot->is_wanted != NULL && !slot->is_wanted(slot->arg);
+}
+
+static void cancel(struct mint_client *client, struct mint_slot *slot)
+{
+    mg_counter_add(&client->counters.cancelled, 1);
+    finish(client, slot, (struct mint_outcome){.result = MINT_CANCELLED});
+}
+
+static void cancel_queued(struct mint_client *client)
+{
+    struct mint_slot *next;
+    for (struct mint_slot *slot = TAILQ_FIRST(&client->jobs.queued); slot != NULL; slot = next) {
+        next = TAILQ_NEXT(slot, link);
+        if (is_unwanted(slot)) {
+            cancel(client, slot);
+        }
+    }
+}
+
+/* cancel_sent ends jobs that the signer has, and tells it, as many as one packet takes; a reply that is under way
+ * already comes late. Returns false if there may be more. */
+static bool cancel_sent(struct mint_client *client, uint64_t now_ns)
+{
+    struct wire_sign_cancel taken_back = {.num_ids = 0};
+    struct mint_slot *next;
+    for (struct mint_slot *slot = TAILQ_FIRST(&client->jobs.sent);
+         slot != NULL && taken_back.num_ids < WIRE_SIGNER_MAX_BATCH; slot = next) {
+        next = TAILQ_NEXT(slot, link);
+        if (is_unwanted(slot)) {
+            taken_back.ids[taken_back.num_ids++] = mint_jobs_id(&client->jobs, slot);
+            cancel(client, slot);
+        }
+    }
+    if (taken_back.num_ids > 0) {
+        mg_buffer_clear(&client->out);
+        wire_signer_encode_cancel(&client->out, &taken_back);
+        (void)send_packet(client, now_ns);
+    }
+    return taken_back.num_ids < WIRE_SIGNER_MAX_BATCH;
+}
+
+/* sweep ends the jobs that nobody wants any more. */
+static void sweep(struct mint_client *client, uint64_t now_ns)
+{
+    cancel_queued(client);
+    bool is_done = client->state != READY || client->out_is_waiting || cancel_sent(client, now_ns);
+    client->sweep_ns = is_done ? now_ns + MINT_CLIENT_SWEEP_NS : now_ns;
+}
+
 /* The owner's side */
 
 static void keep_connected(struct mint_client *client, uint64_t now_ns)
@@ -378,6 +434,9 @@ void mint_client_process(struct mint_client *client, uint64_t now_ns)
     if (now_ns >= client->jobs.earliest_deadline_ns) {
         mg_counter_add(&client->counters.timed_out, mint_jobs_finish_all(&client->jobs, now_ns, MINT_TIMED_OUT));
     }
+    if (client->jobs.num_cancellable > 0 && now_ns >= client->sweep_ns) {
+        sweep(client, now_ns);
+    }
     keep_connected(client, now_ns);
     if (client->out_is_waiting) {
         (void)send_packet(client, now_ns);
@@ -395,6 +454,9 @@ uint64_t mint_client_next_timeout_ns(const struct mint_client *client)
         client->hold_ns < next_ns) {
         next_ns = client->hold_ns;
     }
+    if (client->jobs.num_cancellable > 0 && client->sweep_ns < next_ns) {
+        next_ns = client->sweep_ns;
+    }
     return next_ns;
 }
 
@@ -404,6 +466,9 @@ enum mg_status mint_client_submit(struct mint_client *client, const struct mint_
     if (TAILQ_EMPTY(&client->jobs.free)) {
         mg_counter_add(&client->counters.full, 1);
         return mg_error_set(error, MG_LIMIT, "mint: %zu jobs are under way", client->jobs.num_slots);
+    }
+    if (client->jobs.num_cancellable == 0) {
+        client->sweep_ns = now_ns + MINT_CLIENT_SWEEP_NS;
     }
     struct leaf_key *key = leaf_keys_pick(client->leaf_keys, job->key_type, client->turn++);
     struct leaf_params params = {
@@ -417,8 +482,7 @@ enum mg_status mint_client_submit(struct mint_client *client, const struct mint_
     struct leaf_tbs tbs;
     enum mg_status status = leaf_tbs_build(&tbs, client->scratch, LEAF_TBS_MAX_LEN, &params, error);
     if (status == MG_OK) {
-        status =
-            mint_jobs_add(&client->jobs, &tbs, job->issuer, key, now_ns + client->timeout_ns, job->done, job->done_arg);
+        status = mint_jobs_add(&client->jobs, job, &tbs, key, now_ns + client->timeout_ns);
     }
     if (status == MG_OK) {
         mg_counter_add(&client->counters.requested, 1);

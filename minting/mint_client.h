@@ -29,6 +29,8 @@
 #define MINT_CLIENT_GREETING_TIMEOUT_NS (5 * MG_NS_PER_SECOND)
 /* After the signer said that it is busy nothing is sent for this time. */
 #define MINT_CLIENT_BUSY_PAUSE_NS (10 * MG_NS_PER_MS)
+/* How often jobs under way are looked through for those that nobody wants any more. */
+#define MINT_CLIENT_SWEEP_NS (100 * MG_NS_PER_MS)
 
 struct mint_client;
 
@@ -39,8 +41,9 @@ enum mint_result {
     MINT_BAD_SIGNATURE, /* what came back is not the issuer's signature */
     MINT_NO_MEMORY,
     MINT_SHUT_DOWN, /* the client was freed */
+    MINT_CANCELLED, /* nobody wanted it any more */
 };
-#define MINT_NUM_RESULTS 6
+#define MINT_NUM_RESULTS 7
 
 /* mint_result_name returns a static word such as "timed_out". */
 const char *mint_result_name(enum mint_result result);
@@ -55,6 +58,7 @@ struct mint_outcome {
 /* mint_done is called once for each job that was accepted, from mint_client_process or mint_client_free, never from
  * mint_client_submit. It may submit jobs, but not during mint_client_free, and call nothing else of the client. */
 typedef void mint_done(void *arg, const struct mint_outcome *outcome);
+typedef bool mint_wanted(void *arg);
 
 struct mint_client_options {
     const char *socket_path;      /* of the signer's socket for engines; copied */
@@ -79,6 +83,7 @@ struct mint_client_counters {
     struct mg_counter refused[WIRE_SIGN_NUM_STATUSES]; /* results other than ok; busy ones are tried again */
     struct mg_counter timed_out;
     struct mg_counter bad_signatures;
+    struct mg_counter cancelled;       /* jobs that nobody wanted any more */
     struct mg_counter full;            /* jobs not accepted: max_jobs */
     struct mg_counter connections;     /* that became ready */
     struct mg_counter lost;            /* connections that ended, from whatever state */
@@ -114,7 +119,10 @@ struct mint_job {
     enum leaf_key_type key_type;
     int64_t now; /* seconds since 1970 */
     mint_done *done;
-    void *done_arg;
+    /* If not NULL: tells whether the leaf is still wanted. Where it is not, the job ends within MINT_CLIENT_SWEEP_NS or
+     * two, and the signer is told. From mint_client_process; calls nothing of the client. */
+    mint_wanted *is_wanted;
+    void *arg; /* of both */
 };
 
 /*

@@ -25,8 +25,8 @@ void mint_jobs_free(struct mint_jobs *jobs)
     *jobs = (struct mint_jobs){.slots = NULL};
 }
 
-enum mg_status mint_jobs_add(struct mint_jobs *jobs, const struct leaf_tbs *tbs, struct issuer *issuer,
-                             struct leaf_key *key, uint64_t deadline_ns, mint_done *done, void *done_arg)
+enum mg_status mint_jobs_add(struct mint_jobs *jobs, const struct mint_job *job, const struct leaf_tbs *tbs,
+                             struct leaf_key *key, uint64_t deadline_ns)
 {
     struct mint_slot *slot = TAILQ_FIRST(&jobs->free);
     if (slot == NULL) {
@@ -39,12 +39,14 @@ enum mg_status mint_jobs_add(struct mint_jobs *jobs, const struct leaf_tbs *tbs,
     memcpy(der, tbs->der.data, tbs->der.len);
     slot->tbs = *tbs;
     slot->tbs.der.data = der;
-    slot->issuer = issuer_up_ref(issuer);
+    slot->issuer = issuer_up_ref(job->issuer);
     slot->key = leaf_key_up_ref(key);
     (void)mimic_up_ref(slot->tbs.mimic);
     slot->deadline_ns = deadline_ns;
-    slot->done = done;
-    slot->done_arg = done_arg;
+    slot->done = job->done;
+    slot->is_wanted = job->is_wanted;
+    slot->arg = job->arg;
+    jobs->num_cancellable += slot->is_wanted != NULL;
     TAILQ_REMOVE(&jobs->free, slot, link);
     TAILQ_INSERT_TAIL(&jobs->queued, slot, link);
     slot->state = MINT_SLOT_QUEUED;
@@ -100,16 +102,17 @@ size_t mint_jobs_requeue_all(struct mint_jobs *jobs)
 void mint_jobs_finish(struct mint_jobs *jobs, struct mint_slot *slot, const struct mint_outcome *outcome)
 {
     mint_done *done = slot->done;
-    void *done_arg = slot->done_arg;
+    void *arg = slot->arg;
     TAILQ_REMOVE(slot->state == MINT_SLOT_SENT ? &jobs->sent : &jobs->queued, slot, link);
     TAILQ_INSERT_HEAD(&jobs->free, slot, link);
     slot->state = MINT_SLOT_FREE;
     slot->generation++;
+    jobs->num_cancellable -= slot->is_wanted != NULL;
     free((void *)(uintptr_t)slot->tbs.der.data);
     issuer_unref(slot->issuer);
     leaf_key_unref(slot->key);
     mimic_unref(slot->tbs.mimic);
-    done(done_arg, outcome);
+    done(arg, outcome);
 }
 
 size_t mint_jobs_finish_all(struct mint_jobs *jobs, uint64_t until_ns, enum mint_result result)

@@ -30,7 +30,8 @@ struct mint_slot {
     struct leaf_tbs tbs;   /* |der| is owned: resent as it is, so that no serial is ever given to two contents; one
                             * reference to |mimic| */
     mint_done *done;
-    void *done_arg;
+    mint_wanted *is_wanted; /* NULL: always */
+    void *arg;              /* of both */
 };
 
 TAILQ_HEAD(mint_slot_list, mint_slot);
@@ -39,6 +40,7 @@ struct mint_jobs {
     struct mint_slot *slots;
     size_t num_slots;
     struct mint_slot_list free, queued, sent;
+    size_t num_cancellable;        /* of those queued and sent */
     uint64_t earliest_deadline_ns; /* no job's deadline is before it; UINT64_MAX: none has one */
 };
 
@@ -47,10 +49,10 @@ MG_MUST_USE enum mg_status mint_jobs_init(struct mint_jobs *jobs, size_t num_slo
 /* mint_jobs_free frees the table. It holds no jobs any more. */
 void mint_jobs_free(struct mint_jobs *jobs);
 
-/* mint_jobs_add queues a job with a copy of |tbs|, taking references to its mimic, |issuer| and |key|. MG_LIMIT: no
+/* mint_jobs_add queues |job| with a copy of |tbs|, taking references to its mimic, the issuer and |key|. MG_LIMIT: no
  * slot is free; MG_MEMORY. */
-MG_MUST_USE enum mg_status mint_jobs_add(struct mint_jobs *jobs, const struct leaf_tbs *tbs, struct issuer *issuer,
-                                         struct leaf_key *key, uint64_t deadline_ns, mint_done *done, void *done_arg);
+MG_MUST_USE enum mg_status mint_jobs_add(struct mint_jobs *jobs, const struct mint_job *job, const struct leaf_tbs *tbs,
+                                         struct leaf_key *key, uint64_t deadline_ns);
 
 uint64_t mint_jobs_id(const struct mint_jobs *jobs, const struct mint_slot *slot);
 

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from publishkit import KEY_TYPES, Issuer
 
-VERSION = 1
+VERSION = 3
 LIST, MAKE_KEY, PUBLIC_KEY, MAKE_CSR, INSTALL, REMOVE, DESTROY = range(1, 8)
 PURPOSE_MINTING = 1
 MAX_PACKET = 256 * 1024
@@ -54,7 +54,8 @@ class Keys:
     def make_key(self, key_type="EC_P256", label="", token=None):
         name = label.encode()
         fields = struct.pack(">BB", PURPOSE_MINTING, KEY_TYPES[key_type]) + (token or os.urandom(16))
-        return self.call(MAKE_KEY, fields + struct.pack(">B", len(name)) + name)
+        holder = b""  # the signer itself, and no PKCS#11 token
+        return self.call(MAKE_KEY, fields + b"".join(struct.pack(">B", len(text)) + text for text in (name, holder)))
 
     def make_csr(self, key_id, common_name):
         attributes = ["", "", "", "Lab", "", common_name]  # C, ST, L, O, OU, CN

@@ -81,9 +81,9 @@ class MintgateLab(Lab):
 
     _record_offset = 0
 
-    def metrics(self):
-        """Every sample as {name with labels: number}."""
-        text = run("curl", "-sS", "--unix-socket", self.env["METRICS_SOCKET"], "http://localhost/metrics").stdout
+    def metrics(self, socket="METRICS_SOCKET"):
+        """Every sample as {name with labels: number}: the engine's, or of another program's socket in env."""
+        text = run("curl", "-sS", "--unix-socket", self.env[socket], "http://localhost/metrics").stdout
         samples = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, value in samples}
 

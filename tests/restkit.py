@@ -4,6 +4,7 @@ answer is held against the description of the APIs."""
 
 import http.client
 import json
+import os
 import secrets
 import signal
 import socket
@@ -80,10 +81,12 @@ def free_port():
 
 
 class Appliance:
-    """What an administrator asks, in |directory|; |control| are further keys of its section of the configuration."""
+    """What an administrator asks, in |directory|; |control| are further keys of its section of the configuration,
+    |tokens| those of the signer, which runs with |environment|."""
 
-    def __init__(self, directory, **control):
+    def __init__(self, directory, tokens=(), environment=None, **control):
         self.directory = directory
+        self.environment = {**os.environ, **(environment or {})}
         self.port = free_port()
         self.database = directory / "control/control.db"
         config = {
@@ -91,7 +94,7 @@ class Appliance:
             "signer": {"engine_socket": str(directory / "signer.sock"), "state_dir": str(directory / "signer"),
                        "control_socket": str(directory / "signer-control.sock"),
                        "metrics_socket": str(directory / "signer-metrics.sock"),
-                       "key_encryption_key": str(directory / "signer.kek")},
+                       "key_encryption_key": str(directory / "signer.kek"), "tokens": list(tokens)},
             "control": {"database": str(self.database), "socket": str(directory / "control.sock"),
                         "engine_socket": str(directory / "engine.sock"),
                         "metrics_socket": str(directory / "control-metrics.sock"), "listen": f"127.0.0.1:{self.port}",
@@ -114,7 +117,8 @@ class Appliance:
 
     def start(self, name, program):
         with open(self.log(name), "ab") as log:
-            self.processes[name] = subprocess.Popen([BUILD / program, "--config", self.config], stderr=log)
+            self.processes[name] = subprocess.Popen([BUILD / program, "--config", self.config], stderr=log,
+                                                    env=self.environment)
 
     def log(self, name):
         return self.directory / f"{name}.log"
@@ -128,6 +132,13 @@ class Appliance:
     def restart_control(self):
         self.processes["control"].send_signal(signal.SIGTERM)
         assert self.processes["control"].wait(timeout=TIMEOUT) == 0
+        self.start_control()
+
+    def kill_control(self):
+        self.processes["control"].kill()
+        self.processes["control"].wait(timeout=TIMEOUT)
+
+    def start_control(self):
         self.start("control", "control/program/mintgate-control")
         wait_until(self._is_up, seconds=TIMEOUT, what="the control plane")
 

@@ -74,14 +74,23 @@ def form(pem):
 class Intermediate(typing.NamedTuple):
     id: int
     name: str
-    fingerprint: str  # as in the load generator's records
+    fingerprint: str
 
 
-def new_intermediate(connection, authority, name):
-    """The eight steps but the last: ready to be the default."""
-    fields = {"name": name, "type": "CUSTOM_SW", "status": "ENABLED", "keyType": "EC_P256"}
+def fingerprint(certificate):
+    """An issuer's, as in the load generator's records."""
+    return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()[:32]
+
+
+def new_intermediate(connection, authority, name, **more):
+    """The eight steps but the last: ready to be the default. |more|: other fields, as {"type": "CUSTOM_HSM"}, with
+    which come the two steps of attestation."""
+    fields = {"name": name, "type": "CUSTOM_SW", "status": "ENABLED", "keyType": "EC_P256", **more}
     number = done(connection, "POST", API, json.dumps(fields)).json()["id"]
     done(connection, "POST", f"{API}/keyPair/{number}", "{}")
+    if fields["type"] == "CUSTOM_HSM":
+        done(connection, "GET", f"{API}/downloadAttestation/{number}")
+        done(connection, "POST", f"{API}/verifyKeyAttestation/{number}", "{}")
     done(connection, "POST", f"{API}/generateCsr/{number}", "{}")
     request = done(connection, "GET", f"{API}/downloadCsr/{number}").body
     certificate = authority.certify(x509.load_pem_x509_csr(request))
@@ -90,7 +99,7 @@ def new_intermediate(connection, authority, name):
         body, media_type = form(pem)
         done(connection, "POST", f"{API}/{where}/{number}", body, media_type=media_type)
     done(connection, "POST", f"{API}/finalizeCert/{number}", "{}")
-    return Intermediate(number, name, hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()[:32])
+    return Intermediate(number, name, fingerprint(certificate))
 
 
 class Swap(typing.NamedTuple):

@@ -33,6 +33,7 @@ _FAMILIES = {
     "flows": "mintgate_dataplane_flows_opened_total",
     "requested": "mintgate_minting_requested_total",
     "minted": "mintgate_minting_minted_total",
+    "cancelled": "mintgate_minting_cancelled_total",
     "timed_out": "mintgate_minting_timed_out_total",
     "dropped_replies": "mintgate_minting_dropped_replies_total",
     "signer_lost": "mintgate_minting_lost_total",

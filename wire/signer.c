@@ -8,6 +8,7 @@
  *   ISSUERS  count u8, then each: key id 16, role u8, key type u8, chain length u8, then each certificate behind a u16
  *   SIGN     count u16, then each: id u64, key id 16, timeout_ms u32, tbs behind a u16
  *   SIGNED   count u16, then each: id u64, status u8, signature behind a u16
+ *   CANCEL   count u16, then each: id u64
  */
 #define BATCH_HEADER_LEN 3 /* type and count */
 #define SIGN_FIXED_LEN (8 + sizeof(struct wire_key_id) + 4 + 2)
@@ -43,7 +44,7 @@ const char *wire_sign_status_name(enum wire_sign_status status)
 enum mg_status wire_signer_type_of(struct mg_slice packet, enum wire_signer_type *out)
 {
     uint8_t type;
-    if (!mg_slice_u8(&packet, &type) || type < WIRE_SIGNER_HELLO || type > WIRE_SIGNER_SIGNED) {
+    if (!mg_slice_u8(&packet, &type) || type < WIRE_SIGNER_HELLO || type > WIRE_SIGNER_CANCEL) {
         return MG_INVALID;
     }
     *out = (enum wire_signer_type)type;
@@ -322,6 +323,29 @@ enum mg_status wire_signer_decode_signed(struct mg_slice packet, struct wire_sig
     }
     for (size_t i = 0; status == MG_OK && i < *num_out; i++) {
         status = decode_result(&packet, &out[i], error);
+    }
+    return status == MG_OK ? end_decoding(packet, error) : status;
+}
+
+/* CANCEL */
+
+void wire_signer_encode_cancel(struct mg_buffer *out, const struct wire_sign_cancel *cancel)
+{
+    mg_buffer_append_u8(out, WIRE_SIGNER_CANCEL);
+    mg_buffer_append_u16(out, (uint16_t)cancel->num_ids);
+    for (size_t i = 0; i < cancel->num_ids; i++) {
+        mg_buffer_append_u64(out, cancel->ids[i]);
+    }
+}
+
+enum mg_status wire_signer_decode_cancel(struct mg_slice packet, struct wire_sign_cancel *out, struct mg_error *error)
+{
+    enum mg_status status = begin_decoding(&packet, WIRE_SIGNER_CANCEL, error);
+    if (status == MG_OK) {
+        status = decode_count(&packet, &out->num_ids, error);
+    }
+    for (size_t i = 0; status == MG_OK && i < out->num_ids; i++) {
+        status = mg_slice_u64(&packet, &out->ids[i]) ? MG_OK : cut_short(error, "an id");
     }
     return status == MG_OK ? end_decoding(packet, error) : status;
 }

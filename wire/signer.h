@@ -7,6 +7,7 @@
  *     HELLO  version                 ──►
  *                                    ◄──     ISSUERS  every issuer this engine may have certificates signed by
  *     SIGN   batch of TBSCertificates ──►
+ *     CANCEL ids of requests          ──►    which are not signed if it comes in time, and then have no result
  *                                    ◄──     SIGNED   batch of results, in any order, in any grouping
  *
  * Requests carry ids that the engine chooses; several SIGN packets may be in flight; the signer may send ISSUERS again
@@ -22,7 +23,9 @@
 #include "base/slice.h"
 #include "base/status.h"
 
-#define WIRE_SIGNER_VERSION 1
+#define WIRE_SIGNER_VERSION 2
+/* The oldest one that a signer still speaks: without CANCEL. */
+#define WIRE_SIGNER_OLDEST_VERSION 1
 /* The largest packet either side sends or accepts. Below the default socket buffer, so that no tuning is needed. */
 #define WIRE_SIGNER_MAX_PACKET (128 * 1024)
 /* The largest TBSCertificate in a SIGN packet: a certificate with some hundreds of names. */
@@ -38,6 +41,7 @@ enum wire_signer_type {
     WIRE_SIGNER_ISSUERS = 2,
     WIRE_SIGNER_SIGN = 3,
     WIRE_SIGNER_SIGNED = 4,
+    WIRE_SIGNER_CANCEL = 5,
 };
 
 /* wire_key_id names a key in the signer: random, given when the key is made, never reused. */
@@ -114,6 +118,12 @@ struct wire_sign_result {
     struct mg_slice signature; /* borrowed; the content of signatureValue; empty unless WIRE_SIGN_OK */
 };
 
+/* Requests that nobody waits for any more. */
+struct wire_sign_cancel {
+    uint64_t ids[WIRE_SIGNER_MAX_BATCH];
+    size_t num_ids; /* at least one */
+};
+
 /* wire_signer_type_of reads the type of |packet|: MG_INVALID for an empty packet or an unknown type. */
 MG_MUST_USE enum mg_status wire_signer_type_of(struct mg_slice packet, enum wire_signer_type *out);
 
@@ -122,6 +132,7 @@ MG_MUST_USE enum mg_status wire_signer_type_of(struct mg_slice packet, enum wire
  * with a status other than OK) are the caller's to avoid. */
 void wire_signer_encode_hello(struct mg_buffer *out);
 void wire_signer_encode_issuers(struct mg_buffer *out, const struct wire_issuers *issuers);
+void wire_signer_encode_cancel(struct mg_buffer *out, const struct wire_sign_cancel *cancel);
 
 /* A batch is begun, filled and ended. wire_signer_add_* returns false, and leaves the batch as it was, when the packet
  * or the count is full: end it, send it and begin another; an empty batch has room for the largest entry. It is also
@@ -139,6 +150,8 @@ size_t wire_signer_end_batch(struct mg_buffer *out);
 MG_MUST_USE enum mg_status wire_signer_decode_hello(struct mg_slice packet, uint16_t *version, struct mg_error *error);
 MG_MUST_USE enum mg_status wire_signer_decode_issuers(struct mg_slice packet, struct wire_issuers *out,
                                                       struct mg_error *error);
+MG_MUST_USE enum mg_status wire_signer_decode_cancel(struct mg_slice packet, struct wire_sign_cancel *out,
+                                                     struct mg_error *error);
 /* |out| has room for WIRE_SIGNER_MAX_BATCH entries. */
 MG_MUST_USE enum mg_status wire_signer_decode_sign(struct mg_slice packet, struct wire_sign_request *out,
                                                    size_t *num_out, struct mg_error *error);

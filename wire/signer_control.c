@@ -8,23 +8,23 @@
  *
  *   request  version u8, call u8, id u64
  *     LIST, PUBLIC_KEY, REMOVE, DESTROY   key id 16
- *     MAKE_KEY                            purpose u8, key type u8, token 16, label behind a u8
+ *     MAKE_KEY                            purpose u8, key type u8, token 16, label behind a u8, holder behind a u8
  *     MAKE_CSR                            key id 16, digest u8, pathLen + 1 u8, each attribute behind a u16
  *     INSTALL                             key id 16, chain
- *     IMPORT_KEY                          purpose u8, token 16, label behind a u8, PKCS#8 behind a u16
+ *     ATTEST                              key id 16, nonce 32
  *   reply    version u8, call | 0x80 u8, id u64, status u8
  *     any status but OK                   text behind a u16
  *     LIST                                key id 16, purpose u8, origin u8, key type u8, created u64, installed u8,
- *                                         label behind a u8, chain
+ *                                         label behind a u8, chain, holder behind a u8
  *     MAKE_KEY, IMPORT_KEY                key id 16
- *     PUBLIC_KEY, MAKE_CSR                DER behind a u16
+ *     PUBLIC_KEY, MAKE_CSR, ATTEST        DER, or text, behind a u16
  *
  * A chain is the count u8 and each certificate behind a u16.
  */
 #define REPLY_FLAG 0x80
 
 #define MAX_CHAIN_LEN (1 + WIRE_SIGNER_MAX_CHAIN * 2 + WIRE_CONTROL_MAX_CHAIN_BYTES)
-_Static_assert(128 + WIRE_CONTROL_MAX_LABEL + MAX_CHAIN_LEN <= WIRE_CONTROL_MAX_PACKET,
+_Static_assert(128 + WIRE_CONTROL_MAX_LABEL + WIRE_CONTROL_MAX_HOLDER + MAX_CHAIN_LEN <= WIRE_CONTROL_MAX_PACKET,
                "the largest chain fits a request, and a listed key a reply");
 _Static_assert(64 + WIRE_SUBJECT_NUM_ATTRIBUTES * (2 + WIRE_CONTROL_MAX_ATTRIBUTE) <= WIRE_CONTROL_MAX_PACKET &&
                    64 + WIRE_CONTROL_MAX_DER <= WIRE_CONTROL_MAX_PACKET,
@@ -40,6 +40,7 @@ const char *wire_control_call_name(enum wire_control_call call)
         [WIRE_CONTROL_INSTALL] = "install",
         [WIRE_CONTROL_REMOVE] = "remove",
         [WIRE_CONTROL_DESTROY] = "destroy",
+        [WIRE_CONTROL_ATTEST] = "attest",
         [WIRE_CONTROL_IMPORT_KEY] = "import_key",
     };
     return call >= WIRE_CONTROL_LIST && call <= WIRE_CONTROL_LAST_CALL ? names[call] : "unknown";
@@ -50,7 +51,7 @@ const char *wire_control_status_name(enum wire_control_status status)
     static const char *const names[WIRE_CONTROL_NUM_STATUSES] = {
         [WIRE_CONTROL_OK] = "ok",         [WIRE_CONTROL_INVALID] = "invalid", [WIRE_CONTROL_NOT_FOUND] = "not_found",
         [WIRE_CONTROL_EXISTS] = "exists", [WIRE_CONTROL_DENIED] = "denied",   [WIRE_CONTROL_LIMIT] = "limit",
-        [WIRE_CONTROL_FAILED] = "failed",
+        [WIRE_CONTROL_FAILED] = "failed", [WIRE_CONTROL_AWAY] = "away",
     };
     return (unsigned)status < WIRE_CONTROL_NUM_STATUSES ? names[status] : "unknown";
 }
@@ -71,6 +72,7 @@ static const struct {
 } statuses[] = {
     {MG_OK, WIRE_CONTROL_OK},         {MG_INVALID, WIRE_CONTROL_INVALID}, {MG_NOT_FOUND, WIRE_CONTROL_NOT_FOUND},
     {MG_EXISTS, WIRE_CONTROL_EXISTS}, {MG_DENIED, WIRE_CONTROL_DENIED},   {MG_LIMIT, WIRE_CONTROL_LIMIT},
+    {MG_AGAIN, WIRE_CONTROL_AWAY},
 };
 
 enum wire_control_status wire_control_status_of(enum mg_status status)
@@ -180,6 +182,12 @@ static void put_chain(struct mg_buffer *out, const struct wire_control_chain *ch
     }
 }
 
+static enum mg_status get_holder(struct mg_slice *in, struct mg_slice *out, struct mg_error *error)
+{
+    return mg_slice_prefixed_u8(in, out) ? check_text(*out, "holder", WIRE_CONTROL_MAX_HOLDER, error)
+                                         : cut_short(error, "the holder");
+}
+
 static void put_header(struct mg_buffer *out, unsigned call, uint64_t id)
 {
     mg_buffer_append_u8(out, WIRE_CONTROL_VERSION);
@@ -237,6 +245,7 @@ static void put_make_key(struct mg_buffer *out, const struct wire_control_reques
     mg_buffer_append_u8(out, (uint8_t)make->type);
     mg_buffer_append(out, make->token.bytes, sizeof(make->token.bytes));
     mg_buffer_append_prefixed_u8(out, make->label);
+    mg_buffer_append_prefixed_u8(out, make->holder);
 }
 
 /* get_token_and_label takes what a new key is known by. */
@@ -266,7 +275,8 @@ static enum mg_status get_make_key(struct mg_slice *in, struct wire_control_requ
     }
     make->purpose = (enum wire_key_purpose)purpose;
     make->type = (enum wire_key_type)type;
-    return get_token_and_label(in, &make->token, &make->label, error);
+    status = get_token_and_label(in, &make->token, &make->label, error);
+    return status == MG_OK ? get_holder(in, &make->holder, error) : status;
 }
 
 static void put_import_key(struct mg_buffer *out, const struct wire_control_request *request)
@@ -343,6 +353,16 @@ static enum mg_status get_install(struct mg_slice *in, struct wire_control_reque
     return get_chain(in, 1, &out->install, error);
 }
 
+static void put_attest(struct mg_buffer *out, const struct wire_control_request *request)
+{
+    mg_buffer_append(out, request->attest.nonce, sizeof(request->attest.nonce));
+}
+
+static enum mg_status get_attest(struct mg_slice *in, struct wire_control_request *out, struct mg_error *error)
+{
+    return mg_slice_copy(in, out->attest.nonce, sizeof(out->attest.nonce)) ? MG_OK : cut_short(error, "the nonce");
+}
+
 static const struct {
     bool has_key_id;
     void (*put)(struct mg_buffer *out, const struct wire_control_request *request);
@@ -355,6 +375,7 @@ static const struct {
     [WIRE_CONTROL_INSTALL] = {true, put_install, get_install},
     [WIRE_CONTROL_REMOVE] = {true, put_nothing, get_nothing},
     [WIRE_CONTROL_DESTROY] = {true, put_nothing, get_nothing},
+    [WIRE_CONTROL_ATTEST] = {true, put_attest, get_attest},
     [WIRE_CONTROL_IMPORT_KEY] = {false, put_import_key, get_import_key},
 };
 
@@ -408,6 +429,7 @@ static void put_listed(struct mg_buffer *out, const struct wire_control_reply *r
     mg_buffer_append_u8(out, key->is_installed ? 1 : 0);
     mg_buffer_append_prefixed_u8(out, key->label);
     put_chain(out, &key->chain);
+    mg_buffer_append_prefixed_u8(out, key->holder);
 }
 
 /* get_kind takes what a key is: purpose, origin, type. */
@@ -457,7 +479,10 @@ static enum mg_status get_listed(struct mg_slice *in, struct wire_control_reply 
         return cut_short(error, "the label");
     }
     status = check_text(key->label, "label", WIRE_CONTROL_MAX_LABEL, error);
-    return status == MG_OK ? get_chain(in, 0, &key->chain, error) : status;
+    if (status == MG_OK) {
+        status = get_chain(in, 0, &key->chain, error);
+    }
+    return status == MG_OK ? get_holder(in, &key->holder, error) : status;
 }
 
 static void put_made(struct mg_buffer *out, const struct wire_control_reply *reply)
@@ -493,7 +518,8 @@ static const struct {
     [WIRE_CONTROL_LIST] = {put_listed, get_listed},          [WIRE_CONTROL_MAKE_KEY] = {put_made, get_made},
     [WIRE_CONTROL_PUBLIC_KEY] = {put_der, get_der},          [WIRE_CONTROL_MAKE_CSR] = {put_der, get_der},
     [WIRE_CONTROL_INSTALL] = {put_no_result, get_no_result}, [WIRE_CONTROL_REMOVE] = {put_no_result, get_no_result},
-    [WIRE_CONTROL_DESTROY] = {put_no_result, get_no_result}, [WIRE_CONTROL_IMPORT_KEY] = {put_made, get_made},
+    [WIRE_CONTROL_DESTROY] = {put_no_result, get_no_result}, [WIRE_CONTROL_ATTEST] = {put_der, get_der},
+    [WIRE_CONTROL_IMPORT_KEY] = {put_made, get_made},
 };
 
 void wire_control_encode_reply(struct mg_buffer *out, const struct wire_control_reply *reply)

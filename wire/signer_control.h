@@ -9,7 +9,8 @@
  *
  * A connection has one request under way; its reply carries its call and id. A packet that does not decode is fatal to
  * the connection: the peer is broken, or of another version. No call gives out a private key, signs a digest, or signs
- * bytes that the caller chose (design.md section 1): a certification request is put together by the signer.
+ * bytes that the caller chose (design.md section 1): a certification request and an attestation are put together by the
+ * signer.
  *
  * Every call may be made again after an answer was lost, with the same result: that is how control goes on after a
  * crash of either side. IMPORT_KEY alone carries a private key, from control to the signer: both sides wipe its packet.
@@ -21,12 +22,14 @@
 
 #include "wire/signer.h"
 
-#define WIRE_CONTROL_VERSION 1
+#define WIRE_CONTROL_VERSION 3
 /* The largest packet either side sends or accepts. */
 #define WIRE_CONTROL_MAX_PACKET WIRE_SIGNER_MAX_PACKET
 /* A key's certificates all together, so that INSTALL and LIST fit a packet. */
 #define WIRE_CONTROL_MAX_CHAIN_BYTES (64 * 1024)
 #define WIRE_CONTROL_MAX_LABEL 64
+/* The configured name of a PKCS#11 token (signer.tokens). */
+#define WIRE_CONTROL_MAX_HOLDER 32
 /* An attribute of a subject, in bytes. How many characters each may have is the signer's to check. */
 #define WIRE_CONTROL_MAX_ATTRIBUTE 512
 /* A private key in PKCS#8 (RFC 5958): an RSA-4096 key needs 2.4 KB. */
@@ -45,9 +48,10 @@ enum wire_control_call {
     WIRE_CONTROL_INSTALL = 5,
     WIRE_CONTROL_REMOVE = 6,
     WIRE_CONTROL_DESTROY = 7,
-    WIRE_CONTROL_IMPORT_KEY = 8,
+    WIRE_CONTROL_ATTEST = 8,
+    WIRE_CONTROL_IMPORT_KEY = 9,
 };
-#define WIRE_CONTROL_NUM_CALLS 8
+#define WIRE_CONTROL_NUM_CALLS 9
 #define WIRE_CONTROL_LAST_CALL WIRE_CONTROL_IMPORT_KEY
 
 /* wire_control_call_name returns a static word such as "make_key", for logs and counters. */
@@ -61,8 +65,9 @@ enum wire_control_status {
     WIRE_CONTROL_DENIED = 4,    /* the key's purpose or origin forbids the call */
     WIRE_CONTROL_LIMIT = 5,     /* a bound of the signer is full */
     WIRE_CONTROL_FAILED = 6,    /* the signer could not: its disk, its memory, a library */
+    WIRE_CONTROL_AWAY = 7,      /* the token that holds the key, or is to hold it, is not up: ask again */
 };
-#define WIRE_CONTROL_NUM_STATUSES 7
+#define WIRE_CONTROL_NUM_STATUSES 8
 
 /* wire_control_status_name returns a static word such as "denied". */
 const char *wire_control_status_name(enum wire_control_status status);
@@ -96,7 +101,8 @@ struct wire_control_make_key {
     enum wire_key_purpose purpose; /* WIRE_CONTROL_DENIED for all but minting */
     enum wire_key_type type;
     struct wire_control_token token;
-    struct mg_slice label; /* UTF-8 without control characters, at most WIRE_CONTROL_MAX_LABEL bytes */
+    struct mg_slice label;  /* UTF-8 without control characters, at most WIRE_CONTROL_MAX_LABEL bytes */
+    struct mg_slice holder; /* the PKCS#11 token that is to hold it; empty: the signer itself */
 };
 
 /* IMPORT_KEY: a key that comes from outside; its type is what it is. WIRE_CONTROL_EXISTS if |token| made another. */
@@ -135,6 +141,14 @@ struct wire_control_make_csr {
     int path_len; /* 0 to WIRE_CONTROL_MAX_PATH_LEN, or WIRE_CONTROL_NO_PATH_LEN */
 };
 
+/* ATTEST: has the token that holds a key say what it is, and the key sign that (docs/api/attestation.md).
+ * WIRE_CONTROL_DENIED for a key that no token holds. */
+#define WIRE_CONTROL_NONCE_LEN 32
+#define WIRE_ATTESTATION_FORMAT "mintgate-key-attestation-v1" /* the first line of one */
+struct wire_control_attest {
+    uint8_t nonce[WIRE_CONTROL_NONCE_LEN]; /* random: what is signed contains it */
+};
+
 /* Certificates in DER, a key's own first, then upwards. Borrowed. */
 struct wire_control_chain {
     struct mg_slice certificates[WIRE_SIGNER_MAX_CHAIN];
@@ -152,6 +166,7 @@ struct wire_control_request {
         struct wire_control_import_key import_key;
         struct wire_control_make_csr make_csr;
         struct wire_control_chain install; /* at least one */
+        struct wire_control_attest attest;
     };
 };
 
@@ -164,6 +179,7 @@ struct wire_control_key {
     int64_t created;                 /* seconds since 1970 */
     bool is_installed;               /* leaves may be signed with it */
     struct mg_slice label;           /* UTF-8 */
+    struct mg_slice holder;          /* the PKCS#11 token that holds it; empty: the signer itself */
     struct wire_control_chain chain; /* none: not certified yet */
 };
 
@@ -175,7 +191,8 @@ struct wire_control_reply {
     union {                          /* if WIRE_CONTROL_OK */
         struct wire_control_key key; /* LIST: the next key in the order of their ids */
         struct wire_key_id made;     /* MAKE_KEY, IMPORT_KEY */
-        struct mg_slice der;         /* PUBLIC_KEY: SubjectPublicKeyInfo; MAKE_CSR: CertificationRequest */
+        struct mg_slice der;         /* PUBLIC_KEY: SubjectPublicKeyInfo; MAKE_CSR: CertificationRequest; ATTEST: the
+                                        attestation, which is text */
     };
 };
 

@@ -72,7 +72,7 @@ static const struct step *next_of(const json_t *cert)
         {"GENERAL_DONE", "keygen", ""},
         {"KEYGEN_DONE", "csr", ""},
         {"PUBKEY_DONE", "csr", ""},
-        {"ATTESTATION_DONE", "csr", ""},
+        {"ATTESTATION_DONE", "verify-attestation", " (or at once csr)"},
         {"ATTESTATION_VERIFY_DONE", "csr", ""},
         {"CSRGEN_DONE", "upload-cert", " FILE"},
         {"INTCERT_UPLOAD_DONE", "finalize", " (or first upload-chain)"},

@@ -11,6 +11,9 @@ typedef enum mg_status command_fn(struct ctl *ctl, struct mg_error *error);
 command_fn intermediate_list, intermediate_show, intermediate_create, intermediate_keygen, intermediate_csr;
 command_fn intermediate_download_csr, intermediate_public_key, intermediate_upload_cert, intermediate_upload_chain;
 command_fn intermediate_finalize, intermediate_enable, intermediate_disable, intermediate_delete;
+command_fn intermediate_attestation, intermediate_verify_attestation;
+/* attestation.c: does without the control plane */
+command_fn attestation_check_file;
 /* stores.c */
 command_fn truststore_list, truststore_create, keystore_list, keystore_create, store_show, store_delete, store_add;
 command_fn store_remove, store_restore, reference_list, reference_set, reference_delete, intermediate_import;
@@ -28,6 +31,7 @@ command_fn status_show;
 command_fn user_list, user_show, user_create, user_set_role, user_set_password, user_enable, user_disable, user_delete;
 command_fn whoami_show;
 /* keys.c */
+command_fn key_list;
 command_fn api_key_list, api_key_create, api_key_rotate, api_key_delete;
 command_fn client_list, client_create, client_rotate, client_enable, client_disable, client_delete;
 /* backup.c */

@@ -73,6 +73,15 @@ enum mg_status ctl_deliver(const struct ctl *ctl, struct mg_buffer *text, struct
     return status;
 }
 
+enum mg_status ctl_in_file(const char *path, enum mg_status status, struct mg_error *error)
+{
+    if (status != MG_INVALID) {
+        return status;
+    }
+    struct mg_error inner = *error;
+    return mg_error_set(error, MG_DENIED, "%s: %s", path, inner.text);
+}
+
 enum mg_status ctl_seconds(const char *text, uint64_t *out, struct mg_error *error)
 {
     uint64_t ns;

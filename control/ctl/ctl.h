@@ -74,6 +74,10 @@ MG_MUST_USE enum mg_status ctl_print(struct mg_buffer *text, struct mg_error *er
 /* ctl_deliver writes |text| to the file of --out, or prints it where there is none, and frees it. */
 MG_MUST_USE enum mg_status ctl_deliver(const struct ctl *ctl, struct mg_buffer *text, struct mg_error *error);
 
+/* ctl_in_file makes of MG_INVALID, which |error| says why, that the file at |path| is bad: no fault of the command
+ * line. Other results stay. */
+MG_MUST_USE enum mg_status ctl_in_file(const char *path, enum mg_status status, struct mg_error *error);
+
 /* ctl_seconds reads the value of --for, as in 90s, 30m, 2h, 1d: whole seconds, up to CTL_MAX_SECONDS. Else MG_INVALID.
  */
 #define CTL_MAX_SECONDS (UINT64_C(366) * 86400)

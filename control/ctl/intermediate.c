@@ -56,12 +56,32 @@ enum mg_status intermediate_list(struct ctl *ctl, struct mg_error *error)
     return status;
 }
 
+/* add_token adds the name of the token that holds the key of |cert|, which is no member of the vendor's. */
+static enum mg_status add_token(struct ctl *ctl, json_t *cert, struct mg_error *error)
+{
+    json_t *keys;
+    enum mg_status status = api_ask(ctl, "GET", API_MINTGATE "/keys", NULL, &keys, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < json_array_size(keys); i++) {
+        const json_t *key = json_array_get(keys, i);
+        if (strcmp(ctl_text(key, "intermediate"), ctl_text(cert, "name")) == 0) {
+            (void)json_object_set_new(cert, "token", json_string(ctl_text(key, "holder")));
+        }
+    }
+    json_decref(keys);
+    return MG_OK;
+}
+
 enum mg_status intermediate_show(struct ctl *ctl, struct mg_error *error)
 {
     json_t *cert;
     enum mg_status status = ask_about(ctl, "GET", "", NULL, &cert, error);
     if (status == MG_OK) {
-        status = certificate_print_all(ctl, cert, error);
+        bool is_on_token = strcmp(ctl_text(cert, "type"), "CUSTOM_HSM") == 0;
+        status = is_on_token && !ctl->json ? add_token(ctl, cert, error) : MG_OK;
+        status = status == MG_OK ? certificate_print_all(ctl, cert, error) : status;
         json_decref(cert);
     }
     return status;
@@ -156,6 +176,16 @@ enum mg_status intermediate_download_csr(struct ctl *ctl, struct mg_error *error
 enum mg_status intermediate_public_key(struct ctl *ctl, struct mg_error *error)
 {
     return download(ctl, "/downloadPublicKey", error);
+}
+
+enum mg_status intermediate_attestation(struct ctl *ctl, struct mg_error *error)
+{
+    return download(ctl, "/downloadAttestation", error);
+}
+
+enum mg_status intermediate_verify_attestation(struct ctl *ctl, struct mg_error *error)
+{
+    return step(ctl, "POST", "/verifyKeyAttestation", json_object(), error);
 }
 
 /* add_path_length adds --path-length, which is a number. */

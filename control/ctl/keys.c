@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* API keys and OAuth2 clients: credentials of programs (control/admin/administration_api.h). */
+/* The signer's keys; and API keys and OAuth2 clients, credentials of programs (control/admin/administration_api.h). */
 #include "base/file.h"
 #include "control/ctl/commands.h"
 #include "control/ctl/credential.h"
 
 #define API_KEYS API_MINTGATE "/api-keys"
 #define CLIENTS API_MINTGATE "/clients"
+#define SIGNER_KEYS API_MINTGATE "/keys"
 #define MAX_PUBLIC_KEY 16384
+
+static const char *const signer_members[] = {"id", "type", "purpose", "holder", "intermediate", "installed", "label"};
+static const char *const signer_titles[] = {"ID", "TYPE", "PURPOSE", "TOKEN", "INTERMEDIATE", "INSTALLED", "LABEL"};
+static const struct credential_columns signer_keys = {signer_members, signer_titles, MG_ARRAY_LEN(signer_members)};
 
 static const char *const key_members[] = {"name", "key"};
 static const char *const key_titles[] = {"NAME", "KEY"};
@@ -35,6 +40,11 @@ static enum mg_status ask(struct ctl *ctl, const char *method, const char *path,
         json_decref(answer);
     }
     return status;
+}
+
+enum mg_status key_list(struct ctl *ctl, struct mg_error *error)
+{
+    return credential_list(ctl, SIGNER_KEYS, &signer_keys, error);
 }
 
 enum mg_status api_key_list(struct ctl *ctl, struct mg_error *error)

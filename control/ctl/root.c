@@ -12,16 +12,6 @@
 
 #define DEFAULT_SECONDS (UINT64_C(365) * 86400)
 
-/* in_file puts the file's name before |error|, and makes a class of |status| that is no fault of the command line. */
-static enum mg_status in_file(const char *path, enum mg_status status, struct mg_error *error)
-{
-    if (status != MG_INVALID) {
-        return status;
-    }
-    struct mg_error inner = *error;
-    return mg_error_set(error, MG_DENIED, "%s: %s", path, inner.text);
-}
-
 /* ---- the root's files ---- */
 
 static enum mg_status write_key(const struct throwaway_root *root, const char *path, struct mg_error *error)
@@ -60,7 +50,7 @@ static enum mg_status load_key(struct throwaway_root *root, const char *path, co
     }
     enum mg_status status = mg_file_read_secret(path, &pem, error);
     if (status == MG_OK) {
-        status = in_file(path, throwaway_root_read_key(root, mg_buffer_slice(&pem), error), error);
+        status = ctl_in_file(path, throwaway_root_read_key(root, mg_buffer_slice(&pem), error), error);
     } else if (status == MG_NOT_FOUND && access(certificate_path, F_OK) == 0) {
         status = mg_error_set(error, MG_DENIED, "--key: there is no %s for the certificate %s", path, certificate_path);
     } else if (status == MG_NOT_FOUND) {
@@ -80,7 +70,7 @@ static enum mg_status load_certificate(struct throwaway_root *root, const char *
     mg_buffer_init(&pem, THROWAWAY_MAX_FILE);
     enum mg_status status = mg_file_read(path, &pem, error);
     if (status == MG_OK) {
-        status = in_file(path, throwaway_root_read_certificate(root, mg_buffer_slice(&pem), now, error), error);
+        status = ctl_in_file(path, throwaway_root_read_certificate(root, mg_buffer_slice(&pem), now, error), error);
     } else if (status == MG_NOT_FOUND) {
         status = throwaway_root_certify(root, now, error);
         status = status == MG_OK ? write_certificate(root, path, error) : status;
@@ -100,7 +90,7 @@ static enum mg_status read_request(const char *path, X509_REQ **out, struct mg_e
     mg_buffer_init(&pem, THROWAWAY_MAX_FILE);
     enum mg_status status = mg_file_read(path, &pem, error);
     if (status == MG_OK) {
-        status = in_file(path, throwaway_request_read(mg_buffer_slice(&pem), out, error), error);
+        status = ctl_in_file(path, throwaway_request_read(mg_buffer_slice(&pem), out, error), error);
     }
     mg_buffer_free(&pem);
     return status;

@@ -334,15 +334,21 @@ enum mg_status signer_client_list(struct signer_client *client, signer_client_vi
 }
 
 enum mg_status signer_client_make_key(struct signer_client *client, enum wire_key_type type,
-                                      const struct wire_control_token *token, const char *label,
+                                      const struct wire_control_token *token, const char *label, const char *holder,
                                       struct wire_key_id *out, struct mg_error *error)
 {
-    struct wire_control_request request = {
-        .call = WIRE_CONTROL_MAKE_KEY,
-        .make_key = {.purpose = WIRE_PURPOSE_MINTING, .type = type, .token = *token, .label = mg_slice_of_text(label)}};
+    struct wire_control_request request = {.call = WIRE_CONTROL_MAKE_KEY,
+                                           .make_key = {.purpose = WIRE_PURPOSE_MINTING,
+                                                        .type = type,
+                                                        .token = *token,
+                                                        .label = mg_slice_of_text(label),
+                                                        .holder = mg_slice_of_text(holder)}};
     struct wire_control_reply reply;
     if (request.make_key.label.len > WIRE_CONTROL_MAX_LABEL) {
         return mg_error_set(error, MG_INVALID, "label: at most %d bytes are allowed", WIRE_CONTROL_MAX_LABEL);
+    }
+    if (request.make_key.holder.len > WIRE_CONTROL_MAX_HOLDER) {
+        return mg_error_set(error, MG_INVALID, "holder: at most %d bytes are allowed", WIRE_CONTROL_MAX_HOLDER);
     }
     pthread_mutex_lock(&client->lock);
     enum mg_status status = exchange(client, &request, &reply, error);
@@ -388,6 +394,15 @@ enum mg_status signer_client_make_csr(struct signer_client *client, const struct
 {
     struct wire_control_request request = {.call = WIRE_CONTROL_MAKE_CSR, .key_id = *key_id, .make_csr = *wanted};
     return call_for_der(client, &request, der, error);
+}
+
+enum mg_status signer_client_attest(struct signer_client *client, const struct wire_key_id *key_id,
+                                    const uint8_t nonce[WIRE_CONTROL_NONCE_LEN], struct mg_buffer *text,
+                                    struct mg_error *error)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_ATTEST, .key_id = *key_id};
+    memcpy(request.attest.nonce, nonce, sizeof(request.attest.nonce));
+    return call_for_der(client, &request, text, error);
 }
 
 enum mg_status signer_client_install(struct signer_client *client, const struct wire_key_id *key_id,

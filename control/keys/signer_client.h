@@ -7,6 +7,8 @@
  * Any thread may call; calls are made one after the other. Each returns, besides the classes that it names,
  *   MG_IO        no answer: the signer is not running, went away, or took too long; |error| says which. What was asked
  *                for may have been done or not: ask again later
+ *   MG_AGAIN     the token that holds the key, or is to hold it, is away; nothing is known of what was asked for, as
+ *                with MG_IO, and |error| names the token
  *   MG_INVALID   a field breaks a rule of the signer
  *   MG_DENIED    the key's purpose or origin forbids the call
  *   MG_INTERNAL  the signer failed, or answered what does not decode
@@ -47,11 +49,12 @@ MG_MUST_USE enum mg_status signer_client_list(struct signer_client *client, sign
                                               struct mg_error *error);
 
 /* signer_client_make_key has a minting key of |type| made, or returns the one made with |token| before. |label|: UTF-8,
- * at most WIRE_CONTROL_MAX_LABEL bytes. MG_EXISTS: that key is of another type or label; MG_LIMIT: the signer is
- * full. */
+ * at most WIRE_CONTROL_MAX_LABEL bytes. |holder|: the PKCS#11 token that is to hold it, at most
+ * WIRE_CONTROL_MAX_HOLDER bytes; "": the signer itself. MG_EXISTS: that key is of another type, label or holder;
+ * MG_LIMIT: the signer is full; MG_NOT_FOUND: the signer knows no such token; MG_DENIED: it makes no such keys. */
 MG_MUST_USE enum mg_status signer_client_make_key(struct signer_client *client, enum wire_key_type type,
                                                   const struct wire_control_token *token, const char *label,
-                                                  struct wire_key_id *out, struct mg_error *error);
+                                                  const char *holder, struct wire_key_id *out, struct mg_error *error);
 
 /* signer_client_import_key hands over the private key |secret| (PKCS#8, DER; the caller wipes it), for minting or
  * tls-client, or returns the key that was imported with |token| before. As signer_client_make_key otherwise; MG_INVALID
@@ -70,6 +73,13 @@ MG_MUST_USE enum mg_status signer_client_public_key(struct signer_client *client
 MG_MUST_USE enum mg_status signer_client_make_csr(struct signer_client *client, const struct wire_key_id *key_id,
                                                   const struct wire_control_make_csr *wanted, struct mg_buffer *der,
                                                   struct mg_error *error);
+
+/* signer_client_attest appends the attestation of a key (docs/api/attestation.md) to |text|, with |nonce| in it, which
+ * is random. MG_NOT_FOUND: no such key, or the signer does not know its token; MG_DENIED: no token holds it, or the
+ * token has another key in its place. */
+MG_MUST_USE enum mg_status signer_client_attest(struct signer_client *client, const struct wire_key_id *key_id,
+                                                const uint8_t nonce[WIRE_CONTROL_NONCE_LEN], struct mg_buffer *text,
+                                                struct mg_error *error);
 
 /* signer_client_install makes a key an issuer with these certificates (DER, its own first). MG_NOT_FOUND: no such key;
  * MG_LIMIT: the signer has no room for another issuer. */

@@ -6,6 +6,7 @@
 #include "control/audit.h"
 #include "control/default_issuer.h"
 #include "control/http/zia_auth.h"
+#include "control/program/key_list.h"
 #include "control/program/problems.h"
 #include "control/service/request_call.h"
 
@@ -140,6 +141,21 @@ static void get_publication(void *arg, struct http_request *request, struct http
                                  (json_int_t)progress.num_done, "all", (json_int_t)progress.num_all, "engines", list));
 }
 
+/* ---- keys ---- */
+
+static void get_keys(void *arg, struct http_request *request, struct http_response *response)
+{
+    const struct mintgate_api *api = arg;
+    struct mg_error error = {""};
+    json_t *list;
+    enum mg_status status = key_list_new(api->signer, api->lifecycle->store, &list, &error);
+    if (status == MG_OK) {
+        http_response_json(response, 200, list);
+    } else {
+        http_fail_status(request, response, status, &error);
+    }
+}
+
 /* ---- the audit record ---- */
 
 static enum mg_status add_entry(void *context, const struct audit_entry *entry, struct mg_error *error)
@@ -186,6 +202,7 @@ enum mg_status mintgate_api_add(struct router *router, struct mintgate_api *api,
         {HTTP_PUT, "/default/previous", HTTP_ROLE_OPERATOR, HTTP_BODY_NONE, 0, RATE_MEDIUM, put_previous},
         {HTTP_PUT, "/successor/{id}/{id}", HTTP_ROLE_ADMIN, HTTP_BODY_NONE, 0, RATE_MEDIUM, put_successor},
         {HTTP_GET, "/publication", HTTP_ROLE_AUDITOR, HTTP_BODY_NONE, 0, RATE_LIGHT, get_publication},
+        {HTTP_GET, "/keys", HTTP_ROLE_AUDITOR, HTTP_BODY_NONE, 0, RATE_LIGHT, get_keys},
         {HTTP_GET, "/audit", HTTP_ROLE_AUDITOR, HTTP_BODY_NONE, 0, RATE_LIGHT, get_audit},
     };
     static const char *const bases[] = {"/mintgate/v1", NULL};

@@ -7,6 +7,7 @@
  *   PUT  /default/previous        goes back to the one before
  *   PUT  /successor/{id}/{id}     the second succeeds the first when that expires as the default; 0: none
  *   GET  /publication             how far minting ahead has come, and what each engine serves
+ *   GET  /keys                    the signer's keys: which token holds each, and whose it is
  *   GET  /audit                   the audit record, from new to old: ?before=ID&max=N
  */
 #ifndef MINTGATE_CONTROL_PROGRAM_MINTGATE_API_H
@@ -19,6 +20,7 @@
 /* All borrowed until router_free. */
 struct mintgate_api {
     struct service *service;
+    struct signer_client *signer;
     struct engines *engines;
     const struct lifecycle *lifecycle;
     struct authenticator *authenticator;

@@ -19,6 +19,7 @@
 #include "control/http/rate_limit.h"
 #include "control/http/server.h"
 #include "control/http/zia_auth.h"
+#include "control/key_place.h"
 #include "control/lifecycle_counters.h"
 #include "control/program/common_api.h"
 #include "control/program/health.h"
@@ -159,6 +160,10 @@ static enum mg_status make_service(struct program *program, struct mg_error *err
     const struct config *config = program->config;
     program->lifecycle = (struct lifecycle){
         .store = program->store, .subscription = config->control.subscription, .counters = &program->counters};
+    for (unsigned region = INTERMEDIATE_GLOBAL; region < INTERMEDIATE_NUM_REGIONS; region++) {
+        program->lifecycle.has_token[region] =
+            key_place_exists(&config->signer.tokens, (enum intermediate_region)region);
+    }
     enum mg_status status =
         signer_client_new(&program->signer, config->signer.control_socket, SIGNER_CLIENT_DEFAULT_TIMEOUT_MS, error);
     if (status == MG_OK) {
@@ -171,6 +176,7 @@ static enum mg_status make_service(struct program *program, struct mg_error *err
         .lifecycle = &program->lifecycle,
         .signer = program->signer,
         .engines = program->engines,
+        .tokens = &config->signer.tokens,
         .prepare_ms = prepare_ms_of(config),
     };
     status = service_new(&program->service, &service_config, error);
@@ -208,6 +214,7 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
     if (status == MG_OK) {
         program->mintgate_api = (struct mintgate_api){
             .service = program->service,
+            .signer = program->signer,
             .engines = program->engines,
             .lifecycle = &program->lifecycle,
             .authenticator = program->authenticator,
@@ -387,7 +394,8 @@ enum mg_status program_tick(struct program *program, struct mg_error *error)
 static void warn_of_restart(void *arg, const char *key)
 {
     (void)arg;
-    if (strncmp(key, "control.", strlen("control.")) == 0 || strcmp(key, "signer.control_socket") == 0) {
+    if (strncmp(key, "control.", strlen("control.")) == 0 || strcmp(key, "signer.control_socket") == 0 ||
+        strcmp(key, "signer.tokens") == 0) {
         mg_log_warning("reload: %s has changed, which takes a restart", key);
     }
 }

@@ -27,6 +27,7 @@ struct key_sweep {
     bool stopping;
     bool due;                 /* something may be left to destroy */
     uint64_t engines_told_ns; /* from then on no engine is waited for */
+    struct mg_error said;     /* why keys are left, as it was logged last */
 };
 
 /* ---- wishes ---- */
@@ -49,21 +50,22 @@ static enum mg_status ask_for_key(const struct key_sweep *sweep, const struct ke
     struct wire_control_token token = token_of(wish);
     char label[WIRE_CONTROL_MAX_LABEL];
     snprintf(label, sizeof(label), "intermediate %lld", (long long)wish->intermediate_id);
-    return signer_client_make_key(sweep->config.signer, wish->key_type, &token, label, out, error);
+    return signer_client_make_key(sweep->config.signer, wish->key_type, &token, label, wish->holder, out, error);
 }
 
-static enum mg_status note_wish(const struct key_sweep *sweep, const struct key_wish *wish, struct mg_error *error)
+static enum mg_status note_wish(const struct key_sweep *sweep, struct key_wish *wish, struct mg_error *error)
 {
     struct store_tx *tx;
     enum mg_status status = store_begin(sweep->config.store, STORE_WRITE, &tx, error);
     return status == MG_OK ? store_end(tx, key_wish_add(tx, wish, error), error) : status;
 }
 
-enum mg_status key_sweep_make_key(struct key_sweep *sweep, const struct intermediate *record, struct wire_key_id *out,
-                                  struct mg_error *error)
+enum mg_status key_sweep_make_key(struct key_sweep *sweep, const struct intermediate *record, const char *holder,
+                                  struct wire_key_id *out, struct mg_error *error)
 {
-    const struct key_wish wish = {
+    struct key_wish wish = {
         .intermediate_id = record->id, .created_us = record->created_us, .key_type = record->key_type};
+    snprintf(wish.holder, sizeof(wish.holder), "%s", holder);
     pthread_mutex_lock(&sweep->keys);
     enum mg_status status = note_wish(sweep, &wish, error);
     return status == MG_OK ? ask_for_key(sweep, &wish, out, error) : status;
@@ -76,11 +78,12 @@ void key_sweep_end_wish(struct key_sweep *sweep)
 
 /* ---- destroying ---- */
 
-static enum mg_status next_doomed(const struct key_sweep *sweep, struct wire_key_id *out, struct mg_error *error)
+static enum mg_status next_doomed(const struct key_sweep *sweep, size_t num_passed, struct wire_key_id *out,
+                                  struct mg_error *error)
 {
     struct store_tx *tx;
     enum mg_status status = store_begin(sweep->config.store, STORE_READ, &tx, error);
-    return status == MG_OK ? store_end(tx, doomed_key_next(tx, out, error), error) : status;
+    return status == MG_OK ? store_end(tx, doomed_key_next(tx, num_passed, out, error), error) : status;
 }
 
 static enum mg_status forget_doomed(const struct key_sweep *sweep, const struct wire_key_id *key,
@@ -91,11 +94,12 @@ static enum mg_status forget_doomed(const struct key_sweep *sweep, const struct 
     return status == MG_OK ? store_end(tx, doomed_key_forget(tx, key, error), error) : status;
 }
 
-static enum mg_status next_unwanted(const struct key_sweep *sweep, struct key_wish *out, struct mg_error *error)
+static enum mg_status next_unwanted(const struct key_sweep *sweep, int64_t after, struct key_wish *out,
+                                    struct mg_error *error)
 {
     struct store_tx *tx;
     enum mg_status status = store_begin(sweep->config.store, STORE_READ, &tx, error);
-    return status == MG_OK ? store_end(tx, key_wish_next_unwanted(tx, out, error), error) : status;
+    return status == MG_OK ? store_end(tx, key_wish_next_unwanted(tx, after, out, error), error) : status;
 }
 
 static enum mg_status forget_wish(const struct key_sweep *sweep, int64_t intermediate_id, struct mg_error *error)
@@ -105,21 +109,36 @@ static enum mg_status forget_wish(const struct key_sweep *sweep, int64_t interme
     return status == MG_OK ? store_end(tx, key_wish_forget(tx, intermediate_id, error), error) : status;
 }
 
-/* destroy_doomed destroys the keys of deleted intermediates. */
+/* is_left tells whether a key is left for later, and the next one is to be looked at: its token is away, or not
+ * configured at present. */
+static bool is_left(enum mg_status status)
+{
+    return status == MG_AGAIN || status == MG_NOT_FOUND;
+}
+
+/* end_of is the result of a round that ended with |status|, MG_NOT_FOUND if there was nothing further. */
+static enum mg_status end_of(enum mg_status status, bool was_left)
+{
+    return status != MG_NOT_FOUND ? status : was_left ? MG_AGAIN : MG_OK;
+}
+
+/* destroy_doomed destroys the keys of deleted intermediates. MG_AGAIN: those on tokens that are away are left. */
 static enum mg_status destroy_doomed(const struct key_sweep *sweep, struct mg_error *error)
 {
     struct wire_key_id key;
     enum mg_status status;
-    while ((status = next_doomed(sweep, &key, error)) == MG_OK) {
+    size_t num_left = 0;
+    while ((status = next_doomed(sweep, num_left, &key, num_left == 0 ? error : NULL)) == MG_OK) {
         status = signer_client_destroy(sweep->config.signer, &key, error);
+        num_left += is_left(status);
         if (status == MG_OK) {
             status = forget_doomed(sweep, &key, error);
         }
-        if (status != MG_OK) {
+        if (status != MG_OK && !is_left(status)) {
             return status;
         }
     }
-    return status == MG_NOT_FOUND ? MG_OK : status;
+    return end_of(status, num_left > 0);
 }
 
 /* take_back destroys the key of |wish|. Which that is only asking for it says; if it was not made, it is now. */
@@ -127,38 +146,41 @@ static enum mg_status take_back(const struct key_sweep *sweep, const struct key_
 {
     struct wire_key_id key;
     enum mg_status status = ask_for_key(sweep, wish, &key, error);
-    if (status == MG_LIMIT) {
-        return MG_OK; /* there is no room for one, so it has not been made */
+    if (status == MG_LIMIT || status == MG_DENIED) {
+        return MG_OK; /* there is no room for one, or the token makes none, so it has not been made */
     }
     return status == MG_OK ? signer_client_destroy(sweep->config.signer, &key, error) : status;
 }
 
-/* destroy_unwanted destroys the keys that were wished for by intermediates that were deleted without them. */
+/* destroy_unwanted destroys the keys that were wished for by intermediates that were deleted without them. MG_AGAIN as
+ * destroy_doomed. */
 static enum mg_status destroy_unwanted(const struct key_sweep *sweep, struct mg_error *error)
 {
-    struct key_wish wish;
+    struct key_wish wish = {.intermediate_id = 0};
     enum mg_status status;
-    while ((status = next_unwanted(sweep, &wish, error)) == MG_OK) {
+    bool was_left = false;
+    while ((status = next_unwanted(sweep, wish.intermediate_id, &wish, was_left ? NULL : error)) == MG_OK) {
         status = take_back(sweep, &wish, error);
+        was_left = was_left || is_left(status);
         if (status == MG_OK) {
             status = forget_wish(sweep, wish.intermediate_id, error);
         }
-        if (status != MG_OK) {
+        if (status != MG_OK && !is_left(status)) {
             return status;
         }
     }
-    return status == MG_NOT_FOUND ? MG_OK : status;
+    return end_of(status, was_left);
 }
 
 static enum mg_status destroy_all(struct key_sweep *sweep, struct mg_error *error)
 {
     pthread_mutex_lock(&sweep->keys);
-    enum mg_status status = destroy_doomed(sweep, error);
-    if (status == MG_OK) {
-        status = destroy_unwanted(sweep, error);
+    enum mg_status doomed = destroy_doomed(sweep, error), unwanted = MG_OK;
+    if (doomed == MG_OK || doomed == MG_AGAIN) {
+        unwanted = destroy_unwanted(sweep, doomed == MG_OK ? error : NULL);
     }
     pthread_mutex_unlock(&sweep->keys);
-    return status;
+    return doomed != MG_OK ? doomed : unwanted;
 }
 
 /* ---- when ---- */
@@ -179,20 +201,32 @@ static void set_due(struct key_sweep *sweep, bool due)
     pthread_mutex_unlock(&sweep->lock);
 }
 
+/* say_why logs why keys are left, unless it was said before: a token may be away for days. "": none is left. */
+static void say_why(struct key_sweep *sweep, const struct mg_error *why)
+{
+    pthread_mutex_lock(&sweep->lock);
+    bool is_news = strcmp(sweep->said.text, why->text) != 0;
+    sweep->said = *why;
+    pthread_mutex_unlock(&sweep->lock);
+    if (is_news && why->text[0] != '\0') {
+        mg_log_warning("keys that nobody wants any more will be destroyed later: %s", why->text);
+    }
+}
+
 void key_sweep_now(struct key_sweep *sweep)
 {
-    struct mg_error error;
-    enum mg_status status = MG_AGAIN;
-    if (may_destroy(sweep)) {
-        set_due(sweep, false); /* before: what is doomed meanwhile is due again */
-        status = destroy_all(sweep, &error);
+    struct mg_error error = {""};
+    if (!may_destroy(sweep)) {
+        set_due(sweep, true);
+        return;
     }
-    if (status != MG_OK) {
-        if (status != MG_AGAIN) {
-            mg_log_warning("keys that nobody wants any more will be destroyed later: %s", error.text);
-        }
+    set_due(sweep, false); /* before: what is doomed meanwhile is due again */
+    if (destroy_all(sweep, &error) == MG_OK) {
+        error.text[0] = '\0';
+    } else {
         set_due(sweep, true);
     }
+    say_why(sweep, &error);
 }
 
 /* wait_until_due waits until something is due, and a moment more: what failed is not tried again at once. False: it is

@@ -3,7 +3,7 @@
  * Keys of the signer, from the wish for one to its end. Nothing is forgotten by a crash: a wish is noted before the
  * signer is asked (control/key_wish.h), and a key that must go in the transaction that deletes its intermediate
  * (control/doomed_key.h). A thread destroys what nobody wants any more: not before engines had the time to hear that
- * its issuer is gone, and again and again while the signer is away.
+ * its issuer is gone, and again and again while the signer is away; a token that is away does not hold up the others.
  *
  * Any thread may call, but for key_sweep_new, key_sweep_start and key_sweep_free.
  */
@@ -36,10 +36,11 @@ void key_sweep_free(struct key_sweep *sweep);
  */
 MG_MUST_USE enum mg_status key_sweep_start(struct key_sweep *sweep, struct mg_error *error);
 
-/* key_sweep_make_key has the signer make the key of |record|, or find the one that it made for the same record before.
- * Until key_sweep_end_wish, which must follow whatever comes of it, no key is destroyed. As signer_client_make_key. */
+/* key_sweep_make_key has the signer make the key of |record| on the token |holder| ("": in the signer itself), or find
+ * the one that it made for the same record before, wherever that was. Until key_sweep_end_wish, which must follow
+ * whatever comes of it, no key is destroyed. As signer_client_make_key. */
 MG_MUST_USE enum mg_status key_sweep_make_key(struct key_sweep *sweep, const struct intermediate *record,
-                                              struct wire_key_id *out, struct mg_error *error);
+                                              const char *holder, struct wire_key_id *out, struct mg_error *error);
 void key_sweep_end_wish(struct key_sweep *sweep);
 
 /* key_sweep_now destroys at once what may be destroyed, if the signer is there; the rest follows. */

@@ -9,7 +9,9 @@
 
 #include "base/log.h"
 #include "control/certificate_check.h"
+#include "control/service/key_attestation.h"
 #include "control/service/key_sweep.h"
+#include "control/service/placement.h"
 #include "control/service/publication.h"
 #include "control/succession.h"
 
@@ -106,30 +108,66 @@ static enum mg_status public_key_pem(const struct service *service, const struct
     return status;
 }
 
+/* choose_holder tells where the key of |record| is to be made: "" for the signer itself. */
+static enum mg_status choose_holder(const struct service *service, struct lifecycle_call *call,
+                                    const struct intermediate *record, const char **out, struct mg_error *error)
+{
+    *out = "";
+    if (record->type != INTERMEDIATE_HSM) {
+        return MG_OK;
+    }
+    enum mg_status status =
+        placement_choose(service->config.tokens, service->config.signer, record->region, out, error);
+    if (status != MG_NOT_FOUND) {
+        return status == MG_OK ? status : failed(call, status);
+    }
+    call->code = "INVALID_INPUT_ARGUMENT"; /* there was one when the certificate was created */
+    return MG_INVALID;
+}
+
+/* failed_on_token is failed() for what was asked of a token. One that the signer does not know is away: the signer has
+ * not been restarted with it yet. What the token refuses is the caller's to hear. */
+static enum mg_status failed_on_token(struct lifecycle_call *call, enum mg_status status)
+{
+    if (status == MG_DENIED || status == MG_EXISTS) {
+        call->code = "INVALID_OPERATION";
+        return MG_DENIED;
+    }
+    return failed(call, status == MG_NOT_FOUND ? MG_AGAIN : status);
+}
+
 static enum mg_status make_key(const struct service *service, struct lifecycle_call *call,
-                               const struct intermediate *record, struct mg_buffer *pem, struct intermediate *out,
-                               struct mg_error *error)
+                               const struct intermediate *record, const char *holder, struct mg_buffer *pem,
+                               struct intermediate *out, struct mg_error *error)
 {
     struct wire_key_id key;
-    enum mg_status status = key_sweep_make_key(service->sweep, record, &key, error);
+    enum mg_status status = key_sweep_make_key(service->sweep, record, holder, &key, error);
     if (status == MG_OK) {
         status = public_key_pem(service, &key, pem, error);
     }
-    return status == MG_OK ? lifecycle_key_made(call, record->id, &key, mg_buffer_slice(pem), out, error)
-                           : failed(call, status);
+    if (status != MG_OK) {
+        return holder[0] != '\0' ? failed_on_token(call, status) : failed(call, status);
+    }
+    return lifecycle_key_made(call, record->id, &key, mg_buffer_slice(pem), out, error);
 }
 
 enum mg_status service_make_key(struct service *service, struct lifecycle_call *call, int64_t id,
                                 struct intermediate *out, struct mg_error *error)
 {
     struct intermediate record = {.id = 0};
+    const char *holder;
     struct mg_buffer pem;
     enum mg_status status = lifecycle_check(call, LIFECYCLE_MAKE_KEY, id, &record, error);
     if (status != MG_OK) {
         return status;
     }
+    status = choose_holder(service, call, &record, &holder, error);
+    if (status != MG_OK) {
+        intermediate_free(&record);
+        return status;
+    }
     mg_buffer_init(&pem, MAX_PEM);
-    status = make_key(service, call, &record, &pem, out, error);
+    status = make_key(service, call, &record, holder, &pem, out, error);
     key_sweep_end_wish(service->sweep);
     if (status == MG_NOT_FOUND) {
         key_sweep_now(service->sweep); /* deleted meanwhile: nobody will ask for the key again */
@@ -137,6 +175,33 @@ enum mg_status service_make_key(struct service *service, struct lifecycle_call *
     mg_buffer_free(&pem);
     intermediate_free(&record);
     return status;
+}
+
+enum mg_status service_read_attestation(struct service *service, struct lifecycle_call *call, int64_t id,
+                                        struct mg_buffer *text, struct intermediate *out, struct mg_error *error)
+{
+    struct intermediate record = {.id = 0};
+    enum mg_status status = lifecycle_check(call, LIFECYCLE_READ_ATTESTATION, id, &record, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    status = key_attestation_fetch(service->config.signer, &record, text, error);
+    intermediate_free(&record);
+    return status == MG_OK ? lifecycle_read(call, LIFECYCLE_READ_ATTESTATION, id, out, error)
+                           : failed_on_token(call, status);
+}
+
+enum mg_status service_verify_attestation(struct service *service, struct lifecycle_call *call, int64_t id,
+                                          struct intermediate *out, struct mg_error *error)
+{
+    struct intermediate record = {.id = 0};
+    enum mg_status status = lifecycle_check(call, LIFECYCLE_VERIFY_ATTESTATION, id, &record, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    status = key_attestation_check(service->config.signer, &record, error);
+    intermediate_free(&record);
+    return status == MG_OK ? lifecycle_attestation_verified(call, id, out, error) : failed_on_token(call, status);
 }
 
 static struct mg_slice text_or_none(const char *text)

@@ -24,7 +24,8 @@ struct service_config {
     const struct lifecycle *lifecycle;
     struct signer_client *signer;
     struct engines *engines;
-    uint32_t prepare_ms; /* for minting ahead, at first */
+    const struct config_tokens *tokens; /* that keys of type CUSTOM_HSM are made on */
+    uint32_t prepare_ms;                /* for minting ahead, at first */
 };
 
 MG_MUST_USE enum mg_status service_new(struct service **out, const struct service_config *config,
@@ -41,9 +42,23 @@ void service_set_prepare_ms(struct service *service, uint32_t prepare_ms);
  * called. */
 MG_MUST_USE enum mg_status service_start(struct service *service, int64_t now_us, struct mg_error *error);
 
-/* service_make_key has the signer make the key pair of |id|, once: POST keyPair. */
+/* service_make_key has the signer make the key pair of |id|, once, for CUSTOM_HSM on a token of its region: POST
+ * keyPair. MG_INVALID: no token keeps keys there; MG_AGAIN: the token is away. Asked again, it is the same key on the
+ * same token.
+ */
 MG_MUST_USE enum mg_status service_make_key(struct service *service, struct lifecycle_call *call, int64_t id,
                                             struct intermediate *out, struct mg_error *error);
+
+/* service_read_attestation appends what the token says of the key of |id|, signed by that key, to |text|, which takes
+ * ATTESTATION_MAX_FILE bytes: downloadAttestation. Nothing is judged. service_verify_attestation asks afresh and
+ * judges: POST verifyKeyAttestation. Both: MG_AGAIN where the token is away, MG_DENIED where it has another key or its
+ * signature is wrong; verifying, also for a key that was not made there or can leave it, and |error| names the
+ * attribute. */
+MG_MUST_USE enum mg_status service_read_attestation(struct service *service, struct lifecycle_call *call, int64_t id,
+                                                    struct mg_buffer *text, struct intermediate *out,
+                                                    struct mg_error *error);
+MG_MUST_USE enum mg_status service_verify_attestation(struct service *service, struct lifecycle_call *call, int64_t id,
+                                                      struct intermediate *out, struct mg_error *error);
 
 /* service_make_csr has the signer sign a request: POST generateCsr. */
 MG_MUST_USE enum mg_status service_make_csr(struct service *service, struct lifecycle_call *call, int64_t id,

@@ -121,14 +121,16 @@ static void handle_show_certificate(void *arg, struct http_request *request, str
     zia_end(&exchange, status, NULL);
 }
 
+#define MAX_ATTESTATION WIRE_CONTROL_MAX_DER
+
 /* What a client saves is named after the certificate; a name is cut before its ending is. */
 #define MAX_FILE_STEM 100
 
-static void reply_file(struct http_response *response, const char *stem, const char *ending, const char *pem)
+static void reply_file(struct http_response *response, const char *stem, const char *ending, struct mg_slice text)
 {
     char name[MAX_FILE_STEM + 32];
     snprintf(name, sizeof(name), "%.*s%s", MAX_FILE_STEM, stem, ending);
-    http_response_download(response, name, mg_slice_of_text(pem));
+    http_response_download(response, name, text);
 }
 
 static void handle_download_public_key(void *arg, struct http_request *request, struct http_response *response)
@@ -138,7 +140,7 @@ static void handle_download_public_key(void *arg, struct http_request *request, 
     enum mg_status status = lifecycle_read(&exchange.call, LIFECYCLE_READ_PUBLIC_KEY, http_request_id(request, 0),
                                            &exchange.record, &exchange.error);
     if (status == MG_OK) {
-        reply_file(response, exchange.record.name, "-PublicKey.pem", exchange.record.public_key);
+        reply_file(response, exchange.record.name, "-PublicKey.pem", mg_slice_of_text(exchange.record.public_key));
     }
     zia_end(&exchange, status, NULL);
 }
@@ -150,7 +152,7 @@ static void handle_download_csr(void *arg, struct http_request *request, struct 
     enum mg_status status = lifecycle_check(&exchange.call, LIFECYCLE_READ_CSR, http_request_id(request, 0),
                                             &exchange.record, &exchange.error);
     if (status == MG_OK) {
-        reply_file(response, exchange.record.csr.file_name, ".pem", exchange.record.csr_pem);
+        reply_file(response, exchange.record.csr.file_name, ".pem", mg_slice_of_text(exchange.record.csr_pem));
     }
     zia_end(&exchange, status, NULL);
 }
@@ -236,31 +238,24 @@ static void handle_make_key(void *arg, struct http_request *request, struct http
     reply_step(arg, request, response, make_key);
 }
 
-/* refuse_attestation answers for statements of where a key was made: software keys have none, which the life cycle
- * says, and tokens are not asked for theirs. */
-static enum mg_status refuse_attestation(struct zia_exchange *exchange, enum lifecycle_operation operation, int64_t id)
+static void handle_download_attestation(void *arg, struct http_request *request, struct http_response *response)
 {
-    enum mg_status status = lifecycle_check(&exchange->call, operation, id, NULL, &exchange->error);
-    if (status != MG_OK) {
-        return status;
+    struct zia_exchange exchange;
+    struct mg_buffer text;
+    mg_buffer_init(&text, MAX_ATTESTATION);
+    zia_begin(&exchange, arg, request, response);
+    enum mg_status status = service_read_attestation(exchange.zia->service, &exchange.call, http_request_id(request, 0),
+                                                     &text, &exchange.record, &exchange.error);
+    if (status == MG_OK) {
+        reply_file(response, exchange.record.name, "-Attestation.txt", mg_buffer_slice(&text));
     }
-    exchange->call.code = "INVALID_OPERATION";
-    return mg_error_set(&exchange->error, MG_DENIED, "The token that keeps this key gives no attestation");
-}
-
-static enum mg_status read_attestation(struct zia_exchange *exchange, int64_t id)
-{
-    return refuse_attestation(exchange, LIFECYCLE_READ_ATTESTATION, id);
+    zia_end(&exchange, status, NULL);
+    mg_buffer_free(&text);
 }
 
 static enum mg_status verify_attestation(struct zia_exchange *exchange, int64_t id)
 {
-    return refuse_attestation(exchange, LIFECYCLE_VERIFY_ATTESTATION, id);
-}
-
-static void handle_download_attestation(void *arg, struct http_request *request, struct http_response *response)
-{
-    reply_step(arg, request, response, read_attestation);
+    return service_verify_attestation(exchange->zia->service, &exchange->call, id, &exchange->record, &exchange->error);
 }
 
 static void handle_verify_attestation(void *arg, struct http_request *request, struct http_response *response)

@@ -166,6 +166,7 @@ static void write_minting(const struct dataplane *dataplane, struct mg_buffer *o
         MINT_COUNTER(minted, "Leaves minted."),
         MINT_COUNTER(timed_out, "Leaves not signed in time."),
         MINT_COUNTER(bad_signatures, "Signatures that were not the issuer's."),
+        MINT_COUNTER(cancelled, "Leaves that nobody waited for any more."),
         MINT_COUNTER(full, "Leaves not asked for because too many were under way."),
         MINT_COUNTER(connections, "Connections to the signer."),
         MINT_COUNTER(lost, "Connections to the signer that ended."),

@@ -229,7 +229,7 @@ static enum mg_status probe(struct publisher *publisher, struct issuer *issuer, 
             .key_type = LEAF_KEY_EC_P256,
             .now = mg_clock_wall_seconds(),
             .done = probe_done,
-            .done_arg = context,
+            .arg = context,
         };
         status = mint_client_submit(publisher->minter, &job, publisher->now_ns, error);
     }

@@ -30,6 +30,12 @@ static int64_t usable_until(const struct leaf *leaf, int64_t now, int64_t lifeti
     return end < last ? end : last;
 }
 
+static bool is_wanted(void *arg)
+{
+    const struct under_way *order = arg;
+    return cache_pending_is_wanted(order->pending);
+}
+
 static void finish(void *arg, const struct mint_outcome *outcome)
 {
     struct under_way *order = arg;
@@ -41,7 +47,8 @@ static void finish(void *arg, const struct mint_outcome *outcome)
         if (outcome->result == MINT_REFUSED) {
             mg_log_warning("the signer refused a leaf: %s", wire_sign_status_name(outcome->refusal));
         }
-        int64_t retry_after = order->config->negative_seconds == 0 ? 0 : now + (int64_t)order->config->negative_seconds;
+        bool is_remembered = outcome->result != MINT_CANCELLED && order->config->negative_seconds > 0;
+        int64_t retry_after = is_remembered ? now + (int64_t)order->config->negative_seconds : 0;
         cache_fail(order->pending, retry_after);
     }
     if (order->done != NULL) {
@@ -69,7 +76,8 @@ enum mg_status leaf_order_submit(struct mint_client *minter, const struct leaf_o
         .key_type = order->key_type,
         .now = order->now,
         .done = finish,
-        .done_arg = under_way,
+        .is_wanted = order->ends_unwanted ? is_wanted : NULL,
+        .arg = under_way,
     };
     enum mg_status status = mint_client_submit(minter, &job, now_ns, error);
     if (status != MG_OK) {

@@ -15,6 +15,7 @@ struct leaf_order {
     const struct leaf_names *names;
     enum leaf_key_type key_type;
     int64_t now;                       /* seconds since 1970 */
+    bool ends_unwanted;                /* once nobody waits for the entry any more */
     const struct config_cache *config; /* lives on: how long leaves and failures are kept */
     void (*done)(void *arg);           /* after the entry was published or failed; may be NULL */
     void *done_arg;

@@ -89,6 +89,7 @@ void session_end(struct session *session, bool abort)
     close_half(&session->half[SIDE_CLIENT], abort);
     close_half(&session->half[SIDE_SERVER], abort);
     relay_free(session);
+    leaf_leave(session);
     drop_handshake(session);
     answer(thread, session->worker, session->flow, TAKEOVER_FINISHED, NULL);
     count_n(&thread->counters, COUNT_BYTES_FROM_CLIENT, session->record.bytes_from_client);
@@ -137,6 +138,7 @@ void session_fail(struct session *session, enum counter counter, const char *rea
     if (session->record.action == NULL) {
         session->record.action = "intercept";
     }
+    leaf_leave(session);
     close_half(&session->half[SIDE_SERVER], false);
     if (session->half[SIDE_CLIENT].bio.reset) {
         session_end(session, true);
@@ -295,6 +297,19 @@ static void start_upstream(struct session *session)
     session_advance(session);
 }
 
+static void end_without_client(struct session *session, const char *reason, bool abort)
+{
+    count(&session->thread->counters, COUNT_SESSION_FAILED_CLIENT);
+    session->record.action = "intercept";
+    session->record.reason = reason;
+    session_end(session, abort);
+}
+
+void session_client_closed(struct session *session)
+{
+    end_without_client(session, "client_closed", false);
+}
+
 /* client_gone tells whether the client reset the connection while the server was spoken to; then that ends too. */
 static bool client_gone(struct session *session)
 {
@@ -305,10 +320,7 @@ static bool client_gone(struct session *session)
     if (!bio->hung_up || getsockopt(bio->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error == 0) {
         return false;
     }
-    count(&session->thread->counters, COUNT_SESSION_FAILED_CLIENT);
-    session->record.action = "intercept";
-    session->record.reason = "client_reset";
-    session_end(session, true);
+    end_without_client(session, "client_reset", true);
     return true;
 }
 
@@ -333,7 +345,10 @@ static void advance_upstream(struct session *session)
 
 static void advance_leaf(struct session *session)
 {
-    (void)client_gone(session); /* else the leaf's mail goes on */
+    if (!client_gone(session) && session->half[SIDE_CLIENT].bio.hung_up) {
+        leaf_not_for_me(session);
+    }
+    /* else the leaf's mail goes on */
 }
 
 void session_leaf_ready(struct session *session, struct leaf *leaf)

@@ -78,7 +78,8 @@ struct session {
     bool asked_client_certificate;
     bool upstream_verified; /* or failed verification and let through for the untrust issuer */
     uint8_t leaf_attempts;
-    uint64_t leaf_since_ns; /* first attempt */
+    uint64_t leaf_since_ns;      /* first attempt */
+    struct leaf_mail *leaf_mail; /* NULL, or it waits to be woken by this */
     enum trust_verdict verdict;
     uint16_t worker;
     struct flow_handle flow;
@@ -96,13 +97,12 @@ struct session {
     struct session_record record;
 };
 
-/* A session waiting for a leaf: woken from any thread, possibly after it has ended. */
+/* A session waiting for a leaf: woken from any thread, possibly after it has left or its place has another session. */
 struct leaf_mail {
     struct cache_waiter waiter;
     struct mail mail;
     struct session_thread *thread;
     uint32_t session;
-    uint32_t generation;
 };
 
 struct session_thread {
@@ -152,6 +152,8 @@ void session_fail_minting(struct session *session);
 /* session_fail_expired is session_fail where the issuer has expired since the flow was decided about: too late to let
  * it pass. Later flows go as control.on_issuer_expiry says. */
 void session_fail_expired(struct session *session);
+/* session_client_closed ends a session whose client closed the connection before there was a leaf. */
+void session_client_closed(struct session *session);
 /* session_end closes both sockets and writes the record. |abort|: by reset. */
 void session_end(struct session *session, bool abort);
 /* session_free gives an ended session's place back. */
@@ -178,6 +180,11 @@ void session_note_protocol(struct session *session);
 void leaf_acquire(struct session *session);
 /* leaf_woken handles the mail of a leaf that was waited for. */
 void leaf_woken(struct session_thread *thread, struct mail *mail);
+/* leaf_not_for_me: the client has sent its FIN. If it was shutdown, not close, it still takes a leaf that comes at
+ * once; but one is not made for it alone. */
+void leaf_not_for_me(struct session *session);
+/* leaf_leave: the session needs no leaf any more, if it waits for one. */
+void leaf_leave(struct session *session);
 
 /* ---- relay.c ---- */
 

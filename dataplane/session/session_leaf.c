@@ -91,6 +91,7 @@ static void mint(struct session *session, struct issuer *issuer, const struct le
         .names = names,
         .key_type = key_type_for(session),
         .now = thread->now_wall,
+        .ends_unwanted = true,
         .config = &thread->dataplane->config->cache,
     };
     struct mg_error error;
@@ -123,7 +124,6 @@ static struct leaf_mail *new_mail(const struct session *session)
             .waiter = {.wake = wake},
             .thread = session->thread,
             .session = session->index,
-            .generation = session->generation,
         };
     }
     return mail;
@@ -140,6 +140,20 @@ static void use(struct session *session, struct cache_value *value)
     session_leaf_ready(session, leaf);
 }
 
+/* is_closed tells whether the client has sent its FIN. */
+static bool is_closed(const struct session *session)
+{
+    return session->half[SIDE_CLIENT].bio.hung_up;
+}
+
+static void await_mail(struct session *session, struct leaf_mail *mail)
+{
+    session->leaf_mail = mail;
+    if (is_closed(session)) {
+        leaf_not_for_me(session);
+    }
+}
+
 static void claim(struct session *session, struct issuer *issuer, const struct leaf_names *names, struct mg_slice key)
 {
     struct session_thread *thread = session->thread;
@@ -152,9 +166,11 @@ static void claim(struct session *session, struct issuer *issuer, const struct l
     }
     switch (cache_claim(thread->dataplane->leaves, key, thread->now_wall, &mail->waiter, &value, &pending)) {
     case CACHE_CLAIM_ELECTED:
+        await_mail(session, mail);
         mint(session, issuer, names, pending);
         return;
     case CACHE_CLAIM_WAITING:
+        await_mail(session, mail);
         return;
     case CACHE_CLAIM_HIT:
         free(mail);
@@ -196,6 +212,8 @@ void leaf_acquire(struct session *session)
     mint_key_build(&key, issuer, key_type_for(session), &names);
     if (cache_lookup(thread->dataplane->leaves, mint_key_slice(&key), thread->now_wall, &value) == CACHE_HIT) {
         use(session, value);
+    } else if (session->leaf_attempts > 1 && is_closed(session)) {
+        session_client_closed(session);
     } else {
         claim(session, issuer, &names, mint_key_slice(&key));
     }
@@ -205,8 +223,22 @@ void leaf_woken(struct session_thread *thread, struct mail *posted)
 {
     struct leaf_mail *mail = MG_CONTAINER_OF(posted, struct leaf_mail, mail);
     struct session *session = &thread->sessions[mail->session];
-    if (session->generation == mail->generation && session->state == SESSION_LEAF) {
+    if (session->leaf_mail == mail) {
+        session->leaf_mail = NULL;
         leaf_acquire(session);
     }
     free(mail);
+}
+
+void leaf_not_for_me(struct session *session)
+{
+    if (session->leaf_mail != NULL) {
+        cache_waiter_leave(&session->leaf_mail->waiter);
+    }
+}
+
+void leaf_leave(struct session *session)
+{
+    leaf_not_for_me(session);
+    session->leaf_mail = NULL;
 }

@@ -19,6 +19,6 @@ for line in sys.stdin.read().splitlines():
 print("| Metric | Type | Labels | Meaning |\n|---|---|---|---|")
 for name, text in helps.items():
     own = {key: ", ".join(dict.fromkeys(values)) for (owner, key), values in labels.items() if owner == name}
-    # Issuers are others in each installation.
-    shown = "; ".join(key if "issuer" in own else f"{key}: {values}" for key, values in own.items())
+    # Issuers and tokens are others in each installation.
+    shown = "; ".join(key if "issuer" in own or key == "token" else f"{key}: {values}" for key, values in own.items())
     print(f"| `{name}` | {types[name]} | {shown} | {text} |")

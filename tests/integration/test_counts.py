@@ -3,7 +3,6 @@
 
 import pytest
 
-from labkit import run
 from tlskit import counting, settle
 
 COLD, WARM, BYPASSED, BLOCKED, PLAIN = 17, 29, 11, 7, 5
@@ -25,9 +24,7 @@ def connections(lab, name, count, results, first=0):
 
 def signer_counts(lab):
     """The signer's counters by name."""
-    text = run("curl", "-sS", "--unix-socket", lab.env["SIGNER_METRICS_SOCKET"], "http://localhost/metrics").stdout
-    samples = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    return {name: float(value) for name, value in samples}
+    return lab.metrics("SIGNER_METRICS_SOCKET")
 
 
 def test_decisions_adoptions_mints_and_hits_are_those_of_the_test(fresh_lab):

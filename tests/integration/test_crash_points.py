@@ -168,8 +168,8 @@ def signer_keys(lab):
             except Refused:
                 return found
             at, installed, label = reply[:16], reply[27], reply[28]
-            chain, rest = [], reply[29 + label + 1:]
-            while rest:
+            num_certificates, chain, rest = reply[29 + label], [], reply[29 + label + 1:]
+            while len(chain) < num_certificates:  # what is behind them names the token that holds the key
                 length = struct.unpack(">H", rest[:2])[0]
                 chain, rest = chain + [rest[2:2 + length]], rest[2 + length:]
             found[at] = SignerKey(bool(installed), chain)

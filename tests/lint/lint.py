@@ -36,6 +36,7 @@ LIBRARIES = {
     "microhttpd.h": {"metrics", "control"},
     "crypto_mb/": {"hsm", "bench"},
     "libp11.h": {"hsm"},
+    "p11-kit/": {"hsm", "bench"},
     "sqlite3.h": {"control"},
     "openssl/": {"minting", "dataplane", "ossl", "hsm", "control", "bench"},
 }

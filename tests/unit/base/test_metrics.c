@@ -73,10 +73,29 @@ static void test_histograms_count_by_bound(void **state)
     mg_buffer_free(&out);
 }
 
+static void test_histograms_of_several_things_have_their_labels(void **state)
+{
+    (void)state;
+    static const struct mg_histogram_shape shape = {.bounds = {1, 2, 3, 4, 5, 6, 7, 8}, .unit = 1};
+    struct mg_histogram one = {.sum = {0}};
+    const struct mg_histogram *histograms[] = {&one};
+    struct mg_buffer out;
+    mg_histogram_add(&one, &shape, 9);
+    mg_buffer_init(&out, 8192);
+    mg_histogram_render_for(&out, "h", "token=\"a\"", &shape, histograms, 1);
+    mg_buffer_append_u8(&out, 0);
+    assert_non_null(strstr((const char *)out.data, "h_bucket{token=\"a\",le=\"8\"} 0\n"
+                                                   "h_bucket{token=\"a\",le=\"+Inf\"} 1\n"
+                                                   "h_sum{token=\"a\"} 9\n"
+                                                   "h_count{token=\"a\"} 1\n"));
+    mg_buffer_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_histograms_count_by_bound),
+        cmocka_unit_test(test_histograms_of_several_things_have_their_labels),
         cmocka_unit_test(test_a_counter_counts_up_from_its_zero_state),
         cmocka_unit_test(test_a_family_and_its_samples),
     };

@@ -90,6 +90,38 @@ static void test_waiters_are_woken_once_each_and_in_order(void **state)
     assert_int_equal(late.num_woken, 0);
 }
 
+static void test_what_all_waiters_have_left_is_not_wanted(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_with(config_wide());
+    struct test_key key;
+    struct test_waiter first, second;
+    struct cache_value *value;
+    struct cache_pending *pending, *not_ours;
+    waiter_init(&first);
+    waiter_init(&second);
+    assert_int_equal(cache_claim(cache, key_number(&key, 1), NOW, &first.waiter, &value, &pending),
+                     CACHE_CLAIM_ELECTED);
+    assert_int_equal(cache_claim(cache, key_number(&key, 1), NOW, &second.waiter, &value, &not_ours),
+                     CACHE_CLAIM_WAITING);
+    assert_true(cache_pending_is_wanted(pending));
+    cache_waiter_leave(&first.waiter);
+    assert_true(cache_pending_is_wanted(pending));
+    cache_waiter_leave(&second.waiter);
+    assert_false(cache_pending_is_wanted(pending));
+
+    struct test_waiter late;
+    waiter_init(&late);
+    assert_int_equal(cache_claim(cache, key_number(&key, 1), NOW, &late.waiter, &value, &not_ours),
+                     CACHE_CLAIM_WAITING);
+    assert_true(cache_pending_is_wanted(pending));
+    cache_fail(pending, 0);
+    assert_int_equal(first.num_woken, 1); /* all the same */
+    assert_int_equal(second.num_woken, 1);
+    assert_int_equal(late.num_woken, 1);
+    free_and_check(cache);
+}
+
 static void test_a_claim_without_a_waiter_elects_or_leaves_it_to_another(void **state)
 {
     (void)state;
@@ -672,6 +704,7 @@ int main(void)
         cmocka_unit_test(test_a_key_is_missing_then_pending_then_found),
         cmocka_unit_test(test_an_empty_key_and_a_long_one_are_keys),
         cmocka_unit_test(test_waiters_are_woken_once_each_and_in_order),
+        cmocka_unit_test(test_what_all_waiters_have_left_is_not_wanted),
         cmocka_unit_test(test_a_claim_without_a_waiter_elects_or_leaves_it_to_another),
         cmocka_unit_test(test_a_failure_wakes_and_is_remembered_until_its_time),
         cmocka_unit_test(test_a_failure_not_to_be_remembered_leaves_nothing),

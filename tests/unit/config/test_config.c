@@ -142,6 +142,79 @@ static void test_a_rule_that_breaks_a_rule_is_named(void **state)
     refused("policy: {rules: {name: a}}\n", "policy.rules: must be a list of rules");
 }
 
+#define TOKEN "name: a, module: /m.so, token: one"
+
+static void test_tokens_are_read(void **state)
+{
+    (void)state;
+    struct config *config =
+        parse("signer:\n  tokens:\n    - {" TOKEN ", pin_file: /pin}\n"
+              "    - {name: b, module: /m.so, token: 'pkcs11:token=two', pin_credential: pin, region: EUROPE,\n"
+              "       sessions: 8, partner: a, deadline: 250ms}\n");
+    const struct config_tokens *tokens = &config->signer.tokens;
+    assert_int_equal(tokens->num_items, 2);
+    assert_string_equal(tokens->items[0].pin_file, "/pin");
+    assert_true(tokens->items[0].sessions == 0 && tokens->items[0].deadline_ns == UINT64_C(2000000000));
+    assert_true(tokens->items[0].region == CONFIG_REGION_GLOBAL && tokens->items[0].partner[0] == '\0');
+    assert_true(tokens->items[1].sessions == 8 && tokens->items[1].deadline_ns == UINT64_C(250000000));
+    assert_true(tokens->items[1].region == CONFIG_REGION_EUROPE);
+    assert_string_equal(tokens->items[1].partner, "a");
+    config_free(config);
+}
+
+static void test_a_token_that_breaks_a_rule_is_named(void **state)
+{
+    (void)state;
+    refused("signer: {tokens: [{" TOKEN "}]}\n",
+            "signer.tokens[1]: must have one of pin_file, pin_credential and pin_descriptor");
+    refused("signer: {tokens: [{" TOKEN ", pin_file: p, pin_credential: q}]}\n", "must have one of pin_file");
+    refused("signer: {tokens: [{" TOKEN ", pin_file: p, pin_descriptor: 3}]}\n", "must have one of pin_file");
+    refused("signer: {tokens: [{" TOKEN ", pin_descriptor: 2}]}\n", "pin_descriptor: must be 3 or more");
+    refused("signer: {tokens: [{name: a, token: one, pin_file: p}]}\n", "signer.tokens[1].module: is missing");
+    refused("signer:\n  tokens:\n    - {" TOKEN ", pin_file: p}\n    - {" TOKEN ", pin_file: p}\n",
+            "test.yaml:4: signer.tokens[2]: has the name of an earlier token");
+    refused("signer: {tokens: [{" TOKEN ", pin_file: p, partner: a}]}\n", "partner: must be the name of another");
+    refused("signer: {tokens: [{" TOKEN ", pin_file: p, partner: b}]}\n", "partner: must be the name of another");
+    refused("signer: {tokens: [{name: 'a\"', module: /m, token: t, pin_file: p}]}\n", "name: must be letters");
+    refused("signer: {tokens: [{name: a, module: \"/m\\n\", token: t, pin_file: p}]}\n", "control characters");
+    refused("signer: {tokens: [{name: a, module: /m, token: 'pkcs11:token=x?pin-value=1', pin_file: p}]}\n",
+            "a URI must not have a PIN");
+    refused("signer: {tokens: {name: a}}\n", "signer.tokens: must be a list of at most 16 tokens");
+    refused("signer: {tokens: [a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a]}\n", "at most 16 tokens");
+}
+
+static void append_key(void *arg, const char *key)
+{
+    mg_buffer_append_format(arg, "%s ", key);
+}
+
+/* assert_restart compares what takes a restart with |keys|, each followed by a space. */
+static void assert_restart(const struct config *a, const struct config *b, const char *keys)
+{
+    struct mg_buffer told;
+    mg_buffer_init(&told, 4096);
+    config_each_needing_restart(a, b, append_key, &told);
+    mg_buffer_append_u8(&told, '\0');
+    assert_string_equal((const char *)told.data, keys);
+    mg_buffer_free(&told);
+}
+
+static void test_a_changed_token_needs_a_restart(void **state)
+{
+    (void)state;
+    struct config *a = parse("signer: {tokens: [{" TOKEN ", pin_file: p}]}\n");
+    struct config *same = parse("signer: {tokens: [{" TOKEN ", pin_file: p, sessions: 0}]}\n");
+    struct config *other = parse("signer: {tokens: [{" TOKEN ", pin_file: q}]}\n");
+    struct config *none = parse("");
+    assert_restart(a, same, "");
+    assert_restart(a, other, "signer.tokens ");
+    assert_restart(a, none, "signer.tokens ");
+    config_free(a);
+    config_free(same);
+    config_free(other);
+    config_free(none);
+}
+
 static void test_an_alias_that_contains_itself_ends(void **state)
 {
     (void)state;
@@ -175,22 +248,6 @@ static void test_values_at_their_edges(void **state)
     assert_false(config_value_ports("80-", &ports));
 }
 
-static void append_key(void *arg, const char *key)
-{
-    mg_buffer_append_format(arg, "%s ", key);
-}
-
-/* assert_restart compares what takes a restart with |keys|, each followed by a space. */
-static void assert_restart(const struct config *a, const struct config *b, const char *keys)
-{
-    struct mg_buffer told;
-    mg_buffer_init(&told, 4096);
-    config_each_needing_restart(a, b, append_key, &told);
-    mg_buffer_append_u8(&told, '\0');
-    assert_string_equal((const char *)told.data, keys);
-    mg_buffer_free(&told);
-}
-
 static void test_changes_that_need_a_restart_are_told(void **state)
 {
     (void)state;
@@ -215,6 +272,9 @@ int main(void)
         cmocka_unit_test(test_values_are_read),
         cmocka_unit_test(test_errors_name_file_line_key_and_rule),
         cmocka_unit_test(test_a_rule_that_breaks_a_rule_is_named),
+        cmocka_unit_test(test_tokens_are_read),
+        cmocka_unit_test(test_a_token_that_breaks_a_rule_is_named),
+        cmocka_unit_test(test_a_changed_token_needs_a_restart),
         cmocka_unit_test(test_an_alias_that_contains_itself_ends),
         cmocka_unit_test(test_values_at_their_edges),
         cmocka_unit_test(test_changes_that_need_a_restart_are_told),

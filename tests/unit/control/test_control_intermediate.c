@@ -269,33 +269,37 @@ static void test_doomed_keys_wait_until_they_are_forgotten(void **state)
 {
     (void)state;
     struct wire_key_id keys[2] = {{"the other of two"}, {"a key to destroy"}}, next;
-    assert_int_equal(doomed_key_next(tx, &next, &error), MG_NOT_FOUND);
+    assert_int_equal(doomed_key_next(tx, 0, &next, &error), MG_NOT_FOUND);
     assert_int_equal(doomed_key_add(tx, &keys[0], 5, &error), MG_OK);
     assert_int_equal(doomed_key_add(tx, &keys[1], 4, &error), MG_OK);
-    assert_int_equal(doomed_key_next(tx, &next, &error), MG_OK);
+    assert_int_equal(doomed_key_next(tx, 0, &next, &error), MG_OK);
     assert_memory_equal(&next, &keys[1], sizeof(next)); /* the older */
     assert_int_equal(doomed_key_forget(tx, &next, &error), MG_OK);
-    assert_int_equal(doomed_key_next(tx, &next, &error), MG_OK);
+    assert_int_equal(doomed_key_next(tx, 0, &next, &error), MG_OK);
     assert_memory_equal(&next, &keys[0], sizeof(next));
     assert_int_equal(doomed_key_forget(tx, &next, &error), MG_OK);
-    assert_int_equal(doomed_key_next(tx, &next, &error), MG_NOT_FOUND);
+    assert_int_equal(doomed_key_next(tx, 0, &next, &error), MG_NOT_FOUND);
 }
 
 static void test_a_wish_for_a_key_is_unwanted_once_its_intermediate_is_gone(void **state)
 {
     (void)state;
-    struct key_wish next, of_the_builtin = {1, 10, WIRE_KEY_EC_P256}, of_nobody = {2, 20, WIRE_KEY_RSA_4096};
-    assert_int_equal(key_wish_next_unwanted(tx, &next, &error), MG_NOT_FOUND);
+    struct key_wish next, of_the_builtin = {1, 10, WIRE_KEY_EC_P256, ""}, of_nobody = {2, 20, WIRE_KEY_RSA_4096, "one"};
+    struct key_wish again = {2, 20, WIRE_KEY_RSA_4096, "two"};
+    assert_int_equal(key_wish_next_unwanted(tx, 0, &next, &error), MG_NOT_FOUND);
     assert_int_equal(key_wish_add(tx, &of_the_builtin, &error), MG_OK);
-    assert_int_equal(key_wish_next_unwanted(tx, &next, &error), MG_NOT_FOUND);
+    assert_int_equal(key_wish_next_unwanted(tx, 0, &next, &error), MG_NOT_FOUND);
     assert_int_equal(key_wish_add(tx, &of_nobody, &error), MG_OK);
-    assert_int_equal(key_wish_add(tx, &of_nobody, &error), MG_OK); /* asked for again */
-    assert_int_equal(key_wish_next_unwanted(tx, &next, &error), MG_OK);
+    assert_int_equal(key_wish_add(tx, &again, &error), MG_OK);
+    assert_string_equal(again.holder, "one"); /* where the key may be already */
+    assert_int_equal(key_wish_next_unwanted(tx, 0, &next, &error), MG_OK);
     assert_int_equal(next.intermediate_id, 2);
     assert_int_equal(next.created_us, 20);
     assert_int_equal(next.key_type, WIRE_KEY_RSA_4096);
+    assert_string_equal(next.holder, "one");
+    assert_int_equal(key_wish_next_unwanted(tx, next.intermediate_id, &next, &error), MG_NOT_FOUND);
     assert_int_equal(key_wish_forget(tx, 2, &error), MG_OK);
-    assert_int_equal(key_wish_next_unwanted(tx, &next, &error), MG_NOT_FOUND);
+    assert_int_equal(key_wish_next_unwanted(tx, 0, &next, &error), MG_NOT_FOUND);
 }
 
 static void test_words_are_those_of_the_api(void **state)

@@ -291,7 +291,7 @@ static void test_a_wish_for_a_key_ends_with_the_step_that_has_it(void **state)
 {
     (void)state;
     int64_t id = fixture_create("corp", INTERMEDIATE_SOFTWARE, 0);
-    const struct key_wish wish = {.intermediate_id = id, .key_type = WIRE_KEY_RSA_2048};
+    struct key_wish wish = {.intermediate_id = id, .key_type = WIRE_KEY_RSA_2048};
     struct store_tx *tx;
     assert_int_equal(store_begin(lifecycle.store, STORE_WRITE, &tx, &error), MG_OK);
     assert_int_equal(store_end(tx, key_wish_add(tx, &wish, &error), &error), MG_OK);
@@ -504,7 +504,7 @@ static void test_a_deleted_certificate_dooms_its_key(void **state)
     assert_int_equal(lifecycle_delete(&call, with, &error), MG_OK);
     expect_refusal(lifecycle_delete(&call, with, &error), MG_NOT_FOUND, "RESOURCE_NOT_FOUND", "There is no");
     assert_int_equal(store_begin(lifecycle.store, STORE_READ, &tx, &error), MG_OK);
-    assert_int_equal(store_end(tx, doomed_key_next(tx, &doomed, &error), &error), MG_OK);
+    assert_int_equal(store_end(tx, doomed_key_next(tx, 0, &doomed, &error), &error), MG_OK);
     assert_memory_equal(&doomed, &record.key_id, sizeof(doomed));
     assert_int_equal(fixture_count("SELECT count(*) FROM doomed_key"), 1);
     intermediate_free(&record);

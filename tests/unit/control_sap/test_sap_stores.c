@@ -129,7 +129,7 @@ static unsigned num_doomed(void)
     struct wire_key_id id;
     unsigned count = 0;
     assert_int_equal(store_begin(store, STORE_WRITE, &tx, NULL), MG_OK);
-    while (doomed_key_next(tx, &id, NULL) == MG_OK) {
+    while (doomed_key_next(tx, 0, &id, NULL) == MG_OK) {
         assert_int_equal(doomed_key_forget(tx, &id, NULL), MG_OK);
         count++;
     }

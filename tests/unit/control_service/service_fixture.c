@@ -15,6 +15,10 @@ struct service *service;
 struct fixture_failure failure;
 struct fixture_told told;
 struct wire_key_id made_key;
+char made_on[WIRE_CONTROL_MAX_HOLDER + 1];
+static struct config_token token_items[] = {{.name = "basel", .region = CONFIG_REGION_EUROPE, .partner = ""},
+                                            {.name = "zurich", .region = CONFIG_REGION_EUROPE, .partner = ""}};
+struct config_tokens fixture_tokens = {.items = token_items};
 void (*while_key_is_made)(void);
 
 static char asked[512];
@@ -40,12 +44,13 @@ static enum mg_status ask(const char *call_name, struct mg_error *why)
 /* ---- the signer ---- */
 
 enum mg_status signer_client_make_key(struct signer_client *client, enum wire_key_type type,
-                                      const struct wire_control_token *token, const char *label,
+                                      const struct wire_control_token *token, const char *label, const char *holder,
                                       struct wire_key_id *out, struct mg_error *why)
 {
     (void)client;
     (void)type;
     (void)label;
+    snprintf(made_on, sizeof(made_on), "%s", holder);
     _Static_assert(sizeof(out->bytes) <= sizeof(token->bytes), "a key is known by its token");
     memcpy(out->bytes, token->bytes, sizeof(out->bytes));
     made_key = *out;
@@ -88,6 +93,18 @@ enum mg_status signer_client_make_csr(struct signer_client *client, const struct
     (void)wanted;
     mg_buffer_append_text(der, "a CSR");
     return ask("make_csr", why);
+}
+
+/* Of no test here: the attestation of a token's key is tested with a token (tests/integration/test_custom_hsm.py). */
+enum mg_status signer_client_attest(struct signer_client *client, const struct wire_key_id *key_id,
+                                    const uint8_t nonce[WIRE_CONTROL_NONCE_LEN], struct mg_buffer *text,
+                                    struct mg_error *why)
+{
+    (void)client;
+    (void)key_id;
+    (void)nonce;
+    (void)text;
+    return ask("attest", why);
 }
 
 enum mg_status signer_client_install(struct signer_client *client, const struct wire_key_id *key_id,
@@ -137,7 +154,8 @@ enum mg_status signer_client_list(struct signer_client *client, signer_client_vi
     (void)client;
     mg_buffer_init(&pem, 1 << 16);
     fixture_certificate(&pem, 0);
-    struct wire_control_key key = {.key_id = {"the built-in's!"}, .type = WIRE_KEY_EC_P256};
+    struct wire_control_key key = {
+        .key_id = {"the built-in's!"}, .type = WIRE_KEY_EC_P256, .holder = mg_slice_of_text("basel")};
     key.chain.certificates[key.chain.num_certificates++] = first_certificate(&pem, &der);
     for (size_t i = 0; i < MG_ARRAY_LEN(origins) && status == MG_OK; i++) {
         key.origin = origins[i];
@@ -196,7 +214,9 @@ bool engines_serve_present(struct engines *engines)
 
 static int open_service(int opened)
 {
-    const struct service_config config = {.lifecycle = &lifecycle, .prepare_ms = FIXTURE_PREPARE_MS};
+    const struct service_config config = {
+        .lifecycle = &lifecycle, .tokens = &fixture_tokens, .prepare_ms = FIXTURE_PREPARE_MS};
+    fixture_tokens.num_items = MG_ARRAY_LEN(token_items);
     failure = (struct fixture_failure){.call = NULL};
     while_key_is_made = NULL;
     asked[0] = '\0';

@@ -21,8 +21,13 @@ extern struct fixture_failure {
     bool after;
 } failure;
 
-/* The key that the signer made last; it is known by the name that it was asked for by. */
+/* The key that the signer made last; it is known by the name that it was asked for by. And the token that it was to be
+ * made on. */
 extern struct wire_key_id made_key;
+extern char made_on[WIRE_CONTROL_MAX_HOLDER + 1];
+
+/* The tokens that are configured: "basel" and "zurich", both in EUROPE, while num_items is 2. */
+extern struct config_tokens fixture_tokens;
 
 /* Called within signer_client_make_key, once; NULL: nothing. */
 extern void (*while_key_is_made)(void);

@@ -62,6 +62,57 @@ static void test_a_key_whose_making_was_cut_off_is_asked_for_by_the_same_name(vo
     intermediate_free(&second);
 }
 
+static void test_a_key_of_type_hsm_is_made_on_a_token_of_its_region_and_stays_there(void **state)
+{
+    (void)state;
+    int64_t id = fixture_create("on a token", INTERMEDIATE_HSM, INTERMEDIATE_DISABLED);
+    failure = (struct fixture_failure){.call = "make_key", .status = MG_AGAIN};
+    expect(service_make_key(service, &call, id, NULL, &error), MG_AGAIN, SERVICE_UNAVAILABLE);
+    assert_asked("list make_key");
+    assert_string_equal(made_on, "zurich"); /* the fixture's signer has keys on the other */
+    fixture_tokens.num_items = 1;
+    failure = (struct fixture_failure){.call = "make_key", .status = MG_NOT_FOUND};
+    expect(service_make_key(service, &call, id, NULL, &error), MG_AGAIN, SERVICE_UNAVAILABLE); /* not known yet */
+    assert_string_equal(made_on, "zurich"); /* where the first wish may have made it */
+    failure = (struct fixture_failure){.call = "make_key", .status = MG_DENIED};
+    expect(service_make_key(service, &call, id, NULL, &error), MG_DENIED, "INVALID_OPERATION");
+    assert_asked("list make_key list make_key");
+    expect(service_make_key(service, &call, id, NULL, &error), MG_OK, NULL);
+    assert_asked("list make_key public_key");
+}
+
+static void test_a_region_that_has_lost_its_tokens_is_named(void **state)
+{
+    (void)state;
+    int64_t id = fixture_create("nowhere", INTERMEDIATE_HSM, INTERMEDIATE_DISABLED);
+    fixture_tokens.num_items = 0;
+    expect(service_make_key(service, &call, id, NULL, &error), MG_INVALID, "INVALID_INPUT_ARGUMENT");
+    assert_string_equal(error.text, "region: no token keeps keys in EUROPE");
+    assert_asked("list");
+}
+
+static void test_an_attestation_is_asked_for_only_where_it_may_be(void **state)
+{
+    (void)state;
+    struct mg_buffer text;
+    int64_t id = fixture_create("on a token", INTERMEDIATE_HSM, INTERMEDIATE_DISABLED);
+    int64_t software = fixture_create("software", INTERMEDIATE_SOFTWARE, INTERMEDIATE_DISABLED);
+    mg_buffer_init(&text, WIRE_CONTROL_MAX_DER);
+    expect(service_read_attestation(service, &call, id, &text, NULL, &error), MG_DENIED, "INVALID_OPERATION");
+    fixture_bring(id, INTERMEDIATE_KEYGEN_DONE);
+    fixture_bring(software, INTERMEDIATE_KEYGEN_DONE);
+    expect(service_verify_attestation(service, &call, software, NULL, &error), MG_DENIED, "INVALID_OPERATION");
+    assert_asked("");
+    failure = (struct fixture_failure){.call = "attest", .status = MG_AGAIN};
+    expect(service_read_attestation(service, &call, id, &text, NULL, &error), MG_AGAIN, SERVICE_UNAVAILABLE);
+    failure = (struct fixture_failure){.call = "attest", .status = MG_DENIED};
+    expect(service_verify_attestation(service, &call, id, NULL, &error), MG_DENIED, "INVALID_OPERATION");
+    expect(service_verify_attestation(service, &call, id, NULL, &error), MG_INTERNAL, "UNEXPECTED_ERROR"); /* no text */
+    assert_int_equal(state_of(id), INTERMEDIATE_KEYGEN_DONE);
+    mg_buffer_free(&text);
+    assert_asked("attest attest attest");
+}
+
 static int64_t to_be_deleted;
 
 static void delete_it(void)
@@ -292,6 +343,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_key_whose_making_was_cut_off_is_asked_for_by_the_same_name),
+        TEST(test_a_key_of_type_hsm_is_made_on_a_token_of_its_region_and_stays_there),
+        TEST(test_a_region_that_has_lost_its_tokens_is_named),
+        TEST(test_an_attestation_is_asked_for_only_where_it_may_be),
         TEST(test_a_key_for_what_was_deleted_meanwhile_is_destroyed),
         TEST(test_a_request_is_not_made_when_the_signer_is_away),
         TEST(test_what_is_finalized_is_the_signers_before_it_is_ready),

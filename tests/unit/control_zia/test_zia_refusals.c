@@ -295,19 +295,28 @@ static void test_software_keys_have_no_attestation(void **state)
     assert_refused(list, MG_ARRAY_LEN(list));
 }
 
-static void test_a_token_without_attestation_is_said_so(void **state)
+/* refuse_next makes the service refuse the next call. */
+static void refuse_next(enum mg_status status, const char *code, const char *text)
+{
+    service.status = status;
+    service.code = code;
+    service.text = text;
+}
+
+static void test_what_a_token_refuses_is_said_so(void **state)
 {
     (void)state;
     lifecycle.has_token[INTERMEDIATE_EUROPE] = true;
     int64_t id = fixture_create("hsm", INTERMEDIATE_HSM, 0);
     assert_int_equal(id, NEXT_ID);
     fixture_bring(id, INTERMEDIATE_KEYGEN_DONE);
-    static const struct refusal list[] = {
-        {"GET", "/downloadAttestation/7", NULL, 403, "The token that keeps this key gives no attestation"},
-        {"POST", "/downloadAttestation/7", NULL, 403, "The token that keeps this key gives no attestation"},
-        {"POST", "/verifyKeyAttestation/7", NULL, 403, "The token that keeps this key gives no attestation"},
-    };
-    assert_refused(list, MG_ARRAY_LEN(list));
+    static const struct refusal extractable[] = {
+        {"POST", "/verifyKeyAttestation/7", NULL, 403, WRONG_ORDER ",\"message\":\"extractable: the token says yes\""}};
+    refuse_next(MG_DENIED, "INVALID_OPERATION", "extractable: the token says yes");
+    assert_refused(extractable, 1);
+    static const struct refusal away[] = {{"GET", "/downloadAttestation/7", NULL, 503, "token basel: is not up"}};
+    refuse_next(MG_AGAIN, SERVICE_UNAVAILABLE, "token basel: is not up");
+    assert_refused(away, 1);
 }
 
 /* Each route of one certificate, with a body that is good otherwise. */
@@ -551,7 +560,7 @@ int main(void)
         TEST(test_two_files_are_refused),
         TEST(test_steps_in_the_wrong_order_are_refused),
         TEST(test_software_keys_have_no_attestation),
-        TEST(test_a_token_without_attestation_is_said_so),
+        TEST(test_what_a_token_refuses_is_said_so),
         TEST(test_an_unknown_certificate_is_404),
         TEST(test_the_built_in_is_refused_as_recorded),
         TEST(test_the_default_can_be_neither_deleted_nor_disabled),

@@ -51,6 +51,24 @@ enum mg_status service_make_key(struct service *self, struct lifecycle_call *of,
     return status == MG_OK ? lifecycle_key_made(of, id, &key_id, mg_buffer_slice(&public_key), out, why) : status;
 }
 
+enum mg_status service_read_attestation(struct service *self, struct lifecycle_call *of, int64_t id,
+                                        struct mg_buffer *text, struct intermediate *out, struct mg_error *why)
+{
+    enum mg_status status;
+    if (fails(self, of, why, &status)) {
+        return status;
+    }
+    mg_buffer_append_text(text, "what the token says");
+    return lifecycle_read(of, LIFECYCLE_READ_ATTESTATION, id, out, why);
+}
+
+enum mg_status service_verify_attestation(struct service *self, struct lifecycle_call *of, int64_t id,
+                                          struct intermediate *out, struct mg_error *why)
+{
+    enum mg_status status;
+    return fails(self, of, why, &status) ? status : lifecycle_attestation_verified(of, id, out, why);
+}
+
 enum mg_status service_make_csr(struct service *self, struct lifecycle_call *of, int64_t id,
                                 const struct lifecycle_csr_wish *wish, struct intermediate *out, struct mg_error *why)
 {

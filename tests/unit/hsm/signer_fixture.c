@@ -35,7 +35,8 @@ void issuers_open(struct issuers_fixture *fixture, enum wire_key_type type, bool
     bool ok = keystore_open(&fixture->store, temp_path("keys"), &fixture->kek, &error) == MG_OK &&
               builtin_ensure(fixture->store, type, temp_path("root.pem"), time(NULL), &error) == MG_OK &&
               backend_software_new(&fixture->backend, use_lanes, &error) == MG_OK &&
-              issuer_set_new(&fixture->issuers, fixture->store, fixture->backend, &error) == MG_OK &&
+              (fixture->backends.software = fixture->backend) != NULL &&
+              issuer_set_new(&fixture->issuers, fixture->store, &fixture->backends, &error) == MG_OK &&
               issuer_publisher_new(&fixture->publisher, issuer_set_up_ref(fixture->issuers), &error) == MG_OK;
     expect(ok, error.text);
 }
@@ -59,7 +60,7 @@ struct issuer *issuers_certify(struct issuers_fixture *fixture, const struct key
     mg_buffer_init(&der, KEYSTORE_MAX_CERTIFICATE);
     bool ok = ca_certificate_issue(root, key, &profile, &der, &error) == MG_OK;
     struct mg_slice chain[] = {mg_buffer_slice(&der), root->chain[0]};
-    ok = ok && issuer_new(&issuer, key, chain, MG_ARRAY_LEN(chain), fixture->backend, &error) == MG_OK;
+    ok = ok && issuer_new(&issuer, key, chain, MG_ARRAY_LEN(chain), &fixture->backends, &error) == MG_OK;
     mg_buffer_free(&der);
     expect(ok, error.text);
     return issuer;

@@ -14,6 +14,7 @@ struct issuers_fixture {
     struct kek kek;
     struct keystore *store;
     struct backend *backend;
+    struct backends backends;   /* that one alone */
     struct issuer_set *issuers; /* a reference to what was there at the beginning */
     struct issuer_publisher *publisher;
 };

@@ -44,7 +44,7 @@ static X509_REQ *make(const struct wire_control_make_csr *wanted)
 {
     struct mg_error error = {""};
     mg_buffer_clear(&der);
-    if (certificate_request_make(&key, wanted, &der, &error) != MG_OK) {
+    if (certificate_request_make(&key, wanted, NULL, &der, &error) != MG_OK) {
         fail_msg("%s", error.text);
     }
     const uint8_t *in = der.data;
@@ -59,7 +59,7 @@ static void assert_refused(const struct wire_control_make_csr *wanted, enum mg_s
 {
     struct mg_error error = {""};
     mg_buffer_clear(&der);
-    assert_int_equal(certificate_request_make(&key, wanted, &der, &error), expected);
+    assert_int_equal(certificate_request_make(&key, wanted, NULL, &der, &error), expected);
     assert_non_null(strstr(error.text, field));
     assert_int_equal(der.len, 0);
 }

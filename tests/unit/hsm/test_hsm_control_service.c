@@ -27,7 +27,7 @@ static int open_service(void **state)
     temp_dir_make(state);
     f = calloc(1, sizeof(*f));
     issuers_open(f, WIRE_KEY_EC_P256, false);
-    service = (struct control_service){.store = f->store, .backend = f->backend, .issuers = f->publisher};
+    service = (struct control_service){.store = f->store, .backends = &f->backends, .issuers = f->publisher};
     mg_buffer_init(&request_packet, WIRE_CONTROL_MAX_PACKET);
     mg_buffer_init(&reply_packet, WIRE_CONTROL_MAX_PACKET);
     return 0;
@@ -150,6 +150,22 @@ static void test_each_call_accepts_keys_of_its_purposes_alone(void **state)
         assert_int_equal(ask(&make).status, is_minting ? WIRE_CONTROL_OK : WIRE_CONTROL_DENIED);
         issuer_free(other);
         issuer_free(own);
+    }
+}
+
+/* A key of this process has nobody who could say anything of it; those of other purposes do not sign it either. That
+ * one which a token holds does is shown with a token (tests/integration/test_custom_hsm.py). */
+static void test_only_what_a_token_holds_is_attested(void **state)
+{
+    (void)state;
+    for (int purpose = KEY_PURPOSE_FIRST; purpose <= KEY_PURPOSE_LAST; purpose++) {
+        struct wire_key_id id = key_of((enum key_purpose)purpose);
+        struct wire_control_request request = request_for(WIRE_CONTROL_ATTEST, &id, NULL);
+        struct wire_control_reply reply = ask(&request);
+        const char *why =
+            purpose == KEY_MINTING ? "key id: no token holds this key" : "key id: attest is not for a key";
+        assert_int_equal(reply.status, WIRE_CONTROL_DENIED);
+        assert_memory_equal(reply.text.data, why, strlen(why));
     }
 }
 
@@ -312,6 +328,7 @@ int main(void)
     mg_log_init("test", MG_LOG_ERROR);
     const struct CMUnitTest tests[] = {
         SERVICE_TEST(test_each_call_accepts_keys_of_its_purposes_alone),
+        SERVICE_TEST(test_only_what_a_token_holds_is_attested),
         SERVICE_TEST(test_a_made_key_is_as_it_was_wished),
         SERVICE_TEST(test_an_imported_key_is_what_it_was),
         SERVICE_TEST(test_a_token_imports_one_key_and_no_other),

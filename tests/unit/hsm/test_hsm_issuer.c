@@ -158,12 +158,12 @@ static void test_a_removed_key_is_no_issuer_after_a_restart(void **state)
     const struct keystore_key *key = keystore_find0(f->store, &issuer->key_id);
     struct issuer_set *set;
     assert_int_equal(keystore_set1_chain(f->store, key, issuer->chain, issuer->num_chain, NULL), MG_OK);
-    assert_int_equal(issuer_set_new(&set, f->store, f->backend, NULL), MG_OK);
+    assert_int_equal(issuer_set_new(&set, f->store, &f->backends, NULL), MG_OK);
     assert_int_equal(set->num_issuers, 3);
     assert_consistent(set);
     issuer_set_free(set);
     assert_int_equal(keystore_remove(f->store, key, NULL), MG_OK);
-    assert_int_equal(issuer_set_new(&set, f->store, f->backend, NULL), MG_OK);
+    assert_int_equal(issuer_set_new(&set, f->store, &f->backends, NULL), MG_OK);
     assert_int_equal(set->num_issuers, 2);
     issuer_set_free(set);
     issuer_free(issuer);
@@ -177,11 +177,12 @@ static void test_what_suits_no_issuer_is_refused(void **state)
     const struct keystore_key *key = keystore_find0(f->store, &good->key_id);
     const struct keystore_key *root = keystore_find0_origin(f->store, KEY_ORIGIN_BUILTIN_ROOT);
     struct mg_slice broken = mg_slice_of(good->chain[0].data, good->chain[0].len - 1);
-    assert_int_equal(issuer_new(&issuer, root, root->chain, 1, f->backend, &error), MG_DENIED);
+    assert_int_equal(issuer_new(&issuer, root, root->chain, 1, &f->backends, &error), MG_DENIED);
     assert_non_null(strstr(error.text, "private-ca"));
-    assert_int_equal(issuer_new(&issuer, key, &broken, 1, f->backend, &error), MG_INVALID);
-    assert_int_equal(issuer_new(&issuer, key, good->chain, 0, f->backend, &error), MG_INVALID);
-    assert_int_equal(issuer_new(&issuer, key, good->chain, WIRE_SIGNER_MAX_CHAIN + 1, f->backend, &error), MG_INVALID);
+    assert_int_equal(issuer_new(&issuer, key, &broken, 1, &f->backends, &error), MG_INVALID);
+    assert_int_equal(issuer_new(&issuer, key, good->chain, 0, &f->backends, &error), MG_INVALID);
+    assert_int_equal(issuer_new(&issuer, key, good->chain, WIRE_SIGNER_MAX_CHAIN + 1, &f->backends, &error),
+                     MG_INVALID);
     issuer_free(good);
 }
 

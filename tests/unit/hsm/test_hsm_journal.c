@@ -164,9 +164,50 @@ static void test_odd_bytes_in_names_are_escaped(void **state)
     assert_int_equal(EVP_DigestInit_ex2(sha256, EVP_sha256(), NULL), 1);
     struct journal_record record = record_of("\x01");
     record.names = mg_slice_of_text(odd);
-    assert_true(journal_chain_record(&line, sha256, "t", &record));
+    struct journal_keys keys = {.next = 0};
+    assert_true(journal_chain_record(&line, sha256, &keys, "t", &record));
     mg_buffer_append_u8(&line, 0);
     assert_non_null(strstr((const char *)line.data, "\"names\":[\"a\\u0022b\\u005cc\\u000ad\\u00ff\"]}\n"));
+    EVP_MD_CTX_free(sha256);
+    mg_buffer_free(&line);
+}
+
+/* assert_names_key checks the hash that a record of |key| has. */
+static void assert_names_key(struct mg_buffer *line, EVP_MD_CTX *sha256, struct journal_keys *keys, struct mg_slice key)
+{
+    uint8_t hash[32];
+    char hex[65];
+    struct journal_record record = record_of("\x01");
+    record.spki = key;
+    mg_buffer_clear(line);
+    assert_true(journal_chain_record(line, sha256, keys, "t", &record));
+    mg_buffer_append_u8(line, 0);
+    SHA256(key.data, key.len, hash);
+    journal_hex(hex, hash, sizeof(hash));
+    assert_non_null(strstr((const char *)line->data, hex));
+}
+
+/* The last few keys' hashes are remembered: more keys than that, one too long for it, one that begins as another does,
+ * and none, each twice and then all again. */
+static void test_each_record_has_the_hash_of_its_own_key(void **state)
+{
+    (void)state;
+    uint8_t bytes[JOURNAL_MAX_KEY_LEN + 1];
+    struct journal_keys keys = {.next = 0};
+    struct mg_buffer line;
+    mg_buffer_init(&line, 4096);
+    EVP_MD_CTX *sha256 = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestInit_ex2(sha256, EVP_sha256(), NULL), 1);
+    memset(bytes, 0x5a, sizeof(bytes));
+    for (size_t i = 0; i < 6 * (size_t)JOURNAL_NUM_KEYS; i++) {
+        size_t number = i / 2 % (JOURNAL_NUM_KEYS + 2);
+        bytes[0] = (uint8_t)number;
+        assert_names_key(&line, sha256, &keys, mg_slice_of(bytes, 91));
+        assert_names_key(&line, sha256, &keys, mg_slice_of(bytes, 92));
+        assert_names_key(&line, sha256, &keys, mg_slice_of(bytes, 0));
+        assert_names_key(&line, sha256, &keys, mg_slice_of(bytes, sizeof(bytes)));
+        assert_names_key(&line, sha256, &keys, mg_slice_of(bytes, JOURNAL_MAX_KEY_LEN));
+    }
     EVP_MD_CTX_free(sha256);
     mg_buffer_free(&line);
 }
@@ -490,6 +531,7 @@ int main(void)
         JOURNAL_TEST(test_a_record_is_one_line_of_json),
         JOURNAL_TEST(test_the_chain_is_as_defined),
         JOURNAL_TEST(test_odd_bytes_in_names_are_escaped),
+        JOURNAL_TEST(test_each_record_has_the_hash_of_its_own_key),
         JOURNAL_TEST(test_a_journal_verifies_and_goes_on_after_a_restart),
         JOURNAL_TEST(test_counters_count),
         JOURNAL_TEST(test_a_full_file_is_followed_by_another),

@@ -293,6 +293,36 @@ static void test_a_destroyed_key_is_gone_for_good(void **state)
     keystore_free(store);
 }
 
+static void test_a_key_that_a_token_holds_is_recorded_by_its_public_key(void **state)
+{
+    (void)state;
+    struct keystore *store = open_store();
+    const struct keystore_key *key, *again;
+    EVP_PKEY *pkey = EVP_EC_gen("P-256");
+    struct key_info info = {.id = {{7}},
+                            .purpose = KEY_MINTING,
+                            .role = WIRE_ISSUER_OFFERED,
+                            .type = WIRE_KEY_EC_P256,
+                            .created = NOW,
+                            .holder = "hsm-a"};
+    assert_int_equal(keystore_add_held(store, &info, pkey, &key, NULL), MG_OK);
+    assert_int_equal(keystore_add_held(store, &info, pkey, &again, NULL), MG_EXISTS);
+    info.id.bytes[0]++;
+    info.type = WIRE_KEY_RSA_2048;
+    assert_int_equal(keystore_add_held(store, &info, pkey, &again, NULL), MG_INVALID);
+    assert_int_equal(keystore_num_keys(store), 1);
+    keystore_free(store);
+    store = open_store();
+    key = keystore_get0(store, 0);
+    assert_string_equal(key->info.holder, "hsm-a");
+    assert_int_equal(EVP_PKEY_eq(key->pkey, pkey), 1);
+    BIGNUM *private_value = NULL;
+    assert_int_equal(EVP_PKEY_get_bn_param(key->pkey, "priv", &private_value), 0);
+    assert_int_equal(keystore_destroy(store, &key->info.id, NULL), MG_OK);
+    keystore_free(store);
+    EVP_PKEY_free(pkey);
+}
+
 /* What a crash in the middle of keystore_destroy leaves: the next start goes on with it, and does not load the key. */
 static void test_a_destruction_cut_short_is_finished_at_the_next_start(void **state)
 {
@@ -517,6 +547,7 @@ int main(void)
         STORE_TEST(test_a_full_keystore_says_so),
         STORE_TEST(test_a_key_is_found_by_id_and_token),
         STORE_TEST(test_keys_are_listed_in_the_order_of_their_ids),
+        STORE_TEST(test_a_key_that_a_token_holds_is_recorded_by_its_public_key),
         STORE_TEST(test_a_destroyed_key_is_gone_for_good),
         STORE_TEST(test_a_destruction_cut_short_is_finished_at_the_next_start),
         STORE_TEST(test_a_chain_is_kept_beside_its_key),

@@ -48,7 +48,10 @@ static void open_with(enum wire_key_type type, bool use_lanes)
     f->issuer = issuers_with_role(&f->issuers, WIRE_ISSUER_DEFAULT);
     struct journal_config journal_config = {.directory = temp_path("journal"), .rotate_bytes = 1 << 30};
     assert_int_equal(journal_open(&f->journal, &journal_config, mg_clock_wall_us(), NULL), MG_OK);
-    struct leaf_signer_config config = {f->issuers.backend, f->journal, LEAF_POLICY_DEFAULT_MAX_VALIDITY};
+    struct leaf_signer_config config = {.backends = {f->issuers.backend},
+                                        .num_backends = 1,
+                                        .journal = f->journal,
+                                        .max_validity_seconds = LEAF_POLICY_DEFAULT_MAX_VALIDITY};
     assert_int_equal(leaf_signer_new(&f->signer, &config, NULL), MG_OK);
     for (size_t i = 0; i < BACKEND_MAX_BATCH; i++) {
         char name[64];
@@ -225,7 +228,7 @@ static void test_a_key_of_another_purpose_is_no_issuer(void **state)
         struct mg_slice chain = mg_buffer_slice(&der);
         assert_int_equal(keystore_set1_chain(store, key, &chain, 1, NULL), MG_OK);
         mg_buffer_free(&der);
-        assert_int_equal(issuer_set_new(&set, store, f->issuers.backend, NULL), MG_OK);
+        assert_int_equal(issuer_set_new(&set, store, &f->issuers.backends, NULL), MG_OK);
         assert_int_equal(issuer_set_find0(set, &key->info.id) != NULL, purpose == KEY_MINTING);
         issuer_set_free(set);
     }
@@ -240,7 +243,7 @@ static void test_more_issuers_than_an_engine_takes_are_refused(void **state)
     for (size_t i = 2; i <= WIRE_SIGNER_MAX_ISSUERS; i++) {
         const struct keystore_key *key;
         struct key_info info = {.purpose = KEY_MINTING, .role = WIRE_ISSUER_DEFAULT, .type = WIRE_KEY_EC_P256};
-        assert_int_equal(issuer_set_new(&set, store, f->issuers.backend, NULL), MG_OK);
+        assert_int_equal(issuer_set_new(&set, store, &f->issuers.backends, NULL), MG_OK);
         issuer_set_free(set);
         assert_int_equal(keystore_make(store, &info, &key, NULL), MG_OK);
         struct ca_profile profile = {.common_name = "x", .not_before = time(NULL), .not_after = time(NULL) + 99};
@@ -251,7 +254,7 @@ static void test_more_issuers_than_an_engine_takes_are_refused(void **state)
         assert_int_equal(keystore_set1_chain(store, key, &chain, 1, NULL), MG_OK);
         mg_buffer_free(&der);
     }
-    assert_int_equal(issuer_set_new(&set, store, f->issuers.backend, NULL), MG_LIMIT);
+    assert_int_equal(issuer_set_new(&set, store, &f->issuers.backends, NULL), MG_LIMIT);
 }
 
 #define SIGNER_TEST(name) cmocka_unit_test_setup_teardown(name, open_p256, close_any)

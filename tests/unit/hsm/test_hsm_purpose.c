@@ -15,13 +15,14 @@ static void test_each_use_of_a_key_accepts_one_purpose(void **state)
     (void)state;
     static const struct {
         enum key_purpose purpose;
-        bool allowed[KEY_NUM_CALLS]; /* sign a leaf, sign a CA certificate, sign a CSR, be made, imported, destroyed */
+        /* sign a leaf, sign a CA certificate, sign a CSR, be made, imported, destroyed, attest */
+        bool allowed[KEY_NUM_CALLS];
     } matrix[] = {
-        {KEY_MINTING, {true, false, true, true, true, true}},
-        {KEY_PRIVATE_CA, {false, true, false, false, false, false}},
-        {KEY_SKA, {false, false, false, false, false, false}},
-        {KEY_TLS_CLIENT, {false, false, false, false, true, true}},
-        {KEY_SERVER_TLS, {false, false, false, false, false, false}},
+        {KEY_MINTING, {true, false, true, true, true, true, true}},
+        {KEY_PRIVATE_CA, {false, true, false, false, false, false, false}},
+        {KEY_SKA, {false, false, false, false, false, false, false}},
+        {KEY_TLS_CLIENT, {false, false, false, false, true, true, false}},
+        {KEY_SERVER_TLS, {false, false, false, false, false, false, false}},
     };
     assert_int_equal(MG_ARRAY_LEN(matrix), KEY_PURPOSE_LAST - KEY_PURPOSE_FIRST + 1);
     for (size_t i = 0; i < MG_ARRAY_LEN(matrix); i++) {

@@ -140,6 +140,86 @@ static void test_every_turn_fits_a_batch(void **state)
     }
 }
 
+static bool is_not_blocked(void *arg, const struct issuer *issuer)
+{
+    return issuer != arg;
+}
+
+static void test_issuers_that_are_not_ready_are_passed_over_and_keep_their_places(void **state)
+{
+    (void)state;
+    struct request_queue *queue;
+    struct leaf_request *turn[BACKEND_MAX_BATCH];
+    assert_int_equal(request_queue_new(&queue, 8, NULL), MG_OK);
+    put(queue, 0, 1);
+    put(queue, 2, 2);
+    assert_int_equal(request_queue_take_ready(queue, turn, is_not_blocked, &issuers[0]), 1);
+    assert_true(turn[0]->id == 2);
+    release_all(queue, turn, 1);
+    assert_int_equal(request_queue_take_ready(queue, turn, is_not_blocked, &issuers[0]), 0);
+    assert_int_equal(request_queue_waiting(queue), 1);
+    put(queue, 0, 3);
+    assert_int_equal(request_queue_take(queue, turn), 2);
+    assert_true(turn[0]->id == 1 && turn[1]->id == 3);
+    release_all(queue, turn, 2);
+    request_queue_free(queue);
+}
+
+static void test_a_line_knows_when_its_share_is_used(void **state)
+{
+    (void)state;
+    struct request_queue *queue;
+    struct leaf_request *turn[BACKEND_MAX_BATCH];
+    assert_int_equal(request_queue_new(&queue, 8, NULL), MG_OK);
+    for (uint64_t i = 0; i < 6; i++) {
+        assert_false(request_queue_share_is_used(queue, &issuers[1]));
+        put(queue, 1, i);
+    }
+    assert_true(request_queue_share_is_used(queue, &issuers[1]));
+    assert_false(request_queue_share_is_used(queue, &issuers[0]));
+    release_all(queue, turn, request_queue_take(queue, turn));
+    assert_false(request_queue_share_is_used(queue, &issuers[1]));
+    request_queue_free(queue);
+}
+
+static bool is_odd(void *arg, const struct leaf_request *request)
+{
+    (void)arg;
+    return request->id % 2 == 1;
+}
+
+static void release_removed(void *arg, struct leaf_request *request)
+{
+    request_queue_release(arg, request);
+}
+
+static void test_requests_that_are_removed_leave_the_others_in_order(void **state)
+{
+    (void)state;
+    struct request_queue *queue;
+    struct leaf_request *turn[BACKEND_MAX_BATCH];
+    assert_int_equal(request_queue_new(&queue, 16, NULL), MG_OK);
+    static const struct {
+        size_t issuer;
+        uint64_t id;
+    } requests[] = {{0, 1}, {0, 2}, {0, 3}, {0, 4}, {0, 5}, {2, 7}, {2, 9}};
+    for (size_t i = 0; i < MG_ARRAY_LEN(requests); i++) {
+        put(queue, requests[i].issuer, requests[i].id);
+    }
+    assert_int_equal(request_queue_remove_if(queue, is_odd, release_removed, queue), 5);
+    assert_int_equal(request_queue_waiting(queue), 2);
+    assert_int_equal(request_queue_in_use(queue), 2);
+    put(queue, 0, 6); /* behind the last that stayed */
+    put(queue, 2, 8); /* where none stayed */
+    assert_int_equal(request_queue_take(queue, turn), 3);
+    assert_true(turn[0]->id == 2 && turn[1]->id == 4 && turn[2]->id == 6);
+    release_all(queue, turn, 3);
+    assert_int_equal(request_queue_take(queue, turn), 1);
+    assert_true(turn[0]->id == 8);
+    release_all(queue, turn, 1);
+    request_queue_free(queue);
+}
+
 int main(void)
 {
     make_issuers();
@@ -149,6 +229,9 @@ int main(void)
         cmocka_unit_test(test_issuers_take_turns),
         cmocka_unit_test(test_a_turn_ends_where_the_issuer_changes),
         cmocka_unit_test(test_every_turn_fits_a_batch),
+        cmocka_unit_test(test_issuers_that_are_not_ready_are_passed_over_and_keep_their_places),
+        cmocka_unit_test(test_a_line_knows_when_its_share_is_used),
+        cmocka_unit_test(test_requests_that_are_removed_leave_the_others_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

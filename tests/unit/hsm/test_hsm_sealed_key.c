@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -65,6 +66,25 @@ static void test_what_was_sealed_opens(void **state)
     assert_int_equal(got.created, info.created);
     assert_string_equal(got.label, info.label);
     assert_memory_equal(got.token.bytes, info.token.bytes, sizeof(info.token.bytes));
+}
+
+static void test_a_record_of_a_key_that_a_token_holds_opens(void **state)
+{
+    (void)state;
+    struct key_info held = info, got;
+    snprintf(held.holder, sizeof(held.holder), "hsm-a");
+    assert_int_equal(sealed_key_seal(&kek, &held, mg_slice_of_text("public"), &file, NULL), MG_OK);
+    assert_int_equal(sealed_key_open(&kek, mg_buffer_slice(&file), &got, &secret, NULL), MG_OK);
+    assert_string_equal(got.holder, "hsm-a");
+    assert_memory_equal(got.token.bytes, info.token.bytes, sizeof(info.token.bytes));
+    for (size_t i = 0; i < file.len; i++) { /* the holder too cannot be changed */
+        file.data[i] ^= 1;
+        assert_int_not_equal(open_bytes(mg_buffer_slice(&file)), MG_OK);
+        file.data[i] ^= 1;
+    }
+    for (size_t len = 0; len < file.len; len++) {
+        assert_int_not_equal(open_bytes(mg_slice_of(file.data, len)), MG_OK);
+    }
 }
 
 /* Written by the signer before keys had tokens. */
@@ -192,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SEALED_TEST(test_what_was_sealed_opens),
+        SEALED_TEST(test_a_record_of_a_key_that_a_token_holds_opens),
         SEALED_TEST(test_a_file_of_version_1_opens),
         SEALED_TEST(test_roles_belong_to_minting_keys),
         SEALED_TEST(test_the_key_is_not_readable_in_the_file),

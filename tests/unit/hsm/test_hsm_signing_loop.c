@@ -52,7 +52,10 @@ static void open_with(enum wire_key_type type, size_t queue)
     struct journal_config journal_config = {.directory = temp_path("journal"), .rotate_bytes = 1 << 30};
     assert_int_equal(journal_open(&f->journal, &journal_config, mg_clock_wall_us(), NULL), MG_OK);
     struct signing_loop_config config = {
-        .signer = {f->issuers.backend, f->journal, LEAF_POLICY_DEFAULT_MAX_VALIDITY},
+        .signer = {.backends = {f->issuers.backend},
+                   .num_backends = 1,
+                   .journal = f->journal,
+                   .max_validity_seconds = LEAF_POLICY_DEFAULT_MAX_VALIDITY},
         .issuers = f->issuers.issuers,
         .queue = queue,
     };
@@ -126,6 +129,18 @@ static void test_a_greeting_is_answered_with_the_issuers(void **state)
     struct wire_sign_result result = client_ask(&f->client, 42, &f->issuer->key_id, tbs(), 1000);
     assert_true(is_good(&result));
     await(&f->counters->results[WIRE_SIGN_OK], 1);
+}
+
+static void test_an_engine_of_the_first_version_is_greeted(void **state)
+{
+    (void)state;
+    static struct client client;
+    static struct wire_issuers issuers;
+    connect_client(&client);
+    client_send_bytes(&client, mg_slice_of("\x01\x00\x01", 3));
+    client_issuers(&client, &issuers);
+    assert_int_equal(issuers.num_issuers, 2);
+    client_close(&client);
 }
 
 static void test_a_batch_is_answered_whole(void **state)
@@ -254,6 +269,53 @@ static void test_a_request_past_its_deadline_is_not_signed(void **state)
     assert_int_equal(mg_counter_get(&journal_counters(f->journal)->records), 64 - num_busy);
 }
 
+static void send_cancel(struct client *client, uint64_t first, uint64_t last)
+{
+    struct wire_sign_cancel cancel = {.num_ids = 0};
+    for (uint64_t id = first; id <= last; id++) {
+        cancel.ids[cancel.num_ids++] = id;
+    }
+    mg_buffer_clear(&client->out);
+    wire_signer_encode_cancel(&client->out, &cancel);
+    client_send_bytes(client, mg_buffer_slice(&client->out));
+}
+
+static void test_a_cancelled_request_is_neither_signed_nor_answered(void **state)
+{
+    (void)state;
+    close_default(NULL);
+    open_with(WIRE_KEY_RSA_4096, 1000); /* the turns before it take some milliseconds each */
+    static struct client other;
+    static struct wire_issuers issuers;
+    connect_client(&other);
+    client_hello(&other, &issuers);
+    for (int i = 0; i < 2; i++) { /* the same ids: each engine cancels its own */
+        struct client *client = i == 0 ? &other : &f->client;
+        client_begin(client);
+        for (uint64_t id = 0; id < 64; id++) {
+            client_add(client, id, &f->issuer->key_id, tbs(), 0);
+        }
+        client_send(client);
+    }
+    send_cancel(&f->client, 32, 63);
+    await(&f->counters->cancelled, 32);
+    send_cancel(&f->client, 32, 63); /* again: nothing is meant any more */
+    size_t num_mine = 0, num_others = 0;
+    while (num_mine < 32 || num_others < 64) {
+        struct client *client = num_others < 64 ? &other : &f->client;
+        client_receive(client);
+        for (size_t i = 0; i < client->num_results; i++) {
+            assert_true(is_good(&client->results[i]) && (client == &other || client->results[i].id < 32));
+        }
+        *(client == &other ? &num_others : &num_mine) += client->num_results;
+    }
+    struct wire_sign_result result = client_ask(&f->client, 99, &f->issuer->key_id, tbs(), 0);
+    assert_true(is_good(&result)); /* the next thing that is answered */
+    assert_int_equal(mg_counter_get(&f->counters->cancelled), 32);
+    assert_int_equal(mg_counter_get(&journal_counters(f->journal)->records), 97);
+    client_close(&other);
+}
+
 /* assert_breaks sends |packet| on a connection of its own, after HELLO if |greeted|, and expects that to be the end
  * of it. */
 static void assert_breaks(struct mg_slice packet, bool greeted)
@@ -288,7 +350,9 @@ static void test_a_packet_that_breaks_the_protocol_ends_its_connection_alone(voi
     assert_breaks(mg_slice_of_text("\x09"), true);        /* unknown type */
     assert_breaks(mg_slice_of("\x02\x00", 2), true);      /* the signer's own ISSUERS */
     assert_breaks(mg_slice_of("\x01\x00\x01", 3), true);  /* HELLO twice */
-    assert_breaks(mg_slice_of("\x01\x00\x02", 3), false); /* another version */
+    assert_breaks(mg_slice_of("\x01\x00\x00", 3), false); /* versions that it does not speak */
+    assert_breaks(mg_slice_of("\x01\x00\x03", 3), false);
+    assert_breaks(mg_slice_of("\x05\x00\x00", 3), true); /* CANCEL of nothing */
     assert_breaks(mg_slice_of("\x01\x00", 2), false);
     static const uint8_t large[WIRE_SIGNER_MAX_PACKET + 1] = {WIRE_SIGNER_SIGN};
     assert_breaks(mg_slice_of(large, sizeof(large)), true);
@@ -629,7 +693,7 @@ static void test_issuers_come_and_go_while_a_thread_signs(void **state)
         /* Each time another object for the same key, as INSTALL makes it. */
         struct issuer *again;
         assert_int_equal(issuer_new(&again, keystore_find0(f->issuers.store, &key_id), issuer->chain, issuer->num_chain,
-                                    f->issuers.backend, NULL),
+                                    &f->issuers.backends, NULL),
                          MG_OK);
         publish_with(again);
         issuer_free(again);
@@ -696,10 +760,12 @@ int main(void)
     mg_log_init("test", MG_LOG_ERROR);
     const struct CMUnitTest tests[] = {
         LOOP_TEST(test_a_greeting_is_answered_with_the_issuers),
+        LOOP_TEST(test_an_engine_of_the_first_version_is_greeted),
         LOOP_TEST(test_a_batch_is_answered_whole),
         LOOP_TEST(test_refusals_are_answered_and_counted),
         LOOP_TEST(test_keys_of_other_purposes_and_unknown_keys_are_refused),
         LOOP_TEST(test_a_full_queue_says_busy),
+        LOOP_TEST(test_a_cancelled_request_is_neither_signed_nor_answered),
         LOOP_TEST(test_a_request_past_its_deadline_is_not_signed),
         LOOP_TEST(test_a_packet_that_breaks_the_protocol_ends_its_connection_alone),
         LOOP_TEST(test_a_peer_that_does_not_read_is_closed_and_delays_nobody),

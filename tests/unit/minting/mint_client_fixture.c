@@ -84,7 +84,7 @@ static void on_done(void *arg, const struct mint_outcome *outcome)
     }
 }
 
-enum mg_status submit(struct fixture *fixture, const struct leaf_names *what)
+static enum mg_status submit_with(struct fixture *fixture, const struct leaf_names *what, mint_wanted *is_wanted)
 {
     const struct mint_job job = {
         .issuer = issuer,
@@ -92,9 +92,26 @@ enum mg_status submit(struct fixture *fixture, const struct leaf_names *what)
         .key_type = LEAF_KEY_EC_P256,
         .now = CERTS_NOW,
         .done = on_done,
-        .done_arg = fixture,
+        .is_wanted = is_wanted,
+        .arg = fixture,
     };
     return mint_client_submit(fixture->client, &job, fixture->now_ns, NULL);
+}
+
+enum mg_status submit(struct fixture *fixture, const struct leaf_names *what)
+{
+    return submit_with(fixture, what, NULL);
+}
+
+static bool is_wanted(void *arg)
+{
+    const struct fixture *fixture = arg;
+    return !fixture->is_unwanted;
+}
+
+enum mg_status submit_cancellable(struct fixture *fixture)
+{
+    return submit_with(fixture, &names, is_wanted);
 }
 
 void submit_and_flush(struct fixture *fixture, size_t num_jobs)

@@ -30,6 +30,7 @@ struct fixture {
     struct mint_outcome outcomes[128]; /* in the order in which jobs ended; |leaf| owned */
     size_t num_outcomes;
     bool submits_again; /* when a job ends */
+    bool is_unwanted;   /* what was submitted by submit_cancellable */
 };
 
 /* fixture_init makes a client that is connected, fixture_init_with one whose signer has not been started. */
@@ -49,6 +50,7 @@ void process(struct fixture *fixture);
 bool is_readable(const struct fixture *fixture);
 
 enum mg_status submit(struct fixture *fixture, const struct leaf_names *what);
+enum mg_status submit_cancellable(struct fixture *fixture);
 void submit_and_flush(struct fixture *fixture, size_t num_jobs);
 
 /* take_outcome ends outcome |i|, which must be |result|; a leaf is given back. */

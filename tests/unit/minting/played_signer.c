@@ -79,6 +79,13 @@ bool signer_receive(struct signer *signer)
     return true;
 }
 
+void signer_receive_cancel(struct signer *signer, struct wire_sign_cancel *out)
+{
+    ssize_t len = recv(signer->fd, signer->packet, sizeof(signer->packet), MSG_DONTWAIT);
+    assert_true(len > 0);
+    assert_int_equal(wire_signer_decode_cancel(mg_slice_of(signer->packet, (size_t)len), out, NULL), MG_OK);
+}
+
 void signer_reply(struct signer *signer, uint64_t id, enum wire_sign_status status, struct mg_slice signature)
 {
     struct mg_buffer out;

@@ -34,6 +34,9 @@ void signer_send_issuers(struct signer *signer, const struct wire_issuer *issuer
 /* signer_receive receives one SIGN packet, or returns false if there is none. */
 bool signer_receive(struct signer *signer);
 
+/* signer_receive_cancel receives one CANCEL packet. */
+void signer_receive_cancel(struct signer *signer, struct wire_sign_cancel *out);
+
 void signer_reply(struct signer *signer, uint64_t id, enum wire_sign_status status, struct mg_slice signature);
 
 /* signer_sign signs request |i| of the packet received last. */

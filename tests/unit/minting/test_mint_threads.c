@@ -183,7 +183,7 @@ static void submit_some(struct worker *worker, uint64_t now_ns)
             .key_type = LEAF_KEY_EC_P256,
             .now = CERTS_NOW,
             .done = on_done,
-            .done_arg = arg,
+            .arg = arg,
         };
         certs_must(mint_client_submit(worker->client, &job, now_ns, NULL) == MG_OK);
         worker->num_under_way++;

@@ -48,6 +48,7 @@ static enum mg_status decode_any(struct mg_slice packet)
     static struct wire_issuers issuers;
     static struct wire_sign_request requests[WIRE_SIGNER_MAX_BATCH];
     static struct wire_sign_result results[WIRE_SIGNER_MAX_BATCH];
+    struct wire_sign_cancel cancel;
     struct mg_error error = {""};
     enum wire_signer_type type;
     uint16_t version;
@@ -68,6 +69,9 @@ static enum mg_status decode_any(struct mg_slice packet)
         break;
     case WIRE_SIGNER_SIGNED:
         status = wire_signer_decode_signed(packet, results, &count, &error);
+        break;
+    case WIRE_SIGNER_CANCEL:
+        status = wire_signer_decode_cancel(packet, &cancel, &error);
         break;
     }
     assert_true(status == MG_OK || error.text[0] != '\0'); /* every refusal says why */
@@ -119,7 +123,7 @@ static void test_unknown_types_are_refused(void **state)
     assert_int_equal(wire_signer_type_of(mg_buffer_slice(packet), &type), MG_INVALID);
     for (unsigned byte = 0; byte <= 255; byte++) {
         uint8_t value = (uint8_t)byte;
-        bool known = byte >= WIRE_SIGNER_HELLO && byte <= WIRE_SIGNER_SIGNED;
+        bool known = byte >= WIRE_SIGNER_HELLO && byte <= WIRE_SIGNER_CANCEL;
         assert_int_equal(wire_signer_type_of(mg_slice_of(&value, 1), &type), known ? MG_OK : MG_INVALID);
     }
 }
@@ -366,6 +370,20 @@ static void test_a_signature_comes_with_ok_and_only_with_ok(void **state)
     assert_refused_with_byte(packet, STATUS, WIRE_SIGN_OK);
 }
 
+static void test_cancel_round_trip(void **state)
+{
+    struct mg_buffer *packet = *state;
+    static const struct wire_sign_cancel in = {.ids = {0, 7, UINT64_MAX}, .num_ids = 3};
+    struct wire_sign_cancel out;
+    wire_signer_encode_cancel(packet, &in);
+    assert_true(mg_buffer_ok(packet));
+    assert_type(mg_buffer_slice(packet), WIRE_SIGNER_CANCEL);
+    assert_int_equal(wire_signer_decode_cancel(mg_buffer_slice(packet), &out, NULL), MG_OK);
+    assert_int_equal(out.num_ids, in.num_ids);
+    assert_memory_equal(out.ids, in.ids, in.num_ids * sizeof(in.ids[0]));
+    assert_only_whole_packets_decode(packet);
+}
+
 static void test_every_status_has_its_own_name(void **state)
 {
     (void)state;
@@ -400,6 +418,7 @@ int main(void)
         PACKET_TEST(test_signed_round_trip),
         PACKET_TEST(test_a_full_batch_of_the_largest_signatures_fits),
         PACKET_TEST(test_a_signature_comes_with_ok_and_only_with_ok),
+        PACKET_TEST(test_cancel_round_trip),
         cmocka_unit_test(test_every_status_has_its_own_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

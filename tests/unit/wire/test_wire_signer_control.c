@@ -139,6 +139,14 @@ static void test_calls_on_a_key_name_it_and_nothing_else(void **state)
     }
 }
 
+static void test_attest_round_trip(void **state)
+{
+    struct wire_control_request request = {.call = WIRE_CONTROL_ATTEST, .id = 8, .key_id = key_id_of(0xa1)};
+    memset(request.attest.nonce, 0x5a, sizeof(request.attest.nonce));
+    struct wire_control_request got = round_trip(*state, &request);
+    assert_memory_equal(got.attest.nonce, request.attest.nonce, sizeof(got.attest.nonce));
+}
+
 static void test_make_key_round_trip(void **state)
 {
     struct mg_buffer *packet = *state;
@@ -147,12 +155,14 @@ static void test_make_key_round_trip(void **state)
                                            .make_key = {.purpose = WIRE_PURPOSE_MINTING,
                                                         .type = WIRE_KEY_RSA_3072,
                                                         .token = {{1}},
-                                                        .label = mg_slice_of_text("Z\xc3\xbcrich")}};
+                                                        .label = mg_slice_of_text("Z\xc3\xbcrich"),
+                                                        .holder = mg_slice_of_text("hsm-a")}};
     struct wire_control_request got = round_trip(packet, &request);
     assert_int_equal(got.make_key.purpose, WIRE_PURPOSE_MINTING);
     assert_int_equal(got.make_key.type, WIRE_KEY_RSA_3072);
     assert_memory_equal(&got.make_key.token, &request.make_key.token, sizeof(got.make_key.token));
     assert_slice(got.make_key.label, "Z\xc3\xbcrich");
+    assert_slice(got.make_key.holder, "hsm-a");
     assert_refused_with_byte(packet, REQUEST_FIELDS, 0);
     assert_refused_with_byte(packet, REQUEST_FIELDS, WIRE_PURPOSE_SERVER_TLS + 1);
     assert_refused_with_byte(packet, REQUEST_FIELDS + 1, 0);
@@ -304,6 +314,7 @@ static void test_list_reply_round_trip(void **state)
                 .created = 1795247636,
                 .is_installed = true,
                 .label = mg_slice_of_text("root"),
+                .holder = mg_slice_of_text("hsm-b"),
                 .chain = {.certificates = {mg_slice_of_text("certificate")}, .num_certificates = 1}}};
     struct wire_control_key got = reply_round_trip(packet, &reply).key;
     assert_memory_equal(&got.key_id, &reply.key.key_id, sizeof(got.key_id));
@@ -313,6 +324,7 @@ static void test_list_reply_round_trip(void **state)
     assert_int_equal(got.created, 1795247636);
     assert_true(got.is_installed);
     assert_slice(got.label, "root");
+    assert_slice(got.holder, "hsm-b");
     assert_int_equal(got.chain.num_certificates, 1);
     assert_slice(got.chain.certificates[0], "certificate");
     enum { PURPOSE = REPLY_FIELDS + 16, ORIGIN, TYPE, CREATED, INSTALLED = CREATED + 8 };
@@ -336,7 +348,8 @@ static void test_results_round_trip(void **state)
     struct wire_control_reply made = {.call = WIRE_CONTROL_MAKE_KEY, .id = 11, .made = key_id_of(0xe5)};
     struct wire_key_id got = reply_round_trip(packet, &made).made;
     assert_memory_equal(&got, &made.made, sizeof(got));
-    static const enum wire_control_call with_der[] = {WIRE_CONTROL_PUBLIC_KEY, WIRE_CONTROL_MAKE_CSR};
+    static const enum wire_control_call with_der[] = {WIRE_CONTROL_PUBLIC_KEY, WIRE_CONTROL_MAKE_CSR,
+                                                      WIRE_CONTROL_ATTEST};
     for (size_t i = 0; i < MG_ARRAY_LEN(with_der); i++) {
         struct wire_control_reply reply = {.call = with_der[i], .id = 12, .der = mg_slice_of_text("der")};
         assert_slice(reply_round_trip(packet, &reply).der, "der");
@@ -420,6 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PACKET_TEST(test_calls_on_a_key_name_it_and_nothing_else),
+        PACKET_TEST(test_attest_round_trip),
         PACKET_TEST(test_make_key_round_trip),
         PACKET_TEST(test_import_key_round_trip),
         PACKET_TEST(test_labels_have_at_most_64_bytes),

@@ -61,13 +61,21 @@ static bool recode_signed(struct mg_slice packet, struct mg_buffer *out)
     return wire_signer_end_batch(out) == count;
 }
 
+static bool recode_cancel(struct mg_slice packet, struct mg_buffer *out)
+{
+    struct wire_sign_cancel cancel;
+    if (wire_signer_decode_cancel(packet, &cancel, NULL) != MG_OK) {
+        return false;
+    }
+    wire_signer_encode_cancel(out, &cancel);
+    return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static bool (*const recoders[])(struct mg_slice packet, struct mg_buffer * out) = {
-        [WIRE_SIGNER_HELLO] = recode_hello,
-        [WIRE_SIGNER_ISSUERS] = recode_issuers,
-        [WIRE_SIGNER_SIGN] = recode_sign,
-        [WIRE_SIGNER_SIGNED] = recode_signed,
+        [WIRE_SIGNER_HELLO] = recode_hello,   [WIRE_SIGNER_ISSUERS] = recode_issuers, [WIRE_SIGNER_SIGN] = recode_sign,
+        [WIRE_SIGNER_SIGNED] = recode_signed, [WIRE_SIGNER_CANCEL] = recode_cancel,
     };
     struct mg_slice packet = mg_slice_of(data, size);
     enum wire_signer_type type;

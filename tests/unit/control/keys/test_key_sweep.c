@@ -117,7 +117,7 @@ static void wait_for_the_end_of_keys(void)
 static struct wire_key_id make_key(void)
 {
     struct wire_key_id key;
-    enum mg_status status = key_sweep_make_key(sweep, &record, &key, &error);
+    enum mg_status status = key_sweep_make_key(sweep, &record, "", &key, &error);
     key_sweep_end_wish(sweep);
     assert_int_equal(status, MG_OK);
     return key;
@@ -142,7 +142,7 @@ static void test_a_wish_that_the_signer_never_heard_of_leaves_nothing(void **sta
 {
     (void)state;
     struct store_tx *tx;
-    const struct key_wish wish = {.intermediate_id = record.id, .key_type = WIRE_KEY_EC_P256};
+    struct key_wish wish = {.intermediate_id = record.id, .key_type = WIRE_KEY_EC_P256};
     struct key_wish left;
     begin_with(0);
     assert_int_equal(store_begin(config.store, STORE_WRITE, &tx, &error), MG_OK);
@@ -150,7 +150,7 @@ static void test_a_wish_that_the_signer_never_heard_of_leaves_nothing(void **sta
     key_sweep_now(sweep);
     assert_int_equal(num_keys(), 0);
     assert_int_equal(store_begin(config.store, STORE_READ, &tx, &error), MG_OK);
-    assert_int_equal(store_end(tx, key_wish_next_unwanted(tx, &left, &error), &error), MG_NOT_FOUND);
+    assert_int_equal(store_end(tx, key_wish_next_unwanted(tx, 0, &left, &error), &error), MG_NOT_FOUND);
 }
 
 static void test_after_a_start_no_key_is_destroyed_before_engines_serve_what_is_present(void **state)

@@ -60,7 +60,7 @@ static struct wire_key_id make_key(enum wire_key_type type, uint8_t token_number
     struct wire_control_token token = token_of(token_number);
     struct wire_key_id id;
     struct mg_error error = {""};
-    if (signer_client_make_key(client, type, &token, "Z\xc3\xbcrich", &id, &error) != MG_OK) {
+    if (signer_client_make_key(client, type, &token, "Z\xc3\xbcrich", "", &id, &error) != MG_OK) {
         fail_msg("%s", error.text);
     }
     return id;
@@ -475,9 +475,10 @@ static void test_a_token_is_one_key_for_ever(void **state)
     struct mg_error error = {""};
     struct wire_key_id id;
     (void)make_key(WIRE_KEY_EC_P256, 1);
-    assert_int_equal(signer_client_make_key(client, WIRE_KEY_EC_P384, &token, "Z\xc3\xbcrich", &id, &error), MG_EXISTS);
+    assert_int_equal(signer_client_make_key(client, WIRE_KEY_EC_P384, &token, "Z\xc3\xbcrich", "", &id, &error),
+                     MG_EXISTS);
     assert_non_null(strstr(error.text, "token"));
-    assert_int_equal(signer_client_make_key(client, WIRE_KEY_EC_P256, &token, "Basel", &id, &error), MG_EXISTS);
+    assert_int_equal(signer_client_make_key(client, WIRE_KEY_EC_P256, &token, "Basel", "", &id, &error), MG_EXISTS);
     assert_int_equal(list()->count, 4);
 }
 
@@ -593,14 +594,14 @@ static void test_garbage_closes_its_connection_alone(void **state)
     static uint8_t large[WIRE_CONTROL_MAX_PACKET + 1] = {WIRE_CONTROL_VERSION, WIRE_CONTROL_INSTALL};
     const struct mg_slice bad[] = {
         mg_slice_of_text("garbage"),
-        mg_slice_of("\x01\x09\0\0\0\0\0\0\0\0", 10), /* an unknown call */
+        mg_slice_of("\x03\x7f\0\0\0\0\0\0\0\0", 10), /* an unknown call */
         mg_slice_of("\x02\x01\0\0\0\0\0\0\0\0"
                     "0123456789abcdef",
                     26), /* another version */
-        mg_slice_of("\x01\x01\0\0\0\0\0\0\0\0"
+        mg_slice_of("\x03\x01\0\0\0\0\0\0\0\0"
                     "0123456789abcde",
                     25),                                 /* a key id cut short */
-        mg_slice_of("\x01\x83\0\0\0\0\0\0\0\0\x00", 11), /* a reply */
+        mg_slice_of("\x03\x83\0\0\0\0\0\0\0\0\x00", 11), /* a reply */
         mg_slice_of(large, sizeof(large)),
     };
     int bystander = connect_control();
@@ -750,7 +751,7 @@ static void *answer_nonsense(void *arg)
         (void)recv(fd, packet, sizeof(packet), 0);
         /* First no reply at all, then a good one to another question. */
         struct mg_slice answer =
-            i == 0 ? mg_slice_of_text("nonsense") : mg_slice_of("\x01\x86\0\0\0\0\0\0\0\x63\0", 11);
+            i == 0 ? mg_slice_of_text("nonsense") : mg_slice_of("\x03\x86\0\0\0\0\0\0\0\x63\0", 11);
         (void)send(fd, answer.data, answer.len, MSG_NOSIGNAL);
         close(fd);
     }
