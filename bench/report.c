@@ -8,9 +8,11 @@
 static const char *const role_names[] = {[BENCH_LIMIT] = "limit", [BENCH_OURS] = "ours", [BENCH_BASELINE] = "baseline"};
 
 static const char *const value_keys[BENCH_NUM_VALUES] = {
-    [BENCH_PER_CPU] = "per_cpu_second", [BENCH_PER_SECOND] = "per_second", [BENCH_LATENCY] = "p50_ns"};
+    [BENCH_PER_CPU] = "per_cpu_second", [BENCH_PER_SECOND] = "per_second", [BENCH_LATENCY] = "p50_ns",
+    [BENCH_P99] = "p99_ns",        [BENCH_P999] = "p999_ns",           [BENCH_BYTES] = "bytes"};
 static const char *const value_words[BENCH_NUM_VALUES] = {
-    [BENCH_PER_CPU] = "CPU", [BENCH_PER_SECOND] = "time", [BENCH_LATENCY] = "p50"};
+    [BENCH_PER_CPU] = "CPU", [BENCH_PER_SECOND] = "time", [BENCH_LATENCY] = "p50",
+    [BENCH_P99] = "p99",     [BENCH_P999] = "p99.9",     [BENCH_BYTES] = "bytes"};
 static const char *const cpu_keys[] = {
     [BENCH_CPU_OWN] = "own", [BENCH_CPU_WATCHED] = "signer", [BENCH_CPU_ALL] = "own and signer"};
 
@@ -51,6 +53,9 @@ static void text_ratios(const struct bench *bench, const struct bench_group *gro
     const struct bench_row *row = &group->rows[index];
     struct bench_spread own = bench_ratio_of_row(bench, group, index, row->value);
     mg_buffer_append_format(out, "  %.3f of %s (%.3f to %.3f)", own.median, value_words[row->value], own.low, own.high);
+    if (row->against > 0) {
+        mg_buffer_append_format(out, " to %s", group->rows[row->against].name);
+    }
     if (row->aim > 0) {
         mg_buffer_append_format(out, ", aim %.2f", row->aim);
     }
@@ -70,6 +75,10 @@ static void text_row(const struct bench *bench, const struct bench_group *group,
     format_count(bench_spread_of_row(bench, group, index, BENCH_PER_SECOND).median, wall);
     mg_buffer_append_format(out, "  %-8s %-46s %12s %12s", role_names[row->role], row->name, cpu, wall);
     text_latency(bench, group, index, out);
+    double bytes = bench_spread_of_row(bench, group, index, BENCH_BYTES).median;
+    if (bytes > 0) {
+        mg_buffer_append_format(out, "  %.0f bytes each", bytes);
+    }
     if (index > 0) {
         text_ratios(bench, group, index, out);
     }
@@ -109,10 +118,10 @@ static json_t *json_spread(struct bench_spread spread)
 
 static json_t *json_sample(const struct bench_sample *sample)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "count", (json_int_t)sample->count, "wall_ns",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "count", (json_int_t)sample->count, "wall_ns",
                      (json_int_t)sample->wall_ns, "cpu_ns", (json_int_t)sample->cpu_ns, "watched_cpu_ns",
                      (json_int_t)sample->watched_ns, "p50_ns", (json_int_t)sample->p50_ns, "p99_ns",
-                     (json_int_t)sample->p99_ns, "p999_ns", (json_int_t)sample->p999_ns);
+                     (json_int_t)sample->p99_ns, "p999_ns", (json_int_t)sample->p999_ns, "bytes", (json_int_t)sample->bytes);
 }
 
 /* json_values has the spread of each value of a row that says something, or of its ratio to the limit's. */
@@ -144,6 +153,9 @@ static json_t *json_row(const struct bench *bench, const struct bench_group *gro
     if (index > 0) {
         json_object_set_new(out, "ratios", json_values(bench, group, index, bench_ratio_of_row));
     }
+    if (row->against > 0) {
+        json_object_set_new(out, "against", json_string(group->rows[row->against].name));
+    }
     if (row->aim > 0) {
         json_object_set_new(out, "aim", json_real(row->aim));
     }
@@ -174,6 +186,10 @@ static void add_ratios(json_t *ratios, const struct bench *bench, const struct b
         }
         if (group->rows[i].ns_key != NULL) {
             json_object_set_new(ratios, group->rows[i].ns_key, json_real(ns_of_one(bench, group, i)));
+        }
+        if (group->rows[i].bytes_key != NULL) {
+            json_object_set_new(ratios, group->rows[i].bytes_key,
+                                json_real(bench_spread_of_row(bench, group, i, BENCH_BYTES).median));
         }
     }
 }
