@@ -33,8 +33,8 @@ enum bench_value {
 /* struct bench_row is what to measure; it borrows all. */
 struct bench_row {
     const char *name;
-    const char *key;    /* of the ratio in the report's flat list; NULL: not there */
-    const char *ns_key; /* likewise of the nanoseconds of CPU time that one takes */
+    const char *key;       /* of the ratio in the report's flat list; NULL: not there */
+    const char *ns_key;    /* likewise of the nanoseconds of CPU time that one takes */
     const char *bytes_key; /* and of the bytes that one holds */
     enum bench_role role;
     enum bench_cpu cpu;
@@ -44,7 +44,7 @@ struct bench_row {
     unsigned num_threads;
     unsigned long parameter;
     size_t against; /* the row of the group that its ratios are to: the limit, unless another is said */
-    double aim; /* of the ratio; of a latency's or of bytes: at most; 0: none */
+    double aim;     /* of the ratio; of a latency's or of bytes: at most; 0: none */
 };
 
 #define BENCH_MAX_ROWS 24

@@ -20,9 +20,9 @@ struct run {
     uint64_t duration_ns;
     unsigned num_threads;
     unsigned long parameter;
-    pthread_barrier_t ready; /* the threads and their parent: all are set up */
-    pthread_barrier_t go;    /* the same: the clocks are read */
-    pthread_barrier_t over;  /* the same: all have done their last step */
+    pthread_barrier_t ready;   /* the threads and their parent: all are set up */
+    pthread_barrier_t go;      /* the same: the clocks are read */
+    pthread_barrier_t over;    /* the same: all have done their last step */
     pthread_barrier_t weighed; /* the threads: nothing is torn down before */
 };
 

@@ -8,11 +8,12 @@
 static const char *const role_names[] = {[BENCH_LIMIT] = "limit", [BENCH_OURS] = "ours", [BENCH_BASELINE] = "baseline"};
 
 static const char *const value_keys[BENCH_NUM_VALUES] = {
-    [BENCH_PER_CPU] = "per_cpu_second", [BENCH_PER_SECOND] = "per_second", [BENCH_LATENCY] = "p50_ns",
-    [BENCH_P99] = "p99_ns",        [BENCH_P999] = "p999_ns",           [BENCH_BYTES] = "bytes"};
+    [BENCH_PER_CPU] = "per_cpu_second", [BENCH_PER_SECOND] = "per_second",
+    [BENCH_LATENCY] = "p50_ns",         [BENCH_P99] = "p99_ns",
+    [BENCH_P999] = "p999_ns",           [BENCH_BYTES] = "bytes"};
 static const char *const value_words[BENCH_NUM_VALUES] = {
     [BENCH_PER_CPU] = "CPU", [BENCH_PER_SECOND] = "time", [BENCH_LATENCY] = "p50",
-    [BENCH_P99] = "p99",     [BENCH_P999] = "p99.9",     [BENCH_BYTES] = "bytes"};
+    [BENCH_P99] = "p99",     [BENCH_P999] = "p99.9",      [BENCH_BYTES] = "bytes"};
 static const char *const cpu_keys[] = {
     [BENCH_CPU_OWN] = "own", [BENCH_CPU_WATCHED] = "signer", [BENCH_CPU_ALL] = "own and signer"};
 
@@ -121,7 +122,8 @@ static json_t *json_sample(const struct bench_sample *sample)
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "count", (json_int_t)sample->count, "wall_ns",
                      (json_int_t)sample->wall_ns, "cpu_ns", (json_int_t)sample->cpu_ns, "watched_cpu_ns",
                      (json_int_t)sample->watched_ns, "p50_ns", (json_int_t)sample->p50_ns, "p99_ns",
-                     (json_int_t)sample->p99_ns, "p999_ns", (json_int_t)sample->p999_ns, "bytes", (json_int_t)sample->bytes);
+                     (json_int_t)sample->p99_ns, "p999_ns", (json_int_t)sample->p999_ns, "bytes",
+                     (json_int_t)sample->bytes);
 }
 
 /* json_values has the spread of each value of a row that says something, or of its ratio to the limit's. */

@@ -286,11 +286,7 @@ static void certificates_teardown(void *state)
 }
 
 static const struct probe probes[] = {
-    {.name = "leaves",
-     .setup = filler_setup,
-     .step = leaves_step,
-     .weigh = filler_weigh,
-     .teardown = leaves_teardown},
+    {.name = "leaves", .setup = filler_setup, .step = leaves_step, .weigh = filler_weigh, .teardown = leaves_teardown},
     {.name = "certificates",
      .setup = filler_setup,
      .step = certificates_step,
