@@ -43,8 +43,10 @@ struct bench_row {
     const char *probe;
     unsigned num_threads;
     unsigned long parameter;
-    size_t against; /* the row of the group that its ratios are to: the limit, unless another is said */
-    double aim;     /* of the ratio; of a latency's or of bytes: at most; 0: none */
+    unsigned long size; /* of what it works on, for plots; 0: nothing to say */
+    size_t against;     /* the row of the group that its ratios are to: the limit, unless another is said */
+    double max_bytes;   /* the aim of BENCH_BYTES; 0: none */
+    double aim;         /* of the ratio; of a latency's: at most; 0: none */
 };
 
 #define BENCH_MAX_ROWS 24
@@ -61,6 +63,7 @@ struct bench_group {
 struct bench_options {
     unsigned rounds;       /* 1 to BENCH_MAX_ROUNDS */
     unsigned milliseconds; /* of each row in each round */
+    bool is_quick;         /* what --quick leaves out is left out */
     bool shows_progress;   /* on standard error */
 };
 

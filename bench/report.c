@@ -80,7 +80,10 @@ static void text_row(const struct bench *bench, const struct bench_group *group,
     if (bytes > 0) {
         mg_buffer_append_format(out, "  %.0f bytes each", bytes);
     }
-    if (index > 0) {
+    if (row->max_bytes > 0) {
+        mg_buffer_append_format(out, ", aim %.0f", row->max_bytes);
+    }
+    if (index != row->against) {
         text_ratios(bench, group, index, out);
     }
     mg_buffer_append_text(out, "\n");
@@ -152,8 +155,14 @@ static json_t *json_row(const struct bench *bench, const struct bench_group *gro
         "{s:s, s:s, s:i, s:I, s:s, s:s, s:o, s:o}", "name", row->name, "role", role_names[row->role], "threads",
         (int)row->num_threads, "parameter", (json_int_t)row->parameter, "cpu_of", cpu_keys[row->cpu], "compares",
         value_keys[row->value], "values", json_values(bench, group, index, bench_spread_of_row), "samples", samples);
-    if (index > 0) {
+    if (index != row->against) {
         json_object_set_new(out, "ratios", json_values(bench, group, index, bench_ratio_of_row));
+    }
+    if (row->size > 0) {
+        json_object_set_new(out, "size", json_integer((json_int_t)row->size));
+    }
+    if (row->max_bytes > 0) {
+        json_object_set_new(out, "max_bytes", json_real(row->max_bytes));
     }
     if (row->against > 0) {
         json_object_set_new(out, "against", json_string(group->rows[row->against].name));
@@ -210,10 +219,10 @@ json_t *report_json(const struct bench *bench, const struct report_run *run)
         json_array_append_new(groups, json_group(bench, &bench->groups[i]));
         add_ratios(ratios, bench, &bench->groups[i]);
     }
-    json_t *out = json_pack("{s:s, s:s, s:{s:i, s:i, s:i, s:i}, s:o, s:o}", "schema", REPORT_SCHEMA, "subcommand",
+    json_t *out = json_pack("{s:s, s:s, s:{s:i, s:i, s:i, s:i, s:b}, s:o, s:o}", "schema", REPORT_SCHEMA, "subcommand",
                             run->subcommand, "method", "rounds", (int)bench->options.rounds, "milliseconds",
-                            (int)bench->options.milliseconds, "warm_up_rounds", 1, "processor", run->cpu, "groups",
-                            groups, "ratios", ratios);
+                            (int)bench->options.milliseconds, "warm_up_rounds", 1, "processor", run->cpu, "quick",
+                            bench->options.is_quick ? 1 : 0, "groups", groups, "ratios", ratios);
     json_object_update_missing_new(out, report_json_machine(&run->machine));
     return out;
 }

@@ -14,8 +14,10 @@ MG_MUST_USE enum mg_status subcommand_hsm(struct bench *bench, unsigned max_sess
  * configuration calls it; NULL: for each. MG_INVALID if it is none. */
 MG_MUST_USE enum mg_status subcommand_mint(struct bench *bench, const char *only, struct mg_error *error);
 
-/* subcommand_cache: lookups at several sizes, beside liburcu's table by itself and one behind a mutex. */
-MG_MUST_USE enum mg_status subcommand_cache(struct bench *bench, struct mg_error *error);
+/* subcommand_cache: lookups at several sizes, beside liburcu's table by itself and one behind a mutex, with readers and
+ * writers for company, each timed; and the memory that a leaf holds. |only|: with so many entries alone; NULL: with
+ * each number of them. MG_INVALID if it is none. */
+MG_MUST_USE enum mg_status subcommand_cache(struct bench *bench, const char *only, struct mg_error *error);
 
 /* subcommand_hello: ClientHellos of real clients, from the tree that was built, parsed as workers do. */
 MG_MUST_USE enum mg_status subcommand_hello(struct bench *bench, struct mg_error *error);
