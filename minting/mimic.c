@@ -160,6 +160,7 @@ static bool fill_names(struct filler *filler, CBS alt_names)
 struct subject {
     struct mg_slice der;  /* borrowed */
     struct mg_slice name; /* in |storage| */
+    size_t offset;        /* of the same bytes in |der|, where they are canonical there; 0: they are not */
     struct dns_name storage;
 };
 
@@ -167,13 +168,24 @@ static void read_subject(struct subject *out, CBS subject)
 {
     CBS common_name;
     out->der = out->name = mg_slice_of(NULL, 0);
+    out->offset = 0;
     if (!subject_check(subject, &common_name)) {
         return;
     }
+    struct mg_slice text = slice_of(common_name);
     out->der = slice_of(subject);
-    if (dns_name_from_san(&out->storage, slice_of(common_name)) == DNS_NAME_OK) {
+    if (dns_name_from_san(&out->storage, text) == DNS_NAME_OK) {
         out->name = dns_name_slice(&out->storage);
+        out->offset = mg_slice_equal(out->name, text) ? (size_t)(text.data - out->der.data) : 0;
     }
+}
+
+static void fill_subject(struct filler *filler, const struct subject *subject)
+{
+    struct mimic *mimic = filler->mimic;
+    mimic->subject = keep(filler, subject->der);
+    mimic->subject_name = subject->offset > 0 ? mg_slice_of(mimic->subject.data + subject->offset, subject->name.len)
+                                              : keep(filler, subject->name);
 }
 
 static enum mg_status check_bounds(const struct cert *cert, size_t *out_num_names, struct mg_error *error)
@@ -200,7 +212,7 @@ static enum mg_status check_bounds(const struct cert *cert, size_t *out_num_name
 
 static struct mimic_block *block_new(const struct cert *cert, const struct subject *subject, size_t num_names)
 {
-    size_t num_bytes = subject->der.len + subject->name.len + CBS_len(&cert->alt_names);
+    size_t num_bytes = subject->der.len + (subject->offset > 0 ? 0 : subject->name.len) + CBS_len(&cert->alt_names);
     size_t size = sizeof(struct mimic_block) + num_names * sizeof(struct mimic_name) + num_bytes;
     struct mimic_block *block = calloc(1, size);
     if (block != NULL) {
@@ -218,8 +230,7 @@ static bool fill(struct mimic_block *block, size_t num_names, const struct cert 
     mimic->not_before = cert->not_before;
     mimic->not_after = cert->not_after;
     mimic->is_ca = cert->is_ca;
-    mimic->subject = keep(&filler, subject->der);
-    mimic->subject_name = keep(&filler, subject->name);
+    fill_subject(&filler, subject);
     return fill_names(&filler, cert->alt_names);
 }
 

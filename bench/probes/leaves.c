@@ -23,7 +23,7 @@
 #include "minting/validity.h"
 #include "tests/unit/minting/certs.h"
 
-#define NUM_LEAVES 50000 /* not a power of two, which would flatter the table */
+#define NUM_LEAVES 100000 /* not a power of two, which would flatter the table */
 #define SPARE_BYTES 65536
 #define LEAVES_PER_QUIESCENT 64
 #define IDLE_US 1000
