@@ -13,8 +13,8 @@
  *
  * Any thread that is registered and online with RCU (cache/rcu.h) may call all of it, and |key| is borrowed for the
  * call. Workers may call cache_lookup, cache_claim, cache_value_up_ref and cache_value_unref, which take no lock (a
- * claim of a missing key takes memory for its one entry). The rest takes the one lock among writers, for a short while, never
- * across a callback. Times are in seconds of one clock that the caller chooses.
+ * claim of a missing key takes memory for its one entry). The rest takes the one lock among writers, for a short while,
+ * never across a callback. Times are in seconds of one clock that the caller chooses.
  */
 #ifndef MINTGATE_CACHE_CACHE_H
 #define MINTGATE_CACHE_CACHE_H
