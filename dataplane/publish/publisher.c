@@ -252,6 +252,7 @@ static enum mg_status probe(struct publisher *publisher, struct issuer *issuer, 
             .now = mg_clock_wall_seconds(),
             .done = probe_done,
             .arg = context,
+            .verify = true,
         };
         status = mint_client_submit(publisher->minter, &job, publisher->now_ns, error);
     }
@@ -555,7 +556,6 @@ static enum mg_status make_minter(struct publisher *publisher, struct mg_error *
         .max_jobs = PREMINT_IN_FLIGHT + WIRE_PUBLISH_MAX_ISSUERS,
         .timeout_ns = config->minting.timeout_ns,
         .max_validity_seconds = (int64_t)config->minting.max_validity_seconds,
-        .verify_all = true,
     };
     const struct mint_client_callbacks callbacks = {.issuers = take_issuers, .arg = publisher};
     return mint_client_new(&publisher->minter, &options, &callbacks, error);
