@@ -266,12 +266,12 @@ def tell(report, at_rest, runs):
     report.ratio("swap_failures", failures)
 
 
-def main():
+def main(arguments=None):
     parser = options_parser(__doc__, QUICK_SWAPS, FULL_SWAPS)
     parser.add_argument("--period", type=float, default=2.0, help="seconds from one swap to the next (2)")
     parser.add_argument("--spread", action="store_true", help="over all processors")
     parser.add_argument("--hsm", action="store_true", help="keys on a token")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     report = Report("swap", options)
     with tempfile.TemporaryDirectory(prefix="mintgate-swap-") as directory, Bench(options, directory) as bench:
         progress("capacity")
