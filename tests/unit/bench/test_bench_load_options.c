@@ -137,6 +137,19 @@ static void test_as_many_may_resume_as_is_said(void **state)
     assert_int_equal(count_resuming(&options), 0);
 }
 
+static void test_what_is_chosen_at_random_is_chosen_by_itself(void **state)
+{
+    (void)state;
+    struct load_options options;
+    unsigned num_both = 0;
+    accepted(&options, "--name n%d.test --range 0-9 --fresh f%d.test --resume-percent 50 --connect 127.0.0.1");
+    for (unsigned i = 0; i < 1000; i++) {
+        bool is_fresh = load_options_name_index(&options, i) >= load_options_num_names(&options);
+        num_both += is_fresh && load_options_may_resume(&options, i);
+    }
+    assert_in_range(num_both, 200, 300);
+}
+
 static void assert_address(const union load_address *address, int family, const char *text, unsigned port)
 {
     char seen[INET6_ADDRSTRLEN];
@@ -238,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_the_longest_number_fits_into_the_longest_name),
         cmocka_unit_test(test_zipf_has_the_first_name_most_often_and_all_of_them),
         cmocka_unit_test(test_as_many_may_resume_as_is_said),
+        cmocka_unit_test(test_what_is_chosen_at_random_is_chosen_by_itself),
         cmocka_unit_test(test_addresses_are_read_in_all_their_forms),
         cmocka_unit_test(test_source_addresses_are_used_in_turn),
         cmocka_unit_test(test_the_port_is_443_unless_told),
