@@ -31,6 +31,7 @@ def load(slow_from, slow_to):
 def test_the_second_around_a_swap_is_told_from_what_is_between_two():
     spans = figures.spans_of(SWAPS, END)
     assert [one.around for one in spans] == [pytest.approx((9.7, 10.7)), pytest.approx((11.7, 12.7))]
+    assert (spans[0].before, spans[0].during, spans[0].after) == ((9.5, 10.0), (10.0, 10.2), (10.2, 10.7))
     assert [one.between for one in spans] == [pytest.approx((10.7, 11.7)), pytest.approx((12.7, 14))]
     around, between = figures.around_and_between(load(10.0, 10.2), spans)
     assert [one["p99_ms"] for one in around] == pytest.approx([20, 5])
