@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sessions that a client keeps for names that come again: two of each, as browsers do, since servers send two
- * tickets of TLS 1.3 and each is used once (RFC 8446 appendix C.4). With their chains they take some 12 KB a name, once it
- * was asked for. One thread. */
+ * tickets of TLS 1.3 and each is used once (RFC 8446 appendix C.4). With their chains they take some 12 KB a name, once
+ * it was asked for. One thread. */
 #ifndef MINTGATE_BENCH_LOAD_SESSIONS_H
 #define MINTGATE_BENCH_LOAD_SESSIONS_H
 
