@@ -8,12 +8,9 @@
 #define NS_PER_SECOND 1e9
 
 static const char *const names[NUM_CPU_STAGES] = {
-    [CPU_STAGE_LOOP] = "loop",
-    [CPU_STAGE_TAKEOVER] = "takeover",
-    [CPU_STAGE_UPSTREAM] = "upstream",
-    [CPU_STAGE_VERIFICATION] = "verification",
-    [CPU_STAGE_MINT] = "mint",
-    [CPU_STAGE_CLIENT] = "client",
+    [CPU_STAGE_LOOP] = "loop",         [CPU_STAGE_TAKEOVER] = "takeover",
+    [CPU_STAGE_UPSTREAM] = "upstream", [CPU_STAGE_VERIFICATION] = "verification",
+    [CPU_STAGE_MINT] = "mint",         [CPU_STAGE_CLIENT] = "client",
     [CPU_STAGE_RELAY] = "relay",
 };
 

@@ -34,7 +34,7 @@ struct stage_cpu {
     struct mg_counter ns[NUM_CPU_STAGES]; /* its thread: rw, metrics: ro */
     double ns_per_tick;
     enum cpu_stage stage;
-    uint64_t since_ticks; /* of |stage| */
+    uint64_t since_ticks;           /* of |stage| */
     uint64_t ticks[NUM_CPU_STAGES]; /* not settled yet */
     uint64_t settled_cpu_ns;
 };
