@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a byte through an intercepted connection costs, and how fast it is, beside AES-GCM alone and beside a plain relay.
+"""What a byte through an intercepted connection costs, beside AES-GCM alone and beside a plain relay.
 
 The same bytes go down or up, through one connection and through several: over a plain bridge, through Mintgate past
-its policy ("bypass"), and intercepted; in turn, in each round. The limit is what the cryptography of an intercepted byte
-needs, in memory: opened once, sealed once (mintgate-record-floor), one copy on each processor used. What CPU counts is
-said in bench/labcpu.py; with it stands the CPU of all processes together, client and server included.
+its policy ("bypass"), and intercepted; in turn, in each round. The limit is what the cryptography of an intercepted
+byte needs, in memory: opened once, sealed once (mintgate-record-floor), one copy on each processor used. What CPU
+counts is said in bench/labcpu.py; with it stands the CPU of all processes together, client and server included.
 
 Engine and signer have the last processor, client, server and this program the first, so that the rate by the clock on
 the wall is that of the slower of both.
