@@ -3,10 +3,14 @@
 are is nobody's business here."""
 
 import json
+import pathlib
+import sys
 
 import pytest
 
-from labkit import BUILD, run
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from labkit import BUILD, run  # noqa: E402
 
 STAGES = ("takeover", "upstream", "verification", "mint", "client", "relay", "loop")
 # Subcommand, its options for as little as possible, and the keys of its ratios.
