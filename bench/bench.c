@@ -4,6 +4,7 @@
  * have one libcrypto each, and has them measure in turn (bench/measure.h).
  */
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -50,6 +51,9 @@ static const struct {
     enum mg_status (*run)(struct mg_error *error);
 } subcommands[] = {{"hsm", run_hsm}, {"mint", run_mint}, {"cache", run_cache}, {"hello", run_hello}};
 
+/* Those that need a lab are scripts (bench/labbench.py), with options of their own. */
+static const char *const lab_subcommands[] = {"forward", "handshake", "bulk", "swap", "peers"};
+
 static const char usage[] =
     "usage: mintgate-bench SUBCOMMAND [OPTION...]\n"
     "Measures what Mintgate does beside what the machine could do at most, in turn, and shows the ratios.\n"
@@ -58,6 +62,14 @@ static const char usage[] =
     "  mint   certificates by issuer and backend, beside the library's signatures alone and X509_sign\n"
     "  cache  lookups in the cache of leaves beside liburcu's table by itself\n"
     "  hello  ClientHellos of real clients parsed, as workers do\n"
+    "  machine  what it is that measures, as JSON\n"
+    "\n"
+    "In a lab, with options of their own (SUBCOMMAND --help):\n"
+    "  forward    frames past the engine, beside dpdk-testpmd\n"
+    "  handshake  intercepted connections, beside their cryptography alone\n"
+    "  bulk       bytes through an intercepted connection, beside AES-GCM alone\n"
+    "  swap       swaps of the default intermediate under load\n"
+    "  peers      the same load through sslsplit, haproxy, squid and mitmproxy\n"
     "\n"
     "  --rounds N        measure each N times (15)\n"
     "  --milliseconds N  for so long (100)\n"
@@ -136,6 +148,37 @@ static enum mg_status run_subcommand(size_t subcommand, const struct report_run 
     return status;
 }
 
+/* run_script becomes the script bench/lab_NAME.py of a subcommand, with the arguments behind its name. */
+static int run_script(const char *name, char **arguments)
+{
+    char script[PATH_MAX];
+    snprintf(script, sizeof(script), "%s/bench/lab_%s.py", BENCH_SOURCE_ROOT, name);
+    arguments[0] = script;
+    setenv("MG_BUILD", BENCH_BUILD_ROOT, 0);
+    execv(script, arguments);
+    fprintf(stderr, "mintgate-bench: cannot run %s: %s\n", script, strerror(errno));
+    return 1;
+}
+
+static bool is_lab_subcommand(const char *name)
+{
+    size_t i = 0;
+    while (i < MG_ARRAY_LEN(lab_subcommands) && strcmp(lab_subcommands[i], name) != 0) {
+        i++;
+    }
+    return i < MG_ARRAY_LEN(lab_subcommands);
+}
+
+static int print_machine(void)
+{
+    struct bench_machine machine;
+    bench_machine_look(&machine);
+    json_t *document = report_json_machine(&machine);
+    bool ok = document != NULL && json_dumpf(document, stdout, JSON_INDENT(1)) == 0;
+    json_decref(document);
+    return ok ? 0 : 1;
+}
+
 static size_t find_subcommand(const char *name)
 {
     size_t i = 0;
@@ -157,6 +200,12 @@ int main(int argc, char **argv)
     };
     const struct mg_program program = {
         .name = "mintgate-bench", .usage = usage, .options = options, .num_options = MG_ARRAY_LEN(options)};
+    if (argc > 1 && is_lab_subcommand(argv[1])) {
+        return run_script(argv[1], argv + 1);
+    }
+    if (argc == 2 && strcmp(argv[1], "machine") == 0) {
+        return print_machine();
+    }
     size_t subcommand = argc > 1 ? find_subcommand(argv[1]) : 0;
     bool has_subcommand = argc > 1 && subcommand < MG_ARRAY_LEN(subcommands);
     int done = mg_options_parse(&program, argc - has_subcommand, argv + has_subcommand);

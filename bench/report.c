@@ -178,18 +178,24 @@ static void add_ratios(json_t *ratios, const struct bench *bench, const struct b
     }
 }
 
+json_t *report_json_machine(const struct bench_machine *machine)
+{
+    return json_pack("{s:s, s:{s:s, s:s, s:I, s:b, s:f}}", "commit", machine->commit, "machine", "cpu", machine->cpu,
+                     "kernel", machine->kernel, "processors", (json_int_t)machine->num_cpus, "ifma",
+                     machine->has_ifma ? 1 : 0, "load", machine->load);
+}
+
 json_t *report_json(const struct bench *bench, const struct report_run *run)
 {
-    const struct bench_machine *machine = &run->machine;
     json_t *groups = json_array(), *ratios = json_object();
     for (size_t i = 0; i < bench->num_groups; i++) {
         json_array_append_new(groups, json_group(bench, &bench->groups[i]));
         add_ratios(ratios, bench, &bench->groups[i]);
     }
-    return json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:I, s:b, s:f}, s:{s:i, s:i, s:i, s:i}, s:o, s:o}", "schema",
-                     REPORT_SCHEMA, "subcommand", run->subcommand, "commit", machine->commit, "machine", "cpu",
-                     machine->cpu, "kernel", machine->kernel, "processors", (json_int_t)machine->num_cpus, "ifma",
-                     machine->has_ifma ? 1 : 0, "load", machine->load, "method", "rounds", (int)bench->options.rounds,
-                     "milliseconds", (int)bench->options.milliseconds, "warm_up_rounds", 1, "processor", run->cpu,
-                     "groups", groups, "ratios", ratios);
+    json_t *out = json_pack("{s:s, s:s, s:{s:i, s:i, s:i, s:i}, s:o, s:o}", "schema", REPORT_SCHEMA, "subcommand",
+                            run->subcommand, "method", "rounds", (int)bench->options.rounds, "milliseconds",
+                            (int)bench->options.milliseconds, "warm_up_rounds", 1, "processor", run->cpu, "groups",
+                            groups, "ratios", ratios);
+    json_object_update_missing_new(out, report_json_machine(&run->machine));
+    return out;
 }

@@ -22,6 +22,10 @@ struct report_run {
 /* report_text appends the table: rates are medians, a ratio is the median of its rounds with the quartiles behind. */
 void report_text(const struct bench *bench, const struct report_run *run, struct mg_buffer *out);
 
+/* report_json_machine returns what of a document says where it was made: commit and machine. For the caller to release,
+ * NULL if there is no memory. */
+json_t *report_json_machine(const struct bench_machine *machine);
+
 /* report_json returns a document for the caller to release, NULL if there is no memory: every row with the spread of
  * each of its values, and the medians of the named ratios in one flat object. */
 json_t *report_json(const struct bench *bench, const struct report_run *run);
