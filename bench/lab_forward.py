@@ -6,11 +6,11 @@ Each has a pair of ports of its own, of the same kind (AF_XDP on veth), with as 
 worker on the same processor. They take turns: one is stopped while the other works. testpmd in io mode looks at no
 byte of a packet, so what it needs is the ports' share.
 
-  frames ─► client ─── port:appliance [Mintgate or testpmd] port:appliance ─── server ─► counted, and dropped
+  frames -> client --- port [Mintgate or testpmd] port --- server -> counted, and dropped
 
 On another processor a program makes several times more frames than can be forwarded (bench/probes/frames.c), so that
-no look at a port is in vain and no worker sleeps: all of a forwarder's CPU is for packets, and packets per second of CPU
-time compare. It is the CPU of the forwarder's process and of its processor's ksoftirqd.
+no look at a port is in vain and no worker sleeps: all of a forwarder's CPU is for packets, and packets per second of
+CPU time compare. It is the CPU of the forwarder's process and of its processor's ksoftirqd.
 """
 
 import contextlib
@@ -126,10 +126,10 @@ class Wires:
             run("ip", "netns", "exec", namespace, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
         for name in self.names:
             for where, namespace in (("client", CLIENT), ("server", SERVER)):
-                run("ip", "-n", APPLIANCE, "link", "add", f"{where}-{name}", "type", "veth", "peer", "name", name, "netns",
-                    namespace)
+                port = f"{where}-{name}"
+                run("ip", "-n", APPLIANCE, "link", "add", port, "type", "veth", "peer", "name", name, "netns", namespace)
                 run("ip", "-n", namespace, "link", "set", name, "up")
-                run("ip", "-n", APPLIANCE, "link", "set", f"{where}-{name}", "up")
+                run("ip", "-n", APPLIANCE, "link", "set", port, "up")
         return self
 
     def __exit__(self, *unused):

@@ -116,6 +116,7 @@ enum mg_status worker_new(struct worker **out, struct dataplane *dataplane, unsi
     worker->tun_fd = dataplane->stack.tun_fds[index];
     worker->max_held = share_of(config->dataplane.hold_packets, dataplane->num_workers);
     worker->log = session_log_channel(dataplane->log, index);
+    wheel_init(&worker->wheel, WHEEL_TICK_NS, mg_clock_monotonic_ns());
     worker->fragments = calloc(1, sizeof(*worker->fragments));
     worker->stack_buffer = malloc(TUN_MAX_PACKET);
     if (worker->fragments == NULL || worker->stack_buffer == NULL || !held_register() || !make_flows(worker) ||
@@ -310,7 +311,7 @@ static unsigned take_answers(struct worker *worker)
     return num_taken;
 }
 
-static unsigned turn(struct worker *worker)
+unsigned worker_turn(struct worker *worker)
 {
     worker->now_ns = mg_clock_monotonic_ns();
     worker->policy = mg_rcu_load(&worker->dataplane->policy);
@@ -374,12 +375,11 @@ int worker_run(void *arg)
         return -1;
     }
     prctl(PR_SET_TIMERSLACK, 1000UL); /* or the kernel stretches each sleep by 50 us */
-    wheel_init(&worker->wheel, WHEEL_TICK_NS, mg_clock_monotonic_ns());
     uint64_t sleep_ns = worker->dataplane->config->dataplane.idle_sleep_ns;
     unsigned idle_turns = 0;
     bool slept = false;
     while (!atomic_load_explicit(&worker->dataplane->stop_workers, memory_order_relaxed)) {
-        if (turn(worker) > 0) {
+        if (worker_turn(worker) > 0) {
             idle_turns = 0;
             slept = false;
             continue;
