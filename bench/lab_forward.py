@@ -54,6 +54,8 @@ SIZES = {  # of frames without their checksum, in turn
     "64, 512 and 1,514 bytes, 9 to 5 to 2": [64, 512, 64, 1514, 64, 512, 64, 64, 512, 64, 64, 1514, 512, 64, 64, 512],
 }
 SETTLE_SECONDS = 0.05
+PATIENCE_MS = 120000
+FLOWS_AT_ONCE = 128  # a veth has room for 256 frames
 AIM, KEY, SIZE_OF_KEY = 0.85, "forward_vs_testpmd", "64 bytes"  # where Mintgate's share is largest
 
 CONFIG = """
@@ -127,7 +129,8 @@ class Wires:
         for name in self.names:
             for where, namespace in (("client", CLIENT), ("server", SERVER)):
                 port = f"{where}-{name}"
-                run("ip", "-n", APPLIANCE, "link", "add", port, "type", "veth", "peer", "name", name, "netns", namespace)
+                run("ip", "-n", APPLIANCE, "link", "add", port, "type", "veth", "peer", "name", name, "netns",
+                    namespace)
                 run("ip", "-n", namespace, "link", "set", name, "up")
                 run("ip", "-n", APPLIANCE, "link", "set", port, "up")
         return self
@@ -185,7 +188,8 @@ class Forwarder:
     def forwards(self):
         assert self.process.poll() is None, self.log_path.read_text()
         before = self.arrivals.count()
-        source(self.name, frame(UDP, 0, 5000), [64], milliseconds=5).wait()
+        with source(self.name, frame(UDP, 0, 5000), [64], milliseconds=5) as frames:
+            frames.wait()
         return self.arrivals.count() > before
 
     def pause(self):
@@ -261,34 +265,46 @@ class Host:
 
 def send_each(sender, receiver, **fields):
     """A segment of each flow, so few at a time that none is lost."""
-    for first in range(FIRST_PORT, FIRST_PORT + FLOWS, 64):
+    for first in range(FIRST_PORT, FIRST_PORT + FLOWS, FLOWS_AT_ONCE):
         arrived = receiver.arrivals.count()
-        for port in range(first, first + 64):
+        for port in range(first, first + FLOWS_AT_ONCE):
             sender.socket.send(frame(TCP, port, 443, **fields))
-        wait_until(lambda: receiver.arrivals.count() >= arrived + 64, what="a segment of each flow")
+        wait_until(lambda: receiver.arrivals.count() >= arrived + FLOWS_AT_ONCE, what="a segment of each flow")
 
 
 # ---- measuring ----
 
+@contextlib.contextmanager
 def source(interface, first_bytes, sizes, milliseconds):
-    """Starts what sends frames on the first processor; says how many, and in how many nanoseconds."""
+    """What sends frames on the first processor, until it is terminated or for so long; it says how many, and in how
+    many nanoseconds."""
     headers = first_bytes[:54].ljust(54, b"\0").hex()
-    return subprocess.Popen(
+    frames = subprocess.Popen(
         ["ip", "netns", "exec", CLIENT, "taskset", "-c", str(FIRST), BUILD / "bench/probes/mintgate-bench-frames",
          "--interface", interface, "--headers", headers, "--sizes", ",".join(map(str, sizes)), "--flows", str(FLOWS),
          "--first-port", str(FIRST_PORT), "--milliseconds", str(milliseconds)], stdout=subprocess.PIPE, text=True)
+    try:
+        yield frames
+    finally:
+        frames.terminate()
+        frames.wait()
+
+
+def counts(forwarder):
+    return time.monotonic_ns(), forwarder.used_ns(), forwarder.arrivals.count()
 
 
 def measure(forwarder, first_bytes, sizes, seconds):
-    """One sample: while frames come, after they have begun to and before they end."""
-    with forwarder.turn():
-        frames = source(forwarder.name, first_bytes, sizes, int((seconds + 4 * SETTLE_SECONDS) * 1000))
-        idle = forwarder.arrivals.count()
-        wait_until(lambda: forwarder.arrivals.count() > idle, what="the first frame")
+    """One sample: while frames come, from a moment after the first."""
+    idle = forwarder.arrivals.count()
+    with forwarder.turn(), source(forwarder.name, first_bytes, sizes, PATIENCE_MS) as frames:
+        wait_until(lambda: forwarder.arrivals.count() > idle, seconds=30, what="the first frame")
         time.sleep(SETTLE_SECONDS)
-        before = time.monotonic_ns(), forwarder.used_ns(), forwarder.arrivals.count()
+        before = counts(forwarder)
         time.sleep(seconds)
-        after = time.monotonic_ns(), forwarder.used_ns(), forwarder.arrivals.count()
+        wait_until(lambda: forwarder.arrivals.count() > before[2], seconds=30, what="another frame")
+        after = counts(forwarder)
+        frames.terminate()
         offered, offered_ns = map(int, frames.communicate()[0].split())
     wall_ns, cpu_ns, arrived = (late - early for early, late in zip(before, after))
     return {"per_cpu_second": arrived * 1e9 / cpu_ns, "cpu_ns": cpu_ns / arrived, "per_second": arrived * 1e9 / wall_ns,

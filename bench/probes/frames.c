@@ -63,7 +63,9 @@ static const char usage[] =
     "         [--first-port N] [--flows N] [--milliseconds N]\n"
     "A helper of bench/lab_forward.py: sends frames as fast as it can. HEX: a frame's first 54 bytes, from Ethernet "
     "on;\n"
-    "sizes of frames in turn, 64 to 1514 bytes; flows: a power of two. Prints how many frames, and nanoseconds.\n";
+    "sizes of frames in turn, 64 to 1514 bytes; flows: a power of two. Until the time is up or SIGTERM; then prints "
+    "how many frames, and\n"
+    "nanoseconds.\n";
 
 static bool read_number(unsigned *out, const char *text, unsigned min, unsigned max)
 {
@@ -248,12 +250,14 @@ static void set_alarm(unsigned milliseconds)
         .it_value = {.tv_sec = milliseconds / 1000, .tv_usec = (suseconds_t)(milliseconds % 1000) * 1000},
         .it_interval = {.tv_usec = 1000}, /* should the first come before the call */
     };
-    if (sigaction(SIGALRM, &action, NULL) != 0 || setitimer(ITIMER_REAL, &alarm, NULL) != 0) {
+    if (sigaction(SIGALRM, &action, NULL) != 0 || sigaction(SIGTERM, &action, NULL) != 0 ||
+        setitimer(ITIMER_REAL, &alarm, NULL) != 0) {
         die("no alarm");
     }
 }
 
-/* run sends frames until the alarm. It is one call for the whole time: to begin one takes the kernel milliseconds. */
+/* run sends frames until the alarm, or until it is to end. It is one call for the whole time: to begin one takes the
+ * kernel milliseconds. */
 static void run(const struct options *options, int program)
 {
     uint8_t frame[MAX_FRAME] = {0};
