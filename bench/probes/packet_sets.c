@@ -8,7 +8,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
-#include "frames.h"
+#include "tests/unit/dataplane/frames.h"
 
 #define MAX_FRAME 2048
 #define UDP_PORT 5000
