@@ -19,16 +19,6 @@ static _Noreturn void die(const char *what)
     exit(1);
 }
 
-void packet_sets_empty(const struct packet_sets *sets)
-{
-    void *mbuf;
-    for (int side = 0; side < 2; side++) {
-        while (rte_ring_dequeue(sets->received[side], &mbuf) == 0) {
-            rte_pktmbuf_free(mbuf);
-        }
-    }
-}
-
 static void add(const struct packet_sets *sets, enum side side, const uint8_t *frame, size_t len)
 {
     struct rte_mbuf *mbuf = rte_pktmbuf_alloc(sets->pool);

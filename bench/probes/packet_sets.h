@@ -15,18 +15,14 @@ struct rte_mempool;
 struct rte_ring;
 
 #define PACKET_SETS_BURST 32 /* a worker's */
-#define PACKET_SETS_PLACES 32768
 #define PACKET_SETS_MAX_HELLO 1024
 
 /* struct packet_sets: where packets are put. */
 struct packet_sets {
     struct rte_mempool *pool;
-    struct rte_ring *received[2]; /* by enum side: by the port there; each holds PACKET_SETS_PLACES */
+    struct rte_ring *received[2]; /* by enum side: by the port there */
     struct mg_slice hello;        /* a ClientHello in its record, up to PACKET_SETS_MAX_HELLO */
 };
-
-/* packet_sets_empty takes out what is there. */
-void packet_sets_empty(const struct packet_sets *sets);
 
 /* packet_sets_add_udp adds a UDP packet of each of |num_flows| flows, every other one from the server;
  * packet_sets_add_tcp a segment to or from |server_port|, within the connection that packet_sets_add_hellos opens. The
