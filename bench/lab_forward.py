@@ -337,7 +337,7 @@ def note_of(samples):
 
 
 def main():
-    parser = labbench.options_parser(__doc__, quick_rounds=3, full_rounds=15)
+    parser = labbench.options_parser(__doc__, quick_rounds=5, full_rounds=15)
     parser.add_argument("--milliseconds", type=int, default=300, help="for so long (300)")
     parser.add_argument("--size", choices=SIZES, action="append", help="frames of this size alone")
     options = parser.parse_args()
