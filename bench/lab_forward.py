@@ -182,7 +182,11 @@ class Forwarder:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(["ip", "netns", "exec", APPLIANCE, *command], stdin=subprocess.PIPE,
                                             stdout=log, stderr=subprocess.STDOUT)
-        wait_until(self.forwards, seconds=60, what=f"a frame through {name}")
+        try:
+            wait_until(self.forwards, seconds=60, what=f"a frame through {name}")
+        except BaseException:
+            self.end()
+            raise
         self.pause()
 
     def forwards(self):
@@ -269,7 +273,8 @@ def send_each(sender, receiver, **fields):
         arrived = receiver.arrivals.count()
         for port in range(first, first + FLOWS_AT_ONCE):
             sender.socket.send(frame(TCP, port, 443, **fields))
-        wait_until(lambda: receiver.arrivals.count() >= arrived + FLOWS_AT_ONCE, what="a segment of each flow")
+        wait_until(lambda: receiver.arrivals.count() >= arrived + FLOWS_AT_ONCE, seconds=30,
+                   what="a segment of each flow")
 
 
 # ---- measuring ----
