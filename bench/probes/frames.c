@@ -20,7 +20,6 @@
 #include <sys/time.h>
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <linux/bpf.h>
 
 #include "base/attr.h"
@@ -262,8 +261,12 @@ static void run(const struct options *options, int program)
 {
     uint8_t frame[MAX_FRAME] = {0};
     memcpy(frame, options->headers, HEADERS_LEN);
-    LIBBPF_OPTS(bpf_test_run_opts, settings, .data_in = frame, .data_size_in = sizeof(frame), .repeat = INT32_MAX,
-                .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH);
+    struct bpf_test_run_opts settings = {.sz = sizeof(settings),
+                                         .data_in = frame,
+                                         .data_size_in = sizeof(frame),
+                                         .repeat = INT32_MAX,
+                                         .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+                                         .batch_size = BATCH};
     set_alarm(options->milliseconds);
     if (bpf_prog_test_run_opts(program, &settings) != 0 && errno != EINTR) {
         die("the kernel does not run the BPF program");
