@@ -18,6 +18,8 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 
@@ -31,6 +33,8 @@ from peer_lab import PeerLab, memory, pin, process_cpu, tree_cpu
 
 US = 1e6
 IDLE_SECONDS = 1
+PATIENCE_SECONDS = 120  # for a connection: this is not about latency, and the machine may be busy
+LOAD_SECONDS = 1200
 WARM_NAMES = 50  # fewer than mitmproxy remembers
 KINDS = ("cold", "warm")
 ENDS = "client, server and ksoftirqd, beyond the bridge"
@@ -132,7 +136,7 @@ def load(who, options, pattern, first, names, connections):
     """Every connection is verified with the CA that |who| signs with, or it fails."""
     report = who.lab.loadgen("--name", pattern, "--range", f"{first}-{first + names - 1}", "--connections", connections,
                              "--in-flight", options.in_flight, "--tls", "1.3", "--groups", "X25519:P-256", "--get",
-                             "/info", cafile=who.cafile)
+                             "/info", "--timeout", PATIENCE_SECONDS, cafile=who.cafile, timeout=LOAD_SECONDS)
     assert report["failed"] == 0, f"{who.name}: {report['failed']} of {connections} failed: {report['results']}"
     return report
 
@@ -211,7 +215,7 @@ def round_of(direct, contenders, options, number, figures):
         try:
             with who.awake():
                 figures[who.name].add(plain, *measure(who, options, number))
-        except (AssertionError, OSError) as error:
+        except (AssertionError, OSError, subprocess.SubprocessError) as error:
             if not isinstance(who, Rival):
                 raise
             who.trouble = f"failed: {error}"
@@ -256,36 +260,44 @@ def show_configurations(contenders):
 # ---- the labs ----
 
 def start_rival(rival, reasons):
-    """Or says in |rival| why it cannot be."""
+    """Or says in |rival| why it cannot be. |reasons|: why a package could not be installed."""
     program = rival.peer.version[0]
     if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin"):
-        rival.trouble = f"not installed: {reasons.get(rival.name, f'{program} is not there')}"
+        rival.trouble = f"not installed: {reasons.get(rival.peer.package, f'no program {program}')}"
         return
     try:
         labbench.progress(f"starting {rival.name}")
         rival.up()
-    except AssertionError as error:
+    except (AssertionError, subprocess.SubprocessError) as error:
         rival.trouble = f"did not start: {error}"
+
+
+def bring_up(labs, lab, *words):
+    labs.callback(lab.command, "down")
+    lab.command("up", *words)
+    return lab
+
+
+def keep_on_one_processor(labs, lab):
+    """Those of |lab|, this program, and what it starts from now on, until |labs| are down."""
+    processors = os.sched_getaffinity(0)
+    labs.callback(os.sched_setaffinity, 0, processors)
+    pin(max(processors), os.getpid(), lab.env["ORIGIN_PID"], lab.signer_pid(), lab.engine_pid())
 
 
 @contextlib.contextmanager
 def contenders_of(options):
     """The bridge, and those who are compared, Mintgate first."""
     prefix = f"{os.environ.get('MG_LAB_PREFIX', 'mg-')}peers-"
-    with tempfile.TemporaryDirectory(prefix="mintgate-peers-") as directory, contextlib.ExitStack() as labs:
-        directory = pathlib.Path(directory)
+    with tempfile.TemporaryDirectory(prefix="mintgate-peers-") as name, contextlib.ExitStack() as labs:
+        directory = pathlib.Path(name)
         directory.chmod(0o711)  # peers that are not root have files there
-        behind = MintgateLab(f"{prefix}m-", directory / "behind")
-        labs.callback(behind.command, "down")
-        behind.command("up")
-        processor = max(os.sched_getaffinity(0))
-        pin(processor, os.getpid(), behind.env["ORIGIN_PID"], behind.signer_pid(), behind.engine_pid())
-        direct = Lab(f"{prefix}d-", directory / "direct")
-        direct.directory.mkdir()
-        shutil.copytree(behind.env["PKI_DIR"], direct.directory / "pki")
-        labs.callback(direct.command, "down")
-        direct.command("up", "--bridge")
-        rivals = [Rival(peer, PeerLab(f"{prefix}{peer.name}-", directory / peer.name, peer, behind.env["PKI_DIR"]))
+        behind = bring_up(labs, MintgateLab(f"{prefix}m-", directory / "behind"))
+        keep_on_one_processor(labs, behind)
+        servers = behind.env["PKI_DIR"]
+        shutil.copytree(servers, directory / "direct/pki")
+        direct = bring_up(labs, Lab(f"{prefix}d-", directory / "direct"), "--bridge")
+        rivals = [Rival(peer, PeerLab(f"{prefix}{peer.name}-", directory / peer.name, peer, servers))
                   for peer in peers.PEERS if peer.name in options.peers]
         for rival in rivals:
             labs.callback(rival.lab.down)
@@ -295,24 +307,37 @@ def contenders_of(options):
         yield Direct(direct), [ours, *rivals]
 
 
-def main():
+# ---- the program ----
+
+def options_of(arguments=None):
     names = [peer.name for peer in peers.PEERS]
     parser = labbench.options_parser(__doc__, 3, 9)
     parser.add_argument("--connections", type=int, help="of each kind in each round for the fast ones; the others get "
                         "a quarter (2000; with --quick 400)")
     parser.add_argument("--in-flight", type=int, default=50)
     parser.add_argument("--peers", nargs="+", default=names, choices=names, metavar="NAME", help=", ".join(names))
-    parser.add_argument("--missing", action="append", default=[], metavar="NAME=REASON",
-                        help="why a peer could not be installed")
-    options = parser.parse_args()
+    parser.add_argument("--missing", action="append", default=[], metavar="PACKAGE=REASON",
+                        help="why a package could not be installed")
+    options = parser.parse_args(arguments)
     options.connections = options.connections or (400 if options.quick else 2000)
-    report = labbench.Report("peers", options)
+    return options
+
+
+def measure_rounds(options, report):
+    """Everything into |report|; shows the configurations."""
     with contenders_of(options) as (direct, contenders):
         figures = {who.name: Figures() for who in contenders}
         for number in range(labbench.rounds_of(options)):
             round_of(direct, contenders, options, number, figures)
         report_on(report, contenders, figures)
         show_configurations(contenders)
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *unused: sys.exit(1))  # no lab stays behind
+    options = options_of()
+    report = labbench.Report("peers", options)
+    measure_rounds(options, report)
     report.finish()
 
 

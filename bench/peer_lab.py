@@ -144,9 +144,9 @@ class PeerLab(Lab):
         return (self.directory / "log/peer.log").read_text(errors="replace")[-2000:]
 
     def configuration(self):
-        """What it was told, for people."""
+        """What it was told, for people; DIR is where its files are."""
         texts = [f"$ {self.command_line}"]
         for path in sorted(self.files.directory.iterdir()):
             if path.suffix in (".conf", ".cfg", ".cnf"):
                 texts.append(f"# {path.name}\n{path.read_text()}")
-        return "\n".join(texts)
+        return "\n".join(texts).replace(str(self.files.directory), "DIR")

@@ -49,8 +49,8 @@ def _pem_of(key):
 
 
 def openssl_config():
-    """TLS 1.3 with the one cipher and no tickets, on both sides of a peer. haproxy 2.6 sets 1024-bit DH parameters for
-    the leaves that it makes, which level 2 refuses, and its next handshake then fails with that error."""
+    """TLS 1.3 with one cipher suite and no tickets, on both sides of a peer. Level 1, since haproxy 2.6 sets 1024-bit
+    DH parameters for the leaves that it makes: level 2 refuses them, and another handshake then fails for that."""
     return """openssl_conf = peers
 [peers]
 ssl_conf = ssl
@@ -62,6 +62,7 @@ Ciphersuites = TLS_AES_128_GCM_SHA256
 CipherString = DEFAULT:@SECLEVEL=1
 Groups = X25519:P-256
 Options = -SessionTicket
+NumTickets = 0
 """
 
 
