@@ -30,6 +30,7 @@ import labbench
 import peers
 from labkit import Lab, MintgateLab
 from peer_lab import PeerLab, memory, pin, process_cpu, tree_cpu
+from placement import precede
 
 US = 1e6
 IDLE_SECONDS = 1
@@ -304,6 +305,9 @@ def contenders_of(options):
             start_rival(rival, dict(reason.split("=", 1) for reason in options.missing))
         ours = Mintgate(behind)
         labs.callback(os.kill, behind.engine_pid(), signal.SIGCONT)
+        if options.first:  # what scripts/lab started is of sessions of its own; the peers are of this one
+            running = [direct, behind, *(rival.lab for rival in rivals if not rival.trouble)]
+            precede(*ours.pids.values(), *(lab.env["ORIGIN_PID"] for lab in running))
         yield Direct(direct), [ours, *rivals]
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The programs that people use today where Mintgate would stand: how each is told to intercept, to mint with P-256
-keys, to verify the server as far as it can, and to resume nothing. Debian's versions are meant, with the least that each can
-be told to do: no log of connections where that can be had, no disk.
+keys, to verify the server as far as it can, and to resume nothing. Debian's versions are meant, with the least that
+each can be told to do: no log of connections where that can be had, no disk.
 
 All of them link OpenSSL, whose configuration file (openssl_config) says what they cannot all be told themselves."""
 
