@@ -5,6 +5,7 @@ import argparse
 import datetime
 import json
 import pathlib
+import subprocess
 import sys
 import time
 
@@ -14,28 +15,41 @@ from .figures import FIGURES
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs/benchmarks"
+LATEST = "latest.json"
 METHOD_PAGES = ("README.md", "../benchmarks.md")  # the first that there is
 
 
 def options_of(words):
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--add", action="store_true")
     parser.add_argument("--report-of", type=pathlib.Path, metavar="FILE")
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *BY_NAME])
     return parser.parse_args(words)
 
 
+def former_outcomes(latest, setting, commit):
+    """Those of the last run, to which others are to be added: figures of two programs do not go together."""
+    former = json.loads(latest.read_text()) if latest.exists() else None
+    if former is None or (former["setting"], former["commit"]) != (setting, commit):
+        sys.exit(f"--add: the last run was not of the {setting} setting and of {commit}")
+    return former["subcommands"]
+
+
 def measure(options, directory):
     """The suite's document of a run."""
-    setting = FULL if options.full else QUICK
+    setting, build = FULL if options.full else QUICK, options.build.resolve()
     commands = [command for command in COMMANDS if not options.names or command.name in options.names]
+    where = json.loads(subprocess.run([build / "bench/mintgate-bench", "machine"], check=True,
+                                      capture_output=True).stdout)
+    former = former_outcomes(directory / LATEST, setting, where["commit"]) if options.add else {}
     started, start = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
-    print(f"{len(commands)} subcommands, {setting} setting, about "
-          f"{runner.minutes(sum(command.seconds(setting) for command in commands))} minutes", flush=True)
-    ran = runner.run_all(commands, setting, ROOT, options.build.resolve(), directory)
+    planned = sum(command.seconds(setting) for command in commands)
+    print(f"{len(commands)} subcommands, {setting} setting, about {runner.minutes(planned)} minutes", flush=True)
+    ran = former | runner.run_all(commands, setting, ROOT, build, directory)
     outcomes = {command.name: ran.get(command.name, collect.not_run()) for command in COMMANDS}
-    return collect.suite(setting, f"{started:%Y-%m-%d %H:%M} UTC", time.monotonic() - start, outcomes)
+    return collect.suite(setting, where, f"{started:%Y-%m-%d %H:%M} UTC", time.monotonic() - start, outcomes)
 
 
 def is_whole(suite):
@@ -77,14 +91,17 @@ def main(words):
         suite = json.loads(options.report_of.read_text())
     else:
         suite = measure(options, directory)
-        (directory / "latest.json").write_text(json.dumps(suite, indent=1) + "\n")
+        (directory / LATEST).write_text(json.dumps(suite, indent=1) + "\n")
     # Only a whole run of the long setting is one to keep (docs/benchmarks/full is committed).
     pages = PAGES / ("full" if suite["setting"] == FULL and is_whole(suite) else "latest")
     drawn = write_report(suite, pages)
     good = conclude(suite)
-    print(f"figures: {directory.relative_to(ROOT)}/latest.json; report: {(pages / 'report.md').relative_to(ROOT)}")
+    print(f"figures: {directory.relative_to(ROOT)}/{LATEST}; report: {(pages / 'report.md').relative_to(ROOT)}")
     return 0 if good and drawn else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted: nothing is written")

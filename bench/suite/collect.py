@@ -2,7 +2,7 @@
 """One document out of those of the subcommands. Pure.
 
 The document (schema mintgate-bench-suite/1) has
-  setting, started (UTC), seconds, commit, machine: what ran, when and where;
+  setting, commit, machine, started (UTC), seconds: what ran, where and when;
   ratios: a number or null for each key of figures.FIGURES, and no other key;
   missing: why, for each null;
   subcommands: by name {status, seconds, command, document, output}: status is "ok", "failed" or "not run", document
@@ -63,14 +63,12 @@ def ratios_of(outcomes):
     return ratios, missing
 
 
-def suite(setting, started, seconds, outcomes):
-    """|outcomes| by the subcommands' names, all of them."""
+def suite(setting, where, started, seconds, outcomes):
+    """|where|: commit and machine, as `mintgate-bench machine` says; |outcomes| by the subcommands' names, all of
+    them."""
     ratios, missing = ratios_of(outcomes)
-    documents = [outcome["document"] for outcome in outcomes.values() if outcome["status"] == OK]
-    first = documents[0] if documents else {}
-    return {"schema": SCHEMA, "setting": setting, "started": started, "seconds": round(seconds),
-            "commit": first.get("commit"), "machine": first.get("machine", {}), "ratios": ratios, "missing": missing,
-            "subcommands": outcomes}
+    return {"schema": SCHEMA, "setting": setting, **where, "started": started, "seconds": round(seconds),
+            "ratios": ratios, "missing": missing, "subcommands": outcomes}
 
 
 def without_samples(value):

@@ -34,6 +34,8 @@ def counts(suite):
 
 def summary(suite):
     held, short, unknown = counts(suite)
+    if held + short == 0:
+        return "Nothing was measured of what has an aim."
     falling = f"{short} fall{'s' if short == 1 else ''} short" if short else "none falls short"
     rest = f"; {unknown} of {len(FIGURES)} not measured" if unknown else ""
     return f"Of {held + short} figures {held} reach{'es' if held == 1 else ''} the aim, {falling}{rest}."
@@ -41,10 +43,10 @@ def summary(suite):
 
 def where(suite):
     machine = suite["machine"]
-    ifma = "with AVX-512 IFMA" if machine.get("ifma") else "without AVX-512 IFMA"
-    return [f"- machine: {machine.get('cpu', 'unknown')}, {machine.get('processors', '?')} processors, {ifma}, Linux "
-            f"{machine.get('kernel', 'unknown')}; load {machine.get('load', 0):.1f} when it began",
-            f"- commit: `{suite['commit'] or 'unknown'}`",
+    ifma = "with AVX-512 IFMA" if machine["ifma"] else "without AVX-512 IFMA"
+    return [f"- machine: {machine['cpu']}, {machine['processors']} processors, {ifma}, Linux {machine['kernel']}; load "
+            f"{machine['load']:.1f} when it began",
+            f"- commit: `{suite['commit']}`",
             f"- begun {suite['started']}, {suite['seconds'] // 60} min {suite['seconds'] % 60} s of measuring, "
             f"{suite['setting']} setting"]
 

@@ -67,8 +67,8 @@ def draw_group(axes, group, title):
         spread = rows.value_of(row, value)
         bar(axes, position, spread, row["role"])
         ratio = rows.Spread.of(row.get("ratios", {}).get(value))
-        axes.text(spread.high, position, f"  {page.number(spread.median)}" + (f", {ratio.median:.2f} x" if ratio else ""),
-                  va="center", fontsize=7)
+        text = f"  {page.number(spread.median)}" + (f", {ratio.median:.2f} x" if ratio else "")
+        axes.text(spread.high, position, text, va="center", fontsize=7)
     axes.set_yticks(range(len(shown)), [row["name"] for row in shown], fontsize=7)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
@@ -226,7 +226,7 @@ def draw_hsm(suite, path):
         rate.set_title(rows.title_without_subcommand(group, "hsm"), loc="left", fontsize=8)
         rate.legend(frameon=False, fontsize=6, loc="lower right")
     ratio = told(suite, "hsm_vs_raw")
-    title = f"With plenty to sign, a token gives {ratio} of what C_Sign alone does; small batches wait for the way there" \
+    title = f"With plenty to sign, a token gives {ratio} of what C_Sign alone does; small batches give less" \
         if ratio else "Batch size against rate and latency of a token"
     figure.suptitle(title, x=0.01, ha="left")
     figure.tight_layout()
@@ -240,7 +240,8 @@ def draw_stages(suite, path):
     if not found:
         return None
     names = list(dict.fromkeys(name for _, row in found for name in rows.stages_of(row)))
-    colours = dict(zip(names, matplotlib.colormaps["cividis"]([0.05 + 0.9 * i / len(names) for i in range(len(names))])))
+    lightness = [0.05 + 0.9 * i / len(names) for i in range(len(names))]
+    colours = dict(zip(names, matplotlib.colormaps["cividis"](lightness)))
     hatches = {name: ("", "..", "//", "xx")[i % 4] for i, name in enumerate(names)}
     figure, axes = pyplot.subplots(figsize=(WIDTH, 1.1 + BAR_HEIGHT * 2.8 * len(found)))
     ticks = []
@@ -268,7 +269,7 @@ def draw_stages(suite, path):
     axes.legend(handles=[Patch(facecolor=COLOURS[LIMIT], label="cryptography alone"),
                          *(Patch(facecolor=colours[name], hatch=hatches[name], edgecolor="white", label=name)
                            for name in names)],
-                frameon=False, fontsize=7, ncol=4, loc="upper left", bbox_to_anchor=(0, -0.28 / figure.get_figheight() * 2))
+                frameon=False, fontsize=7, ncol=4, loc="upper left", bbox_to_anchor=(0, -0.56 / figure.get_figheight()))
     warm, cold = told(suite, "conn_warm_vs_floor"), told(suite, "conn_cold_vs_floor")
     title = f"An intercepted connection costs {warm} times its cryptography warm, {cold} times cold" if warm and cold \
         else "CPU of an intercepted connection by stage, beside its cryptography"

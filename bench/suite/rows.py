@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the report reads out of a subcommand's document: rows by their roles and parameters, not by their names. Pure."""
+"""What the report reads out of a subcommand's document: rows by roles and parameters, not by their names. Pure."""
 
 import dataclasses
 import statistics

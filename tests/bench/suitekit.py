@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Made-up documents of mintgate-bench's subcommands, for tests of what scripts/bench makes of them. The rows are made by
+"""Made-up documents of mintgate-bench's subcommands, for tests of what scripts/bench makes of them. Rows are made by
 bench/labbench.py, as those of the subcommands that need a lab are; those of the ones in C have the same fields."""
 
 import pathlib
@@ -11,6 +11,7 @@ from labbench import BASELINE, LIMIT, OURS, SCHEMA, Group  # noqa: E402
 from suite import collect  # noqa: E402
 from suite.commands import COMMANDS  # noqa: E402
 
+COMMIT = "0123456789abcdef"
 MACHINE = {"cpu": "A CPU", "kernel": "6.1", "processors": 2, "ifma": True, "load": 0.5}
 WOBBLE = (0.9, 1.0, 1.1)  # of three rounds
 
@@ -31,7 +32,7 @@ def group(title, *rows):
 def document(name, groups, **ratios):
     of_rows = {row["key"]: row["ratios"][row["compares"]]["median"]
                for one in groups for row in one["rows"] if row.get("key")}
-    return {"schema": SCHEMA, "subcommand": name, "commit": "0123456789abcdef", "machine": MACHINE,
+    return {"schema": SCHEMA, "subcommand": name, "commit": COMMIT, "machine": MACHINE,
             "method": {"rounds": 3, "milliseconds": 100, "processor": 1}, "groups": groups, "ratios": of_rows | ratios}
 
 
@@ -131,4 +132,5 @@ def outcomes(**changed):
 
 
 def suite(setting="quick", **changed):
-    return collect.suite(setting, "2026-01-02 03:04 UTC", 300.4, outcomes(**changed))
+    where = {"commit": COMMIT, "machine": MACHINE}
+    return collect.suite(setting, where, "2026-01-02 03:04 UTC", 300.4, outcomes(**changed))
