@@ -80,11 +80,12 @@ FIGURES = (
            "What a warm one has above its floor; and parsing the server's certificate, assembling, signing and "
            "publishing the leaf. The floor has the whole verification of the chain.", at_most=True),
     Figure("sslsplit_vs_us", "peers", "CPU of a warm connection: sslsplit by Mintgate", 4,
-           "sslsplit relays by libevent's buffers and makes an SSL_CTX for each connection. It does not verify "
-           "servers, which is to its advantage."),
+           "sslsplit relays by libevent's buffers and makes an SSL_CTX for each side of each connection. The kernel "
+           "redirects a peer's connections to it, where Mintgate takes them over in mid-stream: that is to the "
+           "peers' advantage."),
     Figure("haproxy_vs_us", "peers", "CPU of a warm connection: haproxy by Mintgate", 2.5,
-           "haproxy keeps generated certificates and re-encrypts, with OpenSSL 3.0 on both sides. Clients connect to "
-           "it, so it needs no takeover, which is to its advantage."),
+           "haproxy keeps generated certificates and re-encrypts, with OpenSSL on both sides; it signs by the leaf's "
+           "name alone, and copies nothing of the server's certificate, which is to its advantage."),
     Figure("squid_vs_us", "peers", "CPU of a warm connection: squid by Mintgate", 10,
            "squid peeks at both hellos, mimics the server's certificate, has helper processes make leaves, and "
            "parses HTTP."),

@@ -8,6 +8,7 @@ HEADINGS = {"mint": "Minting", "hsm": "Minting on a token", "cache": "The cache 
             "hello": "ClientHellos", "forward": "Forwarding", "handshake": "An intercepted connection",
             "bulk": "Bytes through an intercepted connection", "swap": "Hot swaps under load",
             "peers": "What is used today, with the same load"}
+MAX_ROWS = 30  # of a table; a longer one is there for a picture
 VALUE_NAMES = {"per_cpu_second": "per second of CPU", "per_second": "per second", "p50_ns": "p50, ns"}
 
 
@@ -94,6 +95,8 @@ def details(title, lines):
 def tables(suite, name):
     lines = []
     for group in rows.groups_of(suite, name):
+        if len(group["rows"]) > MAX_ROWS:
+            continue
         lines += [f"**{rows.title_without_subcommand(group, name)}**", "",
                   "| Role | What | Medians | To the limit, by round (quartiles) |", "|---|---|---|---|",
                   *(row_line(row) for row in group["rows"]), ""]

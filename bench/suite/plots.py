@@ -21,6 +21,7 @@ from .rows import BASELINE, LIMIT, OURS  # noqa: E402
 # In grey: dark, middling, light and hatched.
 COLOURS = {LIMIT: "#333333", OURS: "#2a7fc1", BASELINE: "#f2c879"}
 LINE_COLOURS = COLOURS | {BASELINE: "#b07a10"}  # a thin line needs to be darker
+TAIL_COLOURS = ("#2a7fc1", "#b07a10", "#7f7f7f", "#8a4f9e")
 HATCHES = {LIMIT: "", OURS: "", BASELINE: "///"}
 MARKS = {LIMIT: "s", OURS: "o", BASELINE: "^"}
 ROLE_NAMES = {LIMIT: "limit", OURS: "Mintgate", BASELINE: "without Mintgate"}
@@ -28,9 +29,8 @@ DASHES = ("-", "--", ":", "-.")
 WIDTH = 9  # inches, of every picture
 BAR_HEIGHT = 0.26
 AXIS_NAMES = {"per_cpu_second": "per second of CPU", "per_second": "per second", "p50_ns": "ns, half of them within",
-              "cpu_us": "microseconds of CPU", "cpu_ms": "milliseconds of CPU", "cpu_ns": "nanoseconds of CPU",
-              "cpu_ns_per_packet": "nanoseconds of CPU a packet", "cpu_ns_per_byte": "nanoseconds of CPU a byte",
-              "gbit_per_second": "Gbit/s", "bytes": "bytes"}
+              "p99_ns": "ns, 99 % of them within", "p99_ms": "p99, ms", "cpu_us": "microseconds of CPU",
+              "cpu_ms": "milliseconds of CPU", "cpu_ns": "nanoseconds of CPU", "gbit_per_second": "Gbit/s"}
 
 
 def axis_name(value):
@@ -74,6 +74,7 @@ def draw_group(axes, group, title):
     axes.set_xlim(left=0)
     axes.margins(x=0.3)
     axes.set_xlabel(axis_name(value), fontsize=7)
+    axes.xaxis.set_major_formatter(lambda place, _: page.number(place))
     axes.set_title(title, loc="left", fontsize=8)
     return {row["role"] for row in shown}
 
@@ -152,50 +153,89 @@ def entries_of(group):
     return int(match[1].replace(",", "")) if match else None
 
 
-def cache_series(suite):
-    """By panel (what else the title says): by role and threads: by entries: the spread of lookups."""
+def threads_of(group):
+    """Whether rows of a group differ in the number of threads alone."""
+    by_role = {}
+    for row in group["rows"]:
+        by_role.setdefault(row["role"], set()).add(row.get("threads", 1))
+    return len(by_role) > 1 and all(len(threads) > 1 for threads in by_role.values())
+
+
+def add_points(panel, role, name, x, spread):
+    panel.setdefault((role, name), {})[x] = spread
+
+
+def cache_lines(suite):
+    """Lookups by entries and by threads. By (what the panel shows, what its axis counts): by (role, name): by the
+    axis: a spread. A line has two points at least."""
     panels = {}
     for group in rows.groups_of(suite, "cache"):
-        entries = entries_of(group)
-        mix = re.sub(r"^.*entries,? *", "", group["title"])
-        for row in group["rows"] if entries else []:
-            spread = rows.value_of(row, "per_second") or rows.value_of(row)
-            if spread and row["compares"] in ("per_second", "per_cpu_second"):
-                line = panels.setdefault(mix, {}).setdefault((row["role"], row["name"]), {})
-                line[entries] = spread
-    return {mix: lines for mix, lines in panels.items() if any(len(line) > 1 for line in lines.values())}
+        entries, what = entries_of(group), re.sub(r"^.*entries,? *", "", group["title"])
+        for row in group["rows"]:
+            spread = rows.value_of(row)
+            if not entries or row["compares"] not in ("per_second", "per_cpu_second") or not spread:
+                continue
+            if threads_of(group):
+                panel = panels.setdefault((f"{entries:,} entries", "threads"), {})
+                add_points(panel, row["role"], ROLE_NAMES[row["role"]], row["threads"], spread)
+            else:
+                add_points(panels.setdefault((what, "entries"), {}), row["role"], row["name"], entries, spread)
+    return {panel: lines for panel, lines in panels.items() if any(len(line) > 1 for line in lines.values())}
+
+
+def draw_lines(axes, lines, axis):
+    seen = {}
+    for (role, name), line in lines.items():
+        places = sorted(line)
+        spreads = [line[place].scaled(1e-6) for place in places]
+        dash = DASHES[seen.setdefault(role, 0) % len(DASHES)]
+        seen[role] += 1
+        axes.errorbar(places, [one.median for one in spreads], yerr=errors(spreads), color=LINE_COLOURS[role],
+                      linestyle=dash, marker=MARKS[role], markersize=4, linewidth=1.2, label=name, capsize=2)
+    if axis == "entries":
+        axes.set_xscale("log")
+    else:
+        axes.set_xticks(sorted({place for line in lines.values() for place in line}))
+        axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(axis)
+    axes.set_ylabel("million lookups a second")
+    axes.legend(frameon=False, fontsize=6)
 
 
 def draw_cache(suite, path):
-    panels = cache_series(suite)
+    panels = cache_lines(suite)
     if not panels:
         return None
     columns = min(len(panels), 2)
     lines = -(-len(panels) // columns)
-    figure, grid = pyplot.subplots(lines, columns, figsize=(WIDTH, 2.9 * lines), squeeze=False)
+    figure, grid = pyplot.subplots(lines, columns, figsize=(WIDTH, 2.7 * lines), squeeze=False)
     for axes in grid.flat[len(panels):]:
         axes.axis("off")
-    for axes, (mix, series) in zip(grid.flat, panels.items()):
-        seen = {}
-        for (role, name), line in series.items():
-            sizes = sorted(line)
-            spreads = [line[size].scaled(1e-6) for size in sizes]
-            dash = DASHES[seen.setdefault(role, 0) % len(DASHES)]
-            seen[role] += 1
-            axes.errorbar(sizes, [one.median for one in spreads], yerr=errors(spreads), color=LINE_COLOURS[role],
-                          linestyle=dash, marker=MARKS[role], markersize=4, linewidth=1.2, label=name, capsize=2)
-        axes.set_xscale("log")
-        axes.set_ylim(bottom=0)
-        axes.set_title(mix, loc="left", fontsize=8)
-        axes.set_xlabel("entries")
-        axes.set_ylabel("million lookups a second")
-        axes.legend(frameon=False, fontsize=6)
+    for axes, ((what, axis), series) in zip(grid.flat, panels.items()):
+        draw_lines(axes, series, axis)
+        axes.set_title(f"{what}, by {axis}", loc="left", fontsize=8)
     hit, two = told(suite, "cache_vs_lfht"), told(suite, "cache_two_threads_vs_one")
     title = f"A cache hit reaches {hit} of liburcu's table alone; two threads reach {two} times one" if hit and two \
         else "Lookups in the cache of leaves by size, beside liburcu's table alone"
     figure.suptitle(title, x=0.01, ha="left")
     figure.tight_layout()
     save(figure, path)
+    return title
+
+
+def draw_company(suite, path):
+    """What lines by entries and threads do not show: a writer beside a reader, tails, memory; at the size with aims."""
+    keyed = {entries_of(group) for group in rows.groups_of(suite, "cache") for row in group["rows"] if row.get("key")}
+    groups = [group for group in rows.groups_of(suite, "cache") if entries_of(group) in keyed | {None}
+              and group["rows"][0]["role"] == OURS or group["rows"][0]["compares"] in ("p50_ns", "p99_ns", "bytes")]
+    groups = [group for group in groups if not threads_of(group)]
+    if not groups:
+        return None
+    slowdown = told(suite, "cache_reader_slowdown")
+    title = f"A reader beside a writer that evicts reaches {slowdown} of one alone" if slowdown \
+        else "The cache: readers in company, tails, memory"
+    draw_panels(groups, "cache", title, path)
     return title
 
 
@@ -278,6 +318,41 @@ def draw_stages(suite, path):
     return title
 
 
+def draw_clusters(axes, groups, name):
+    """A cluster of bars for each group, a bar for each kind of row; groups compare the same value."""
+    value = groups[0]["rows"][0]["compares"]
+    names = list(dict.fromkeys(row["name"] for group in groups for row in group["rows"]))
+    width = 0.8 / len(names)
+    for kind, row_name in enumerate(names):
+        found = [(place, row) for place, group in enumerate(groups) for row in group["rows"]
+                 if row["name"] == row_name and rows.value_of(row, value)]
+        spreads = [rows.value_of(row, value) for _, row in found]
+        role = found[0][1]["role"]
+        earlier = sum(one["role"] == role for one in groups[0]["rows"][:kind])
+        axes.bar([place + (kind - (len(names) - 1) / 2) * width for place, _ in found],
+                 [spread.median for spread in spreads], width * 0.95, yerr=errors(spreads), label=row_name,
+                 color=COLOURS[role], hatch=HATCHES[role] or ("", "...", "xxx")[earlier % 3], edgecolor="white",
+                 linewidth=0.4, error_kw={"elinewidth": 0.8, "ecolor": "#888888", "capsize": 2})
+    axes.set_xticks(range(len(groups)), [rows.title_without_subcommand(group, name) for group in groups], fontsize=7)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel(axis_name(value))
+    axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncol=2)
+
+
+def draw_forward(suite, path):
+    groups = [group for group in rows.groups_of(suite, "forward") if group["rows"][0]["role"] == LIMIT]
+    if not groups:
+        return None
+    groups = [group for group in groups if group["rows"][0]["compares"] == groups[0]["rows"][0]["compares"]]
+    ratio = told(suite, "forward_vs_testpmd")
+    title = f"Forwarding reaches {ratio} of dpdk-testpmd" if ratio else "Forwarding beside dpdk-testpmd"
+    figure, axes = pyplot.subplots(figsize=(WIDTH, 3.4))
+    draw_clusters(axes, groups, "forward")
+    axes.set_title(title, loc="left")
+    save(figure, path)
+    return title
+
+
 def draw_all_groups(name, key, message, neutral):
     """A function that draws every group of a subcommand, with |message| of the figure |key| as its title."""
     def draw(suite, path):
@@ -290,56 +365,62 @@ def draw_all_groups(name, key, message, neutral):
     return draw
 
 
-def draw_timeline(axes, timeline, title):
+def draw_timeline(axes, timeline):
     """Handshake p99 by second, and the swaps."""
-    axes.vlines(timeline.get("swaps", []), 0, max(timeline["p99_ms"]), color="#bbbbbb", linewidth=0.8, label="a swap")
+    axes.vlines(timeline["swaps"], 0, max(timeline["p99_ms"]), color="#bbbbbb", linewidth=0.8, label="a swap")
     axes.plot(timeline["p99_ms"], color=COLOURS[OURS], linewidth=1.1, label="handshake p99 of the second")
-    axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
     axes.set_xlabel("seconds")
     axes.set_ylabel("ms")
-    axes.set_title(title, loc="left", fontsize=8)
-    axes.legend(frameon=False, fontsize=6, loc="upper right")
 
 
-def points_of(distribution):
-    """(percentile, ms) in order, of {"99": 12.1, ...} or [[99, 12.1], ...]."""
-    pairs = distribution.items() if isinstance(distribution, dict) else distribution
-    return sorted((float(percentile), float(value)) for percentile, value in pairs)
+def draw_profile(axes, group):
+    """A value by a parameter: p99 by the milliseconds from a swap; beside what it is otherwise."""
+    found = {parameter: rows.value_of(row) for parameter, row in rows.batches(group).items()}
+    axes.plot(list(found), [spread.median for spread in found.values()], color=COLOURS[OURS], linewidth=1.1, marker="o",
+              markersize=2.5, label="all swaps together")
+    limit = rows.value_of(group["rows"][0])
+    axes.axhline(limit.median, color=COLOURS[LIMIT], linestyle="--", linewidth=1, label=group["rows"][0]["name"])
+    axes.axvline(0, color="#bbbbbb", linewidth=0.8)
+    axes.set_xlabel("milliseconds from the swap")
+    axes.set_ylabel(axis_name(group["rows"][0]["compares"]))
 
 
-def draw_distributions(axes, by_name):
-    """Latency against how many connections are slower, as for HDR histograms: the tail is what counts."""
-    for number, (name, distribution) in enumerate(by_name.items()):
-        points = [(percentile, value) for percentile, value in points_of(distribution) if percentile < 100]
-        axes.plot([1 / (1 - percentile / 100) for percentile, _ in points], [value for _, value in points],
-                  linestyle=DASHES[number % len(DASHES)], color=list(LINE_COLOURS.values())[number % 3],
-                  linewidth=1.3, label=name)
+def draw_distributions(axes, group):
+    """Latency against how many are slower, as for HDR histograms: the tail is what counts."""
+    told = [row for row in group["rows"] if row.get("distribution")]
+    for number, row in enumerate(told):
+        points = rows.percentiles_of(row["distribution"])
+        axes.plot([1 / (1 - percentile / 100) for percentile, _ in points], [value / 1000 for _, value in points],
+                  linestyle=DASHES[number % len(DASHES)], linewidth=1.3, label=row["name"],
+                  color=LINE_COLOURS[row["role"]] if row["role"] == LIMIT else TAIL_COLOURS[number % len(TAIL_COLOURS)])
     axes.set_xscale("log")
     ticks = [(1, "0"), (2, "50"), (10, "90"), (100, "99"), (1000, "99.9"), (10000, "99.99")]
     shown = [tick for tick in ticks if tick[0] <= 2 * axes.get_xlim()[1]]
     axes.set_xticks([place for place, _ in shown], [text for _, text in shown])
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("percentile of connections")
-    axes.set_ylabel("handshake, ms")
-    axes.legend(frameon=False, fontsize=6, loc="upper left")
+    axes.set_xlabel("percentile")
+    axes.set_ylabel("ms")
+
+
+SWAP_MESSAGE = "Around a hot swap the p99 of handshakes is {} times that between swaps"
 
 
 def draw_swap(suite, path):
-    """Of each row with a timeline: it; and one panel of all rows' distributions of a group."""
-    timelines = rows.rows_with(suite, "swap", "timeline")
-    by_group = {}
-    for group, row in rows.rows_with(suite, "swap", "distribution"):
-        by_group.setdefault(group["title"], {})[row["name"]] = row["distribution"]
-    panels = len(timelines) + len(by_group)
+    """Of each row with a timeline: it; what there is by time from a swap; and distributions."""
+    panels = [(f"{group['title']}: {row['name']}", draw_timeline, row["timeline"])
+              for group, row in rows.rows_with(suite, "swap", "timeline")]
+    groups = rows.groups_of(suite, "swap")
+    panels += [(group["title"], draw_profile, group) for group in groups if rows.batches(group)]
+    panels += [(group["title"], draw_distributions, group) for group in groups
+               if any(row.get("distribution") for row in group["rows"])]
     if not panels:
-        return draw_all_groups("swap", "swap_p99_vs_steady", SWAP_MESSAGE, "Hot swaps under load")(suite, path)
-    figure, grid = pyplot.subplots(panels, 1, figsize=(WIDTH, 2.2 * panels), squeeze=False)
-    for axes, (group, row) in zip(grid[:, 0], timelines):
-        draw_timeline(axes, row["timeline"], f"{group['title']}: {row['name']}")
-    for axes, (title, distributions) in zip(grid[len(timelines):, 0], by_group.items()):
-        draw_distributions(axes, distributions)
+        return None
+    figure, grid = pyplot.subplots(len(panels), 1, figsize=(WIDTH, 2.2 * len(panels)), squeeze=False)
+    for axes, (title, draw, what) in zip(grid[:, 0], panels):
+        draw(axes, what)
+        axes.set_ylim(bottom=0)
         axes.set_title(title, loc="left", fontsize=8)
+        axes.legend(frameon=False, fontsize=6, loc="upper right" if draw != draw_distributions else "upper left")
     ratio = told(suite, "swap_p99_vs_steady")
     title = SWAP_MESSAGE.format(ratio) if ratio else "Latency while the default is swapped under load"
     figure.suptitle(title, x=0.01, ha="left")
@@ -348,18 +429,16 @@ def draw_swap(suite, path):
     return title
 
 
-SWAP_MESSAGE = "Around a hot swap the p99 of handshakes is {} times that between swaps"
-
 # (subcommand, file, how): None is the whole's.
 PICTURES = (
     (None, "ratios.svg", draw_ratios),
     ("mint", "mint.svg", draw_mint),
     ("hsm", "hsm.svg", draw_hsm),
     ("cache", "cache.svg", draw_cache),
+    ("cache", "cache-company.svg", draw_company),
     ("hello", "hello.svg", draw_all_groups("hello", "hello_ns", "Chromium's ClientHello is parsed in {}",
                                            "ClientHellos parsed")),
-    ("forward", "forward.svg", draw_all_groups("forward", "forward_vs_testpmd", "Forwarding reaches {} of dpdk-testpmd",
-                                               "Forwarding beside dpdk-testpmd")),
+    ("forward", "forward.svg", draw_forward),
     ("handshake", "stages.svg", draw_stages),
     ("handshake", "handshake.svg", draw_all_groups("handshake", None, "", "Connections beside their floors")),
     ("bulk", "bulk.svg", draw_all_groups("bulk", None, "", "Bytes through intercepted connections, beside AES-GCM "

@@ -50,9 +50,11 @@ def spread_of_key(suite, figure):
         for row in group["rows"]:
             if row.get("key") == figure.key:
                 return ratio_of(row)
-            if row.get("ns_key") == figure.key and value_of(row, "per_cpu_second"):
-                rate = value_of(row, "per_cpu_second")
+            rate = value_of(row, "per_cpu_second")
+            if row.get("ns_key") == figure.key and rate:
                 return Spread(1e9 / rate.high, 1e9 / rate.median, 1e9 / rate.low)
+            if row.get("bytes_key") == figure.key:
+                return value_of(row, "bytes")
     return None
 
 
@@ -63,7 +65,7 @@ def title_without_subcommand(group, name):
 
 def batches(group):
     """The rows of a group that differ in nothing but a parameter, by that parameter; empty if there are not three."""
-    found = {row["parameter"]: row for row in group["rows"] if row["role"] == OURS and row.get("parameter")}
+    found = {row["parameter"]: row for row in group["rows"] if row["role"] == OURS and "parameter" in row}
     return dict(sorted(found.items())) if len(found) >= 3 else {}
 
 
@@ -72,6 +74,15 @@ def stages_of(row):
     rounds = row.get("stages") or []
     names = dict.fromkeys(name for one in rounds for name in one)
     return {name: statistics.median(one.get(name, 0) for one in rounds) for name in names}
+
+
+def percentiles_of(distribution):
+    """(percentile, value) of pairs of a value and how many were as large, and less than the next one."""
+    total, seen, points = sum(count for _, count in distribution), 0, []
+    for value, count in sorted(distribution):
+        points.append((100 * seen / total, value))
+        seen += count
+    return points
 
 
 def rows_with(suite, name, field):

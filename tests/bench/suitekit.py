@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 
-from labbench import BASELINE, LIMIT, OURS, SCHEMA, Group  # noqa: E402
+from labbench import BASELINE, LIMIT, OURS, SCHEMA, Row  # noqa: E402
 from suite import collect  # noqa: E402
 from suite.commands import COMMANDS  # noqa: E402
 
@@ -23,10 +23,12 @@ def samples(value, name, **more):
 
 def group(title, *rows):
     """|rows|: (name, role, samples, compares, more)."""
-    made = Group(title)
-    for name, role, of_rounds, compares, more in rows:
-        made.row(name, role, of_rounds, compares, **more)
-    return made.json()
+    made = [Row(name, role, of_rounds, compares, **more) for name, role, of_rounds, compares, more in rows]
+    documents = [{"name": row.name, "role": row.role, "compares": row.compares, "values": row.values(),
+                  "samples": row.samples, **row.more} for row in made]
+    for row, told in zip(made[1:], documents[1:]):
+        told["ratios"] = row.ratios_to(made[0])
+    return {"title": title, "rows": documents}
 
 
 def document(name, groups, **ratios):
@@ -36,11 +38,11 @@ def document(name, groups, **ratios):
             "method": {"rounds": 3, "milliseconds": 100, "processor": 1}, "groups": groups, "ratios": of_rows | ratios}
 
 
-def simple(name, title, value, ratios, extra=None):
-    """A group of a limit and a row of ours for each key, whose ratio to the limit is the one given."""
+def simple(title, value, ratios):
+    """A group of a limit and a row of ours for each key, whose ratio to the limit is the one given; None: no key."""
     limit = ("what is possible", LIMIT, samples(100.0, value), value, {})
-    return group(title, limit, *((f"ours, {key}", OURS, [{value: 100.0 * wobble * ratio} for wobble in WOBBLE], value,
-                                  {"key": key} | (extra or {})) for key, ratio in ratios.items()))
+    return group(title, limit, *(("ours", OURS, [{value: 100.0 * wobble * ratio} for wobble in WOBBLE], value,
+                                  {"key": key}) for key, ratio in ratios.items()))
 
 
 def mint():
@@ -63,7 +65,7 @@ def hsm():
     batches = group("hsm: EC P-256, 1 session: one batch at a time", token,
                     *((f"batches of {size}", OURS, samples(17000.0 * size / (size + 2), rate, p50_ns=60e3 * (size + 2)),
                        rate, {"parameter": size}) for size in (1, 2, 4, 8, 16, 32, 64)))
-    return document("hsm", [simple("hsm", "hsm: EC P-256, 1 session: rate", rate, {"hsm_vs_raw": 0.95}), batches])
+    return document("hsm", [simple("hsm: EC P-256, 1 session: rate", rate, {"hsm_vs_raw": 0.95}), batches])
 
 
 def cache():
@@ -73,8 +75,17 @@ def cache():
                     ("cache_lookup", OURS, samples(8.5e6 / (1 + entries / 5e5), rate), rate, {}),
                     ("a table behind a mutex, two threads", BASELINE, samples(2e6, rate), rate, {"threads": 2}))
               for entries in (1000, 10000, 100000, 1000000)]
-    return document("cache", groups, cache_vs_lfht=0.95, cache_two_threads_vs_one=1.9, cache_reader_slowdown=0.91,
-                    cache_bytes_per_leaf=1100)
+    groups[2]["rows"][1]["key"] = "cache_vs_lfht"
+    groups.append(group("cache: 100,000 entries, by threads",
+                        *((f"{role}, {threads}", role, samples(rate_of_one * threads, "per_second"), "per_second",
+                           {"threads": threads})
+                          for role, rate_of_one in ((OURS, 8e6), (LIMIT, 8.5e6)) for threads in (1, 2))))
+    groups.append(group("cache: 100,000 entries, in company",
+                        ("one reader alone", OURS, samples(8e6, rate), rate, {}),
+                        ("beside a writer", OURS, samples(7.3e6, rate), rate, {"key": "cache_reader_slowdown"})))
+    groups.append(group("cache: memory", ("the certificate", LIMIT, samples(480.0, "bytes"), "bytes", {}),
+                        ("a leaf", OURS, samples(1100.0, "bytes"), "bytes", {"bytes_key": "cache_bytes_per_leaf"})))
+    return document("cache", groups, cache_two_threads_vs_one=1.9, cache_bytes_per_leaf=1100.0)
 
 
 def hello():
@@ -99,12 +110,14 @@ def handshake():
 
 def swap():
     timeline = {"p99_ms": [9.0, 10.0, 15.0, 9.5, 9.0, 14.0, 10.0], "swaps": [2.1, 5.2]}
-    tails = {"50": 3.0, "90": 6.0, "99": 12.0, "99.9": 20.0}
-    rows = (("steady", LIMIT, samples(10.0, "p99_ms"), "p99_ms", {"distribution": tails}),
-            ("around swaps", OURS, samples(11.5, "p99_ms"), "p99_ms",
-             {"key": "swap_p99_vs_steady", "at_most": True, "timeline": timeline,
-              "distribution": [[50, 3.1], [99, 14.0], [99.9, 25.0], [100, 40.0]]}))
-    return document("swap", [group("swap: full handshakes", *rows)], swap_failures=0)
+    steady = ("between swaps", LIMIT, samples(10.0, "p99_ms"), "p99_ms", {"distribution": [[2000, 900], [9000, 100]]})
+    around = ("around swaps", OURS, samples(11.5, "p99_ms"), "p99_ms",
+              {"key": "swap_p99_vs_steady", "at_most": True, "timeline": timeline,
+               "distribution": [[2000, 980], [9000, 99], [30000, 1]]})
+    profile = [(f"from {offset} ms", OURS, samples(10.0 + offset / 100, "p99_ms"), "p99_ms", {"parameter": offset})
+               for offset in range(-800, 800, 50)]
+    return document("swap", [group("full handshakes", steady, around), group("by time", (*steady[:4], {}), *profile)],
+                    swap_failures=0)
 
 
 def peers():
@@ -117,10 +130,10 @@ def peers():
 
 def documents():
     return {"mint": mint(), "hsm": hsm(), "cache": cache(), "hello": hello(),
-            "forward": document("forward", [simple("forward", "forward: 64 bytes", "cpu_ns_per_packet",
-                                                   {"forward_vs_testpmd": 0.9}, {"parameter": 64})]),
+            "forward": document("forward", [simple(f"frames of {size} bytes", "per_cpu_second", {key: 0.9})
+                                            for size, key in ((64, "forward_vs_testpmd"), (1500, None))]),
             "handshake": handshake(),
-            "bulk": document("bulk", [simple("bulk", "bulk: one connection", "gbit_per_second", {"bulk_vs_gcm": 0.5})]),
+            "bulk": document("bulk", [simple("bulk: one connection", "gbit_per_second", {"bulk_vs_gcm": 0.5})]),
             "swap": swap(), "peers": peers()}
 
 

@@ -108,7 +108,12 @@ def test_a_figure_s_spread_is_that_of_the_row_with_its_key():
     assert rows.spread_of_key(suite, BY_KEY["conn_warm_vs_floor"]).median == pytest.approx(1.9)
     nanoseconds = rows.spread_of_key(suite, BY_KEY["hello_ns"])  # from a rate, whose upper quartile is the lower here
     assert nanoseconds.median == pytest.approx(625) and nanoseconds.low < 625 < nanoseconds.high
-    assert rows.spread_of_key(suite, BY_KEY["cache_vs_lfht"]) is None
+    assert rows.spread_of_key(suite, BY_KEY["cache_bytes_per_leaf"]).median == pytest.approx(1100)
+    assert rows.spread_of_key(suite, BY_KEY["swap_failures"]) is None
+
+
+def test_a_distribution_is_told_by_percentiles():
+    assert rows.percentiles_of([[9000, 90], [2000, 900], [30000, 10]]) == [(0, 2000), (90, 9000), (99, 30000)]
 
 
 def test_stages_are_the_medians_of_the_rounds_and_one_not_told_is_nothing():
