@@ -32,9 +32,9 @@ class Command:
 
 
 COMMANDS = (
-    Command("mint", ("--rounds", 7), ("--rounds", 25), 45, 150, pinned=True),
+    Command("mint", ("--quick",), ("--rounds", 25), 45, 300, pinned=True),
     Command("hsm", ("--sessions", 2, "--rounds", 7), ("--sessions", 2, "--rounds", 15), 45, 90),
-    Command("cache", ("--rounds", 5), ("--rounds", 15), 45, 120),
+    Command("cache", ("--quick",), ("--rounds", 15), 45, 300),
     Command("hello", ("--rounds", 7), ("--rounds", 15), 8, 16, pinned=True),
     Command("forward", ("--quick",), (), 60, 300),
     Command("handshake", ("--quick",), (), 60, 600),

@@ -40,7 +40,7 @@ class Figure:
         return f"{'at most' if self.at_most else 'at least'} {self.text(aim) if self.unit else f'{aim:g}'}"
 
     def text(self, value):
-        return f"{value:,.0f} {self.unit}" if self.unit else f"{value:.2f}"
+        return f"{value:,.0f} {self.unit}" if self.unit else f"{value:#.3g}".rstrip(".")
 
 
 FIGURES = (

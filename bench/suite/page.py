@@ -8,6 +8,7 @@ HEADINGS = {"mint": "Minting", "hsm": "Minting on a token", "cache": "The cache 
             "hello": "ClientHellos", "forward": "Forwarding", "handshake": "An intercepted connection",
             "bulk": "Bytes through an intercepted connection", "swap": "Hot swaps under load",
             "peers": "What is used today, with the same load"}
+BUSY_LOAD = 0.5  # by processor
 MAX_ROWS = 30  # of a table; a longer one is there for a picture
 VALUE_NAMES = {"per_cpu_second": "per second of CPU", "per_second": "per second", "p50_ns": "p50, ns"}
 
@@ -42,6 +43,13 @@ def summary(suite):
     return f"Of {held + short} figures {held} reach{'es' if held == 1 else ''} the aim, {falling}{rest}."
 
 
+def busy(machine):
+    """A warning, where others used the machine."""
+    if machine["load"] <= machine["processors"] * BUSY_LOAD:
+        return []
+    return ["- **the machine was busy with other things**: rates are too low, and ratios have their spread from that"]
+
+
 def where(suite):
     machine = suite["machine"]
     ifma = "with AVX-512 IFMA" if machine["ifma"] else "without AVX-512 IFMA"
@@ -49,7 +57,8 @@ def where(suite):
             f"{machine['load']:.1f} when it began",
             f"- commit: `{suite['commit']}`",
             f"- begun {suite['started']}, {suite['seconds'] // 60} min {suite['seconds'] % 60} s of measuring, "
-            f"{suite['setting']} setting"]
+            f"{suite['setting']} setting",
+            *busy(machine)]
 
 
 def figure_line(suite, figure):
