@@ -411,6 +411,77 @@ enum mg_status lifecycle_upload_chain(struct lifecycle_call *call, int64_t id, s
     return step_end(&step, status, out, error);
 }
 
+/* Import. */
+
+static enum mg_status take_imported(struct step *step, const struct lifecycle_import *import,
+                                    const struct wire_key_id *key_id, struct mg_error *error)
+{
+    step->record.key_id = *key_id;
+    step->record.key_time = step_now_seconds(step->call);
+    enum mg_status status = intermediate_set1(&step->record.public_key, import->public_key, error);
+    if (status == MG_OK) {
+        status = take_certificate(step, import->certificate, mg_slice_of_text(""), error);
+    }
+    return status == MG_OK && import->chain.len > 0 ? take_chain(step, import->chain, error) : status;
+}
+
+/* import fills the step's record and inserts it. */
+static enum mg_status import(struct step *step, const struct lifecycle_draft *draft,
+                             const struct lifecycle_import *wanted, const struct wire_key_id *key_id,
+                             struct mg_error *error)
+{
+    enum mg_status status = check_place(step->call, draft, error);
+    if (status == MG_OK) {
+        status = fill(step, draft, error);
+    }
+    if (status == MG_OK) {
+        status = take_imported(step, wanted, key_id, error);
+    }
+    if (status == MG_OK) {
+        status = lifecycle_quota_check_create(step, error);
+    }
+    if (status == MG_OK) {
+        status = intermediate_insert(step->tx, &step->record, error);
+    }
+    mg_json_string(&step->detail, "type", words_name(&intermediate_type_words, step->record.type));
+    mg_json_string(&step->detail, "status", words_name(&intermediate_status_words, step->record.status));
+    mg_json_string(&step->detail, "keyType", words_name(&intermediate_key_type_words, step->record.key_type));
+    mg_json_hex(&step->detail, "keyId", key_id->bytes, sizeof(key_id->bytes));
+    step->is_saved = true;
+    return status;
+}
+
+enum mg_status lifecycle_import(struct lifecycle_call *call, const struct lifecycle_draft *draft,
+                                const struct lifecycle_import *wanted, const struct wire_key_id *key_id,
+                                struct intermediate *out, struct mg_error *error)
+{
+    struct step step;
+    enum mg_status status = step_begin(&step, call, LIFECYCLE_IMPORT, 0, error);
+    if (status == MG_OK) {
+        status = import(&step, draft, wanted, key_id, error);
+    }
+    return step_end(&step, status, out, error);
+}
+
+enum mg_status lifecycle_check_import(struct lifecycle_call *call, const struct lifecycle_draft *draft,
+                                      const struct lifecycle_import *wanted, struct intermediate *out,
+                                      struct mg_error *error)
+{
+    static const struct wire_key_id any_key = {{1}};
+    struct step step;
+    enum mg_status status = step_begin(&step, call, LIFECYCLE_IMPORT, 0, error);
+    if (status == MG_OK) {
+        status = import(&step, draft, wanted, &any_key, error);
+    }
+    if (status != MG_OK) {
+        return step_end(&step, status, NULL, error);
+    }
+    *out = step.record;
+    step.record = (struct intermediate){.id = 0};
+    step_abandon(&step);
+    return MG_OK;
+}
+
 enum mg_status lifecycle_finalize(struct lifecycle_call *call, int64_t id, struct intermediate *out,
                                   struct mg_error *error)
 {

@@ -74,6 +74,23 @@ struct lifecycle_draft {
 MG_MUST_USE enum mg_status lifecycle_create(struct lifecycle_call *call, const struct lifecycle_draft *draft,
                                             struct intermediate *out, struct mg_error *error);
 
+/* A key pair that comes from outside with its certificate. Borrowed. */
+struct lifecycle_import {
+    struct mg_slice public_key;  /* PEM */
+    struct mg_slice certificate; /* as certificate_check_intermediate takes it */
+    struct mg_slice chain;       /* as certificate_check_chain takes it; empty: none */
+};
+
+/* lifecycle_import is lifecycle_create and all that follows in one step, of a certificate of type CUSTOM_SW whose key
+ * the signer has as |key_id|: it is ready then. lifecycle_check_import does and undoes the same, before the signer is
+ * given the key. */
+MG_MUST_USE enum mg_status lifecycle_import(struct lifecycle_call *call, const struct lifecycle_draft *draft,
+                                            const struct lifecycle_import *import, const struct wire_key_id *key_id,
+                                            struct intermediate *out, struct mg_error *error);
+MG_MUST_USE enum mg_status lifecycle_check_import(struct lifecycle_call *call, const struct lifecycle_draft *draft,
+                                                  const struct lifecycle_import *import, struct intermediate *out,
+                                                  struct mg_error *error);
+
 /* lifecycle_update changes what is given and differs. Type, region and key type cannot change; what is finalized
  * changes its status alone; the default cannot be disabled. Nothing differs: success, and no audit record. */
 MG_MUST_USE enum mg_status lifecycle_update(struct lifecycle_call *call, int64_t id,

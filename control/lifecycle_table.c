@@ -72,6 +72,7 @@ static const struct row {
     ROW(UPLOAD_CHAIN,       "uploadCertChain",      ADMIN,    CUSTOM, CERT,  CHAIN, &no_cert, &final,   MOVES,  CHAIN),
     ROW(FINALIZE,           "finalizeCert",         ADMIN,    CUSTOM, CERT,  CHAIN, &no_cert, &final,   MOVES,  READY),
     ROW(MAKE_DEFAULT,       "makeDefault",          OPERATOR, ALL,    READY, READY, &not_yet, NEVER,    STAYS,  NONE),
+    ROW(IMPORT,             "importKeyStore",       ADMIN,    CUSTOM, NONE,  NONE,  NEVER,    &exists,  MOVES,  READY),
     /* clang-format on */
 };
 

@@ -28,6 +28,7 @@ enum lifecycle_operation {
     LIFECYCLE_UPLOAD_CHAIN,
     LIFECYCLE_FINALIZE,
     LIFECYCLE_MAKE_DEFAULT,
+    LIFECYCLE_IMPORT, /* a key that comes with its certificate: creation and all that follows, in one step */
     LIFECYCLE_NUM_OPERATIONS
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/unix_socket.h"
 
 /* What is waited for: the word to stop, new connections, and packets on the connections that are there. */
@@ -64,6 +65,7 @@ static void serve_packet(struct control_server *server, struct pollfd *connectio
         status = control_service_handle(server->service, mg_slice_of(server->packet, (size_t)len),
                                         mg_clock_wall_seconds(), &server->reply, &error);
     }
+    mg_secret_wipe(server->packet, (size_t)len < sizeof(server->packet) ? (size_t)len : sizeof(server->packet));
     if (status == MG_INVALID) {
         mg_counter_add(&server->counters.invalid_packets, 1);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hsm/control_service.h"
 
+#include <openssl/err.h>
 #include <openssl/x509.h>
 
 #include "base/log.h"
@@ -117,6 +118,47 @@ static enum mg_status do_make_key(struct call *call, struct mg_error *error)
         }
         mg_log_info("made key " ID_FORMAT " (%s)%s%s", ID_ARGS(&key->info.id), key->type->name,
                     key->info.holder[0] != '\0' ? " on token " : "", key->info.holder);
+    }
+    call->reply->made = key->info.id;
+    return MG_OK;
+}
+
+/* is_as_imported tells whether |key|, imported with the token of |wish|, is what |wish| brings. */
+static bool is_as_imported(const struct keystore_key *key, const struct wire_control_import_key *wish)
+{
+    const uint8_t *der = wish->secret.data;
+    EVP_PKEY *again = d2i_AutoPrivateKey(NULL, &der, (long)wish->secret.len);
+    bool same = again != NULL && EVP_PKEY_eq(again, key->pkey) == 1 && (int)key->info.purpose == (int)wish->purpose &&
+                mg_slice_equal(mg_slice_of_text(key->info.label), wish->label);
+    EVP_PKEY_free(again);
+    ERR_clear_error();
+    return same;
+}
+
+static enum mg_status do_import_key(struct call *call, struct mg_error *error)
+{
+    const struct wire_control_import_key *wish = &call->request->import_key;
+    enum key_purpose purpose = (enum key_purpose)wish->purpose;
+    if (!key_purpose_allows(purpose, KEY_CALL_IMPORT)) {
+        return mg_error_set(error, MG_DENIED, "purpose: a key for %s is not imported", key_purpose_name(purpose));
+    }
+    const struct keystore_key *key = keystore_find0_token(call->service->store, &wish->token);
+    if (key != NULL && !is_as_imported(key, wish)) {
+        return mg_error_set(error, MG_EXISTS, "token: has made another key");
+    }
+    if (key == NULL) {
+        struct key_info info = {.purpose = purpose,
+                                .role = purpose == KEY_MINTING ? WIRE_ISSUER_OFFERED : 0,
+                                .origin = KEY_ORIGIN_CONTROL,
+                                .created = call->now,
+                                .token = wish->token};
+        memcpy(info.label, wish->label.data, wish->label.len);
+        enum mg_status status = keystore_import(call->service->store, &info, wish->secret, &key, error);
+        if (status != MG_OK) {
+            return status;
+        }
+        mg_log_info("imported key " ID_FORMAT " (%s, for %s)", ID_ARGS(&key->info.id), key->type->name,
+                    key_purpose_name(purpose));
     }
     call->reply->made = key->info.id;
     return MG_OK;
@@ -314,6 +356,7 @@ static const struct rule {
     [WIRE_CONTROL_INSTALL] = {.run = do_install, .names_key = true, .needs = KEY_CALL_INSTALL},
     [WIRE_CONTROL_REMOVE] = {.run = do_remove, .names_key = true, .needs = KEY_CALL_SIGN_LEAF},
     [WIRE_CONTROL_DESTROY] = {.run = do_destroy, .names_key = true, .may_be_gone = true, .needs = KEY_CALL_DESTROY},
+    [WIRE_CONTROL_IMPORT_KEY] = {.run = do_import_key},
     [WIRE_CONTROL_ATTEST] = {.run = do_attest, .names_key = true, .needs = KEY_CALL_ATTEST},
     [WIRE_CONTROL_SIGN_CERTIFICATE] = {.run = do_sign_certificate, .names_key = true, .needs = KEY_CALL_SIGN_CA},
     [WIRE_CONTROL_SIGN_CRL] = {.run = do_sign_crl, .names_key = true, .needs = KEY_CALL_SIGN_CA},

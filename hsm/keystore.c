@@ -587,6 +587,61 @@ enum mg_status keystore_add_held(struct keystore *store, const struct key_info *
     return keep(store, key, status, out);
 }
 
+/* decode_import reads a key from outside into |key|, and checks that its private part fits its public one: a wrong one
+ * would sign what nobody can verify. */
+static enum mg_status decode_import(struct keystore_key *key, struct mg_slice secret, struct mg_error *error)
+{
+    const uint8_t *der = secret.data;
+    PKCS8_PRIV_KEY_INFO *pkcs8 = d2i_PKCS8_PRIV_KEY_INFO(NULL, &der, (long)secret.len);
+    bool is_whole = pkcs8 != NULL && der == secret.data + secret.len;
+    key->pkey = is_whole ? EVP_PKCS82PKEY(pkcs8) : NULL;
+    PKCS8_PRIV_KEY_INFO_free(pkcs8);
+    if (key->pkey == NULL) {
+        (void)openssl_error_set(error, "key: is no PKCS#8");
+        return MG_INVALID;
+    }
+    key->type = key_type_of_key(key->pkey);
+    if (key->type == NULL) {
+        return mg_error_set(error, MG_INVALID, "key: must be RSA of 2048, 3072 or 4096 bits, or EC on P-256 or P-384");
+    }
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
+    bool is_sound = context != NULL && EVP_PKEY_check(context) == 1;
+    EVP_PKEY_CTX_free(context);
+    if (!is_sound) {
+        (void)openssl_error_set(error, "key: contradicts itself");
+        return MG_INVALID;
+    }
+    key->info.type = key->type->type;
+    return MG_OK;
+}
+
+static enum mg_status import_key(const struct keystore *store, struct keystore_key *key, struct mg_slice secret,
+                                 struct mg_error *error)
+{
+    enum mg_status status = decode_import(key, secret, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    if (RAND_bytes(key->info.id.bytes, sizeof(key->info.id.bytes)) != 1) {
+        return openssl_error_set(error, "no randomness for a key id");
+    }
+    return write_key(store, key, error);
+}
+
+enum mg_status keystore_import(struct keystore *store, const struct key_info *info, struct mg_slice secret,
+                               const struct keystore_key **out, struct mg_error *error)
+{
+    if (store->num_keys == KEYSTORE_MAX_KEYS) {
+        return mg_error_set(error, MG_LIMIT, "the keystore is full: it holds %d keys", KEYSTORE_MAX_KEYS);
+    }
+    struct keystore_key *key = calloc(1, sizeof(*key));
+    if (key == NULL) {
+        return mg_error_set(error, MG_MEMORY, "no memory for a key");
+    }
+    key->info = *info;
+    return keep(store, key, import_key(store, key, secret, error), out);
+}
+
 /* move renames |from| to |to|. Where an earlier try did so, but could not sync the directory, it does that. */
 static enum mg_status move(const char *from, const char *to, struct mg_error *error)
 {

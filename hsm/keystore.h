@@ -64,6 +64,11 @@ const struct keystore_key *keystore_next0(const struct keystore *store, const st
 MG_MUST_USE enum mg_status keystore_make(struct keystore *store, const struct key_info *info,
                                          const struct keystore_key **out, struct mg_error *error);
 
+/* keystore_import takes a key from outside, seals it and writes it: |secret| is PKCS#8, in DER, with nothing behind it.
+ * |info|: as for keystore_make, but for |type|, which is what the key is of. MG_INVALID: it does not parse, is of no
+ * type that is supported, or contradicts itself; MG_LIMIT. */
+MG_MUST_USE enum mg_status keystore_import(struct keystore *store, const struct key_info *info, struct mg_slice secret,
+                                           const struct keystore_key **out, struct mg_error *error);
 /* keystore_add_held records a key that a token holds: |info| complete, id and holder too, and its public key |pkey|
  * (shared: a reference is taken). MG_EXISTS if there is a key with that id; MG_INVALID for a key of another type than
  * |info| says; MG_LIMIT. */

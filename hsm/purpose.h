@@ -30,8 +30,9 @@ enum key_call {
     KEY_CALL_ATTEST,    /* control's ATTEST: sign what its token says of it */
     KEY_CALL_INSTALL,   /* control's INSTALL: to be given its certificates */
     KEY_CALL_SKA_SIGN,  /* control's SKA_SIGN_TBS and SKA_SIGN_PAYLOAD */
+    KEY_CALL_IMPORT,    /* control's IMPORT_KEY: to come from outside */
 };
-#define KEY_NUM_CALLS 8
+#define KEY_NUM_CALLS 9
 
 /* key_purpose_is_known tells whether |number| is a purpose. */
 bool key_purpose_is_known(uint8_t number);

@@ -39,6 +39,11 @@ def shape(path):
     return re.sub(r"\{\w+\}", "{}", path)
 
 
+def split_word(pattern):
+    """A segment of a pattern: the parameter's name, and the text before and behind it; None if there is none."""
+    return re.fullmatch(r"(?P<before>[^{]*)\{(?P<name>\w+)\}(?P<behind>.*)", pattern)
+
+
 @functools.lru_cache
 def routes():
     """What the program says that it serves."""
@@ -95,13 +100,17 @@ class Operation(typing.NamedTuple):
         wanted, given = self.path.split("/"), path.split("/")
         if len(wanted) != len(given) or not all(map(self._takes, wanted, given)):
             return None
-        return [not want.startswith("{") for want in wanted]
+        return ["{" not in want for want in wanted]
 
     def _takes(self, want, have):
-        if not want.startswith("{"):
+        word = split_word(want)
+        if not word:
             return want == have
-        (kind,) = [one["schema"]["type"] for one in self.parameters if one["name"] == want[1:-1]]
-        return have != "" if kind == "string" else re.fullmatch(r"[0-9]+", have) and int(have) <= MAX_ID
+        before, name, behind = word["before"], word["name"], word["behind"]
+        if not (have.startswith(before) and have.endswith(behind) and len(have) > len(before + behind)):
+            return False
+        (kind,) = {one["schema"]["type"] for one in self.parameters if one["name"] == name and one["in"] == "path"}
+        return kind == "string" or re.fullmatch(r"[0-9]+", have) and int(have) <= MAX_ID
 
     def body(self):
         """Media type, schema and example of the body that is read; (None, None, None) if there is none."""
@@ -172,9 +181,17 @@ def find(method, path):
 def family_of(path):
     """The document whose shape an error has where no operation answers."""
     bases = {"/api/v1/ca": "naver", "/mintgate/v1/pca": "naver", "/api/v1": "zia", "/zia/api/v1": "zia",
-             "/v1": "securosys", "/services/apexrest": "ccadb"}
+             ODATA: "sap", **{base: "sap" for base in EDGE}, "/v1": "securosys", "/services/apexrest": "ccadb"}
     names = [name for base, name in bases.items() if path == base or path.startswith(base + "/")]
     return next(one for one in documents() if one.name == (names or ["mintgate"])[0])
+
+
+ODATA, EDGE = "/apiportal/api/1.0/Management.svc", ("/v1/organizations", "/v1/o")
+
+
+def prefix_of(path):
+    """What the names of the responses begin with, in a document with two families' shapes."""
+    return "Edge" if path.startswith(tuple(base + "/" for base in EDGE)) or path in EDGE else ""
 
 
 def check(method, target, answer):
@@ -184,10 +201,11 @@ def check(method, target, answer):
     if operation:
         operation.check(answer)
         return
-    if path.startswith(("/oauth2/v1", "/services/oauth2")):
+    if path.startswith(("/oauth2/v1", "/services/oauth2", "/oauth/")) or path == "/oauth":
         assert answer.status in (404, 405) and set(answer.json) == {"error", "error_description"}, answer
         return
     document = family_of(path)
     expected = {401: "Unauthenticated", 405 if is_served else 404: "MethodNotAllowed" if is_served else "NotFound"}
     assert answer.status in expected, f"{method} {path} is not described: {answer}"
-    check_answer(document, document.tree["components"]["responses"][expected[answer.status]], answer)
+    name = prefix_of(path) + expected[answer.status]
+    check_answer(document, document.tree["components"]["responses"][name], answer)

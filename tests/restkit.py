@@ -316,16 +316,21 @@ def message_of(answer):
     """The text of a refusal, in whichever family's shape."""
     body = answer.json
     body = body[0] if isinstance(body, list) else body
+    error = body.get("error")
+    if isinstance(error, dict):
+        return error.get("details") or error["message"]["value"]
     return (body.get("message") or body.get("msg") or body.get("error_description")
-            or " ".join(body.get("Errors/Warnings", [])) or body["error"]["details"])
+            or " ".join(body.get("Errors/Warnings", [])))
 
 
 def is_refused_by_role(answer):
     """A family's way to say that the role does not suffice."""
     if answer.status == 401:
         return answer.json.get("error", {}).get("errorCode") == "210"
-    word = answer.json.get("code", answer.json.get("reason"))
-    return answer.status == 403 and word in ("SCOPE_LIMITED", "FORBIDDEN", "res.error.client.endpoint.not.licensed")
+    error = answer.json.get("error")
+    word = error["code"] if isinstance(error, dict) else answer.json.get("code", answer.json.get("reason"))
+    return answer.status == 403 and word in ("SCOPE_LIMITED", "FORBIDDEN", "res.error.client.endpoint.not.licensed",
+                                             "keystore.service.Forbidden")
 
 
 def path_parameters(operation):

@@ -19,7 +19,7 @@
  *     any status but OK                   text behind a u16
  *     LIST                                key id 16, purpose u8, origin u8, key type u8, created u64, installed u8,
  *                                         label behind a u8, chain, holder behind a u8
- *     MAKE_KEY                            key id 16
+ *     MAKE_KEY, IMPORT_KEY                key id 16
  *     PUBLIC_KEY, MAKE_CSR, SKA_SIGN_TBS  DER behind a u16
  *     SIGN_*, SKA_SIGN_PAYLOAD, ATTEST    a signature, or text, behind a u16
  *
@@ -44,6 +44,7 @@ static const char *const call_names[WIRE_CONTROL_LAST_CALL + 1] = {
     [WIRE_CONTROL_INSTALL] = "install",
     [WIRE_CONTROL_REMOVE] = "remove",
     [WIRE_CONTROL_DESTROY] = "destroy",
+    [WIRE_CONTROL_IMPORT_KEY] = "import_key",
     [WIRE_CONTROL_ATTEST] = "attest",
     [WIRE_CONTROL_SIGN_CERTIFICATE] = "sign_certificate",
     [WIRE_CONTROL_SIGN_CRL] = "sign_crl",
@@ -263,9 +264,22 @@ static void put_make_key(struct mg_buffer *out, const struct wire_control_reques
     mg_buffer_append_prefixed_u8(out, make->holder);
 }
 
-static enum mg_status get_make_key(struct mg_slice *in, struct wire_control_request *out, struct mg_error *error)
+/* get_token_and_label takes what a new key is known by. */
+static enum mg_status get_token_and_label(struct mg_slice *in, struct wire_control_token *token, struct mg_slice *label,
+                                          struct mg_error *error)
 {
     static const struct wire_control_token no_token = {{0}};
+    if (!mg_slice_copy(in, token->bytes, sizeof(token->bytes)) || !mg_slice_prefixed_u8(in, label)) {
+        return cut_short(error, "the token or the label");
+    }
+    if (memcmp(token, &no_token, sizeof(no_token)) == 0) {
+        return mg_error_set(error, MG_INVALID, "token: must not be zero");
+    }
+    return check_text(*label, "label", WIRE_CONTROL_MAX_LABEL, error);
+}
+
+static enum mg_status get_make_key(struct mg_slice *in, struct wire_control_request *out, struct mg_error *error)
+{
     struct wire_control_make_key *make = &out->make_key;
     unsigned purpose, type;
     enum mg_status status = get_number(in, "purpose", WIRE_PURPOSE_MINTING, WIRE_PURPOSE_SERVER_TLS, &purpose, error);
@@ -277,14 +291,39 @@ static enum mg_status get_make_key(struct mg_slice *in, struct wire_control_requ
     }
     make->purpose = (enum wire_key_purpose)purpose;
     make->type = (enum wire_key_type)type;
-    if (!mg_slice_copy(in, make->token.bytes, sizeof(make->token.bytes)) || !mg_slice_prefixed_u8(in, &make->label)) {
-        return cut_short(error, "the token or the label");
-    }
-    if (memcmp(&make->token, &no_token, sizeof(no_token)) == 0) {
-        return mg_error_set(error, MG_INVALID, "token: must not be zero");
-    }
-    status = check_text(make->label, "label", WIRE_CONTROL_MAX_LABEL, error);
+    status = get_token_and_label(in, &make->token, &make->label, error);
     return status == MG_OK ? get_holder(in, &make->holder, error) : status;
+}
+
+static void put_import_key(struct mg_buffer *out, const struct wire_control_request *request)
+{
+    const struct wire_control_import_key *import = &request->import_key;
+    mg_buffer_append_u8(out, (uint8_t)import->purpose);
+    mg_buffer_append(out, import->token.bytes, sizeof(import->token.bytes));
+    mg_buffer_append_prefixed_u8(out, import->label);
+    mg_buffer_append_prefixed_u16(out, import->secret);
+}
+
+static enum mg_status get_import_key(struct mg_slice *in, struct wire_control_request *out, struct mg_error *error)
+{
+    struct wire_control_import_key *import = &out->import_key;
+    unsigned purpose;
+    enum mg_status status = get_number(in, "purpose", WIRE_PURPOSE_MINTING, WIRE_PURPOSE_SERVER_TLS, &purpose, error);
+    if (status == MG_OK) {
+        import->purpose = (enum wire_key_purpose)purpose;
+        status = get_token_and_label(in, &import->token, &import->label, error);
+    }
+    if (status != MG_OK) {
+        return status;
+    }
+    if (!mg_slice_prefixed_u16(in, &import->secret)) {
+        return cut_short(error, "the key");
+    }
+    if (import->secret.len < 1 || import->secret.len > WIRE_CONTROL_MAX_SECRET) {
+        return mg_error_set(error, MG_INVALID, "key of %zu bytes: must be 1 to %d", import->secret.len,
+                            WIRE_CONTROL_MAX_SECRET);
+    }
+    return MG_OK;
 }
 
 static void put_make_csr(struct mg_buffer *out, const struct wire_control_request *request)
@@ -428,6 +467,7 @@ static const struct {
     [WIRE_CONTROL_REMOVE] = {true, put_nothing, get_nothing},
     [WIRE_CONTROL_DESTROY] = {true, put_nothing, get_nothing},
     [WIRE_CONTROL_ATTEST] = {true, put_attest, get_attest},
+    [WIRE_CONTROL_IMPORT_KEY] = {false, put_import_key, get_import_key},
     [WIRE_CONTROL_SIGN_CERTIFICATE] = {true, put_tbs, get_tbs},
     [WIRE_CONTROL_SIGN_CRL] = {true, put_tbs, get_tbs},
     [WIRE_CONTROL_SKA_SIGN_TBS] = {true, put_ska_sign_tbs, get_ska_sign_tbs},
@@ -570,12 +610,19 @@ static const struct {
     void (*put)(struct mg_buffer *out, const struct wire_control_reply *reply);
     enum mg_status (*get)(struct mg_slice *in, struct wire_control_reply *out, struct mg_error *error);
 } replies[WIRE_CONTROL_LAST_CALL + 1] = {
-    [WIRE_CONTROL_LIST] = {put_listed, get_listed},          [WIRE_CONTROL_MAKE_KEY] = {put_made, get_made},
-    [WIRE_CONTROL_PUBLIC_KEY] = {put_der, get_der},          [WIRE_CONTROL_MAKE_CSR] = {put_der, get_der},
-    [WIRE_CONTROL_INSTALL] = {put_no_result, get_no_result}, [WIRE_CONTROL_REMOVE] = {put_no_result, get_no_result},
-    [WIRE_CONTROL_DESTROY] = {put_no_result, get_no_result}, [WIRE_CONTROL_ATTEST] = {put_der, get_der},
-    [WIRE_CONTROL_SIGN_CERTIFICATE] = {put_der, get_der},    [WIRE_CONTROL_SIGN_CRL] = {put_der, get_der},
-    [WIRE_CONTROL_SKA_SIGN_TBS] = {put_der, get_der},        [WIRE_CONTROL_SKA_SIGN_PAYLOAD] = {put_der, get_der},
+    [WIRE_CONTROL_LIST] = {put_listed, get_listed},
+    [WIRE_CONTROL_MAKE_KEY] = {put_made, get_made},
+    [WIRE_CONTROL_PUBLIC_KEY] = {put_der, get_der},
+    [WIRE_CONTROL_MAKE_CSR] = {put_der, get_der},
+    [WIRE_CONTROL_INSTALL] = {put_no_result, get_no_result},
+    [WIRE_CONTROL_REMOVE] = {put_no_result, get_no_result},
+    [WIRE_CONTROL_DESTROY] = {put_no_result, get_no_result},
+    [WIRE_CONTROL_ATTEST] = {put_der, get_der},
+    [WIRE_CONTROL_IMPORT_KEY] = {put_made, get_made},
+    [WIRE_CONTROL_SIGN_CERTIFICATE] = {put_der, get_der},
+    [WIRE_CONTROL_SIGN_CRL] = {put_der, get_der},
+    [WIRE_CONTROL_SKA_SIGN_TBS] = {put_der, get_der},
+    [WIRE_CONTROL_SKA_SIGN_PAYLOAD] = {put_der, get_der},
 };
 
 void wire_control_encode_reply(struct mg_buffer *out, const struct wire_control_reply *reply)

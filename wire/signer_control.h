@@ -15,7 +15,7 @@
  * control made and the signer parses (SKA_SIGN_TBS), and other payloads (SKA_SIGN_PAYLOAD).
  *
  * Every call may be made again after an answer was lost, with the same result: that is how control goes on after a
- * crash of either side.
+ * crash of either side. IMPORT_KEY alone carries a private key, from control to the signer: both sides wipe its packet.
  *
  * Pure encode and decode, no I/O: any thread.
  */
@@ -34,6 +34,8 @@
 #define WIRE_CONTROL_MAX_HOLDER 32
 /* An attribute of a subject, in bytes. How many characters each may have is the signer's to check. */
 #define WIRE_CONTROL_MAX_ATTRIBUTE 512
+/* A private key in PKCS#8 (RFC 5958): an RSA-4096 key needs 2.4 KB. */
+#define WIRE_CONTROL_MAX_SECRET 4096
 /* A SubjectPublicKeyInfo or a certification request. */
 #define WIRE_CONTROL_MAX_DER (16 * 1024)
 /* A TBSCertificate or TBSCertList: a CRL of some thousand certificates. */
@@ -53,6 +55,7 @@ enum wire_control_call {
     WIRE_CONTROL_REMOVE = 6,
     WIRE_CONTROL_DESTROY = 7,
     WIRE_CONTROL_ATTEST = 8,
+    WIRE_CONTROL_IMPORT_KEY = 9,
     WIRE_CONTROL_SIGN_CERTIFICATE = 11,
     WIRE_CONTROL_SIGN_CRL = 12,
     WIRE_CONTROL_SKA_SIGN_TBS = 14,
@@ -112,6 +115,14 @@ struct wire_control_make_key {
     struct wire_control_token token;
     struct mg_slice label;  /* UTF-8 without control characters, at most WIRE_CONTROL_MAX_LABEL bytes */
     struct mg_slice holder; /* the PKCS#11 token that is to hold it; empty: the signer itself */
+};
+
+/* IMPORT_KEY: a key that comes from outside; its type is what it is. WIRE_CONTROL_EXISTS if |token| made another. */
+struct wire_control_import_key {
+    enum wire_key_purpose purpose; /* WIRE_CONTROL_DENIED for all but minting and tls-client */
+    struct wire_control_token token;
+    struct mg_slice label;  /* as in MAKE_KEY */
+    struct mg_slice secret; /* PKCS#8, not encrypted; at most WIRE_CONTROL_MAX_SECRET bytes */
 };
 
 /* The attributes of a subject, in the order in which they stand in its name. */
@@ -180,10 +191,11 @@ struct wire_control_request {
     enum wire_control_call call;
     uint64_t id; /* the reply's */
     /* The key that is meant; LIST: the one behind which the listing goes on, all zero at its beginning; not of
-     * MAKE_KEY. */
+     * MAKE_KEY and IMPORT_KEY. */
     struct wire_key_id key_id;
     union {
         struct wire_control_make_key make_key;
+        struct wire_control_import_key import_key;
         struct wire_control_make_csr make_csr;
         struct wire_control_chain install; /* at least one */
         struct wire_control_attest attest;
@@ -212,7 +224,7 @@ struct wire_control_reply {
     struct mg_slice text;            /* unless WIRE_CONTROL_OK: names the field and the rule; UTF-8 */
     union {                          /* if WIRE_CONTROL_OK */
         struct wire_control_key key; /* LIST: the next key in the order of their ids */
-        struct wire_key_id made;     /* MAKE_KEY */
+        struct wire_key_id made;     /* MAKE_KEY, IMPORT_KEY */
         /* PUBLIC_KEY: SubjectPublicKeyInfo; MAKE_CSR: CertificationRequest; ATTEST: the attestation, which is text;
          * SIGN_*: the content of signatureValue; SKA_SIGN_TBS: the signed structure; SKA_SIGN_PAYLOAD: a signature */
         struct mg_slice der;

@@ -49,7 +49,10 @@ static bool is_good(const struct client_answer *answer)
 static enum mg_status refuse(const struct client_answer *answer, struct mg_error *error)
 {
     json_t *problem = json_loads((const char *)answer->body.data, 0, NULL);
-    const char *message = ctl_text(problem, "message"), *code = ctl_text(problem, "code");
+    const json_t *odata = json_object_get(problem, "error"); /* the shape of SAP's family */
+    const char *message =
+        odata == NULL ? ctl_text(problem, "message") : ctl_text(json_object_get(odata, "message"), "value");
+    const char *code = ctl_text(odata == NULL ? problem : odata, "code");
     if (message[0] == '\0') { /* the NAVER family's shapes: its own, and the gateway's */
         message = ctl_text(problem, "msg");
         message = message[0] == '\0' ? ctl_text(json_object_get(problem, "error"), "details") : message;

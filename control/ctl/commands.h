@@ -14,6 +14,9 @@ command_fn intermediate_finalize, intermediate_enable, intermediate_disable, int
 command_fn intermediate_attestation, intermediate_verify_attestation;
 /* attestation.c: does without the control plane */
 command_fn attestation_check_file;
+/* stores.c */
+command_fn truststore_list, truststore_create, keystore_list, keystore_create, store_show, store_delete, store_add;
+command_fn store_remove, store_restore, reference_list, reference_set, reference_delete, intermediate_import;
 /* default.c */
 command_fn intermediate_default;
 /* successor.c */

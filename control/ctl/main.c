@@ -15,6 +15,19 @@ enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHAB
 #define OPT(name) (UINT64_C(1) << CTL_##name)
 #define CSR_OPTIONS (OPT(CN) | OPT(O) | OPT(OU) | OPT(L) | OPT(ST) | OPT(C) | OPT(PATH_LENGTH) | OPT(DIGEST) | OPT(OUT))
 
+/* What both kinds of stores have. */
+#define STORE_COMMANDS(noun)                                                                                           \
+    {noun, "show", "STORE", "what is in it", 1, 1, 0, store_show},                                                     \
+        {noun, "delete", "STORE", "delete it with all that is in it", 1, 1, 0, store_delete},                          \
+        {noun, "remove", "STORE CERTIFICATE", "delete one of its certificates", 2, 2, 0, store_remove},                \
+        {noun, "restore", "STORE CERTIFICATE", "exchange it with its version before", 2, 2, 0, store_restore},         \
+        {noun, "reference-list", "", "names that stand for stores", 0, 0, 0, reference_list},                          \
+        {noun, "reference-set", "REFERENCE STORE", "make a name stand for a store, from now on", 2, 2,                 \
+         0,    reference_set},                                                                                         \
+    {                                                                                                                  \
+        noun, "reference-delete", "REFERENCE", "delete a name", 1, 1, 0, reference_delete                              \
+    }
+
 static const struct command {
     const char *noun; /* a word, or two with a space in between */
     const char *verb; /* NULL: the noun alone */
@@ -51,6 +64,21 @@ static const struct command {
      "sign with it from now on; --force: although an engine cannot prepare", 0, 1, OPT(FORCE) | OPT(PREVIOUS),
      intermediate_default},
     {"intermediate", "delete", "ID", "destroy it and its key", 1, 1, 0, intermediate_delete},
+    {"intermediate", "import", "NAME FILE [--key FILE] [--passphrase] [--enabled] [--description TEXT]",
+     "make one, ready for use, of a key store's file: JAR, PKCS#12, or PEM with --key", 2, 2,
+     OPT(KEY) | OPT(PASSPHRASE) | OPT(ENABLED) | OPT(DESCRIPTION), intermediate_import},
+    {"truststore", "list", "", "stores of certificates that servers are verified with", 0, 0, 0, truststore_list},
+    {"truststore", "create", "STORE [--description TEXT]", "a new one", 1, 1, OPT(DESCRIPTION), truststore_create},
+    STORE_COMMANDS("truststore"),
+    {"truststore", "add", "STORE FILE [--name CERTIFICATE]",
+     "put certificates into it, PEM or DER; what it overwrites can be restored", 2, 2, OPT(NAME), store_add},
+    {"keystore", "list", "", "stores of certificates with private keys, which the signer keeps", 0, 0, 0,
+     keystore_list},
+    {"keystore", "create", "STORE [--description TEXT]", "a new one", 1, 1, OPT(DESCRIPTION), keystore_create},
+    STORE_COMMANDS("keystore"),
+    {"keystore", "add", "STORE FILE [--name CERTIFICATE] [--key FILE] [--passphrase]",
+     "put a chain and its key into it: JAR, PKCS#12, or PEM with --key; --passphrase: ask for the file's", 2, 2,
+     OPT(NAME) | OPT(KEY) | OPT(PASSPHRASE), store_add},
     {"attestation", "verify", "FILE [--public-key FILE]",
      "check a printed attestation by itself, and by the public key that it must be of; asks no other program", 1, 1,
      OPT(PUBLIC_KEY), attestation_check_file},

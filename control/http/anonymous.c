@@ -14,6 +14,8 @@ const struct http_anonymous http_anonymous_routes[] = {
     /* logins, whose callers are about to say who they are */
     {HTTP_POST, "/mintgate/v1/session"},
     {HTTP_POST, "/api/v1/authenticatedSession"},
+    {HTTP_GET, "/oauth/token"},
+    {HTTP_POST, "/oauth/token"},
     {HTTP_GET, "/services/oauth2/authorize"},
     {HTTP_POST, "/services/oauth2/authorize"},
     {HTTP_POST, "/services/oauth2/token"},

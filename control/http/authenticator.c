@@ -291,6 +291,62 @@ enum mg_status authenticator_login(struct authenticator *authenticator, const st
     return status;
 }
 
+/* verify_in_slot finds the user whose password |login| has, if that is not for one login only. */
+static enum mg_status verify_in_slot(struct authenticator *authenticator, const struct http_caller *caller,
+                                     const struct authenticator_login *login, struct credentials_user *user,
+                                     struct authenticator_grant *grant, struct mg_error *error)
+{
+    struct guess guess = guess_user(login->user, caller);
+    enum mg_status status = check_throttle(authenticator, &guess, grant, error);
+    if (status == MG_OK) {
+        status = check_password(authenticator, login, &guess, user, error);
+    }
+    return status == MG_OK && user->is_one_time ? denied(error) : status;
+}
+
+static enum mg_status verify(struct authenticator *authenticator, const struct http_caller *caller, const char *user,
+                             struct mg_slice password, struct credentials_user *out, struct authenticator_grant *grant,
+                             struct mg_error *error)
+{
+    const struct authenticator_login login = {.user = user, .password = password};
+    *grant = (struct authenticator_grant){.retry_after = 0};
+    enum mg_status status = take_hash_slot(authenticator, error);
+    if (status == MG_OK) {
+        status = verify_in_slot(authenticator, caller, &login, out, grant, error);
+        give_hash_slot(authenticator);
+    }
+    count(authenticator, status);
+    return status;
+}
+
+enum mg_status authenticator_verify(struct authenticator *authenticator, const struct http_caller *caller,
+                                    const char *user, struct mg_slice password, struct http_identity *out,
+                                    struct mg_error *error)
+{
+    struct credentials_user found = {.name = ""};
+    struct authenticator_grant grant;
+    enum mg_status status = verify(authenticator, caller, user, password, &found, &grant, error);
+    if (status == MG_OK) {
+        snprintf(out->name, sizeof(out->name), "user:%s", found.name);
+        out->role = found.role;
+    }
+    return status;
+}
+
+enum mg_status authenticator_token_by_password(struct authenticator *authenticator, const struct http_caller *caller,
+                                               const char *user, struct mg_slice password,
+                                               struct authenticator_grant *grant, struct mg_error *error)
+{
+    struct credentials_user found = {.name = ""};
+    enum mg_status status = verify(authenticator, caller, user, password, &found, grant, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    struct ticket_owner owner = {.stamp = found.stamp};
+    memcpy(owner.name, found.name, sizeof(owner.name));
+    return grant_ticket(authenticator, TICKET_TOKEN, &owner, found.role, caller, grant, error);
+}
+
 /* ---- OAuth2 clients ---- */
 
 /* finish_token ends a token request whose credential was found to be |status|. */

@@ -70,6 +70,17 @@ MG_MUST_USE enum mg_status authenticator_login(struct authenticator *authenticat
                                                const struct authenticator_login *login,
                                                struct authenticator_grant *grant, struct mg_error *error);
 
+/* authenticator_verify tells whose |user| and |password| are, for clients that send both with each request (RFC 7617);
+ * it costs as much as a login each time. authenticator_token_by_password makes a bearer token of them (RFC 6749 section
+ * 4.3). A password for one login only is MG_DENIED, and stays: it is for logins where it can be changed. */
+MG_MUST_USE enum mg_status authenticator_verify(struct authenticator *authenticator, const struct http_caller *caller,
+                                                const char *user, struct mg_slice password, struct http_identity *out,
+                                                struct mg_error *error);
+MG_MUST_USE enum mg_status authenticator_token_by_password(struct authenticator *authenticator,
+                                                           const struct http_caller *caller, const char *user,
+                                                           struct mg_slice password, struct authenticator_grant *grant,
+                                                           struct mg_error *error);
+
 /* authenticator_token_by_secret and authenticator_token_by_assertion make a bearer token for an OAuth2 client. |id| may
  * be NULL with an assertion, which names the client itself; else they must agree. An assertion with a `jti` counts
  * once; the vendor's clients send none (docs/adr/0017-http-server.md). */

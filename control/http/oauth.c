@@ -95,6 +95,26 @@ void oauth_client_credentials(struct authenticator *authenticator, struct http_r
     mg_secret_wipe(&basic, sizeof(basic));
 }
 
+void oauth_password(struct authenticator *authenticator, struct http_request *request, struct http_response *response)
+{
+    const char *user = http_params_get0(&request->form, "username"),
+               *password = http_params_get0(&request->form, "password");
+    struct authenticator_grant grant;
+    struct mg_error error = {""};
+    if (user == NULL || password == NULL) {
+        http_fail(request, response, HTTP_PROBLEM_INVALID, "invalid_request", "username and password are required");
+        return;
+    }
+    enum mg_status status = authenticator_token_by_password(authenticator, &request->caller, user,
+                                                            mg_slice_of_text(password), &grant, &error);
+    if (status == MG_OK) {
+        answer_token(response, &grant);
+    } else {
+        login_fail(request, response, status, &grant, &error);
+    }
+    mg_secret_wipe(&grant, sizeof(grant));
+}
+
 enum mg_status oauth_authenticate(void *arg, const struct http_request *request, struct http_identity *out)
 {
     struct mg_slice token;

@@ -19,6 +19,10 @@ void oauth_render_error(const struct http_problem *problem, struct http_response
 void oauth_client_credentials(struct authenticator *authenticator, struct http_request *request,
                               struct http_response *response);
 
+/* oauth_password handles POST of a form with grant_type=password, username and password (RFC 6749 section 4.3),
+ * likewise. What the client says of itself is not looked at: vendors' clients have one id and secret for everybody. */
+void oauth_password(struct authenticator *authenticator, struct http_request *request, struct http_response *response);
+
 /* oauth_authenticate knows callers by `Authorization: Bearer`, for families that know nothing else. Its |arg| is the
  * authenticator. */
 enum mg_status oauth_authenticate(void *arg, const struct http_request *request, struct http_identity *out);

@@ -52,22 +52,43 @@ static bool take_segment(struct mg_slice *in, struct mg_slice *out)
     return mg_slice_take(in, out, out->len);
 }
 
+/* split_word finds the {word} in a segment of a pattern, with what stands around it; false: there is none. */
+static bool split_word(struct mg_slice pattern, struct mg_slice *before, struct mg_slice *behind)
+{
+    *behind = pattern;
+    *before = scan_until(behind, '{');
+    struct mg_slice word = scan_until(behind, '}');
+    return word.len > 0;
+}
+
 static bool is_word(struct mg_slice pattern_segment)
 {
-    return pattern_segment.len > 2 && pattern_segment.data[0] == '{' &&
-           pattern_segment.data[pattern_segment.len - 1] == '}';
+    struct mg_slice before, behind;
+    return split_word(pattern_segment, &before, &behind);
+}
+
+/* match_word tells what stands in |segment| for the {word} of |pattern|; false: it does not fit. */
+static bool match_word(struct mg_slice pattern, struct mg_slice segment, struct mg_slice *out)
+{
+    struct mg_slice before, behind, start, rest = segment;
+    if (!split_word(pattern, &before, &behind) || segment.len <= before.len + behind.len ||
+        !mg_slice_take(&rest, &start, before.len) || !mg_slice_take(&rest, out, rest.len - behind.len)) {
+        return false;
+    }
+    return mg_slice_equal(start, before) && mg_slice_equal(rest, behind);
 }
 
 static bool segment_matches(struct mg_slice pattern, struct mg_slice segment)
 {
     uint64_t ignored;
+    struct mg_slice value;
     if (!is_word(pattern)) {
         return mg_slice_equal(pattern, segment);
     }
     if (mg_slice_equal(pattern, mg_slice_of_text("{id}"))) {
         return scan_decimal(segment, 0, INT64_MAX, &ignored);
     }
-    return segment.len > 0;
+    return match_word(pattern, segment, &value);
 }
 
 /* pattern_matches also tells which segments are literal: a bit each, the first segment's the highest, so that of two
@@ -91,22 +112,22 @@ static void take_path_values(struct http_request *request, const char *pattern_t
 {
     struct mg_slice pattern = mg_slice_of_text(pattern_text), want, have;
     while (take_segment(&pattern, &want) && take_segment(&path, &have)) {
-        if (is_word(want)) {
-            request->path_values[request->num_path_values++] = have;
+        if (match_word(want, have, &request->path_values[request->num_path_values])) {
+            request->num_path_values++;
         }
     }
 }
 
 /* ---- families ---- */
 
-/* check_pattern: "", "/", or "/"-led segments, none of them empty, few enough words. */
+/* check_pattern: "" or "/"-led segments, none of them empty but the last, few enough words. */
 static bool check_pattern(const char *text)
 {
     struct mg_slice pattern = mg_slice_of_text(text), segment;
     size_t num_words = 0;
     while (take_segment(&pattern, &segment)) {
-        if (segment.len == 0) {
-            return strcmp(text, "/") == 0;
+        if (segment.len == 0 && pattern.len > 0) {
+            return false;
         }
         num_words += is_word(segment);
     }

@@ -35,9 +35,9 @@ typedef void (*http_handler)(void *arg, struct http_request *request, struct htt
 
 struct http_route {
     enum http_method method;
-    /* Behind the base path: "", "/" alone, or segments like "/keyPair/{id}". {id} takes a number from 0 to INT64_MAX,
-     * any other {word} one segment that is not empty. Of patterns that take a path the one with more literal text
-     * counts. */
+    /* Behind the base path: "" or segments like "/keyPair/{id}". {id} takes a number from 0 to INT64_MAX, any other
+     * {word} one segment that is not empty, or what text around it leaves of one, as in "/Stores({key})". A slash may
+     * end it, for clients that do. Of patterns that take a path the one with more literal text counts. */
     const char *pattern;
     enum http_role role; /* the least that may; HTTP_ROLE_ANONYMOUS only if anonymous.c lists it */
     enum http_body_kind body;

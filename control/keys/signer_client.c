@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/secret.h"
 #include "base/unix_socket.h"
 
 /* A connection is taken at once, unless the signer's queue of them is full. */
@@ -47,10 +48,13 @@ enum mg_status signer_client_new(struct signer_client **out, const char *path, u
         free(client);
         return mg_error_set(error, MG_INVALID, "%s: the path is too long for a socket", path);
     }
+    if (!mg_secret_buffer_init(&client->out, WIRE_CONTROL_MAX_PACKET)) { /* keys that are imported pass through it */
+        free(client);
+        return mg_error_set(error, MG_MEMORY, "no memory for the client of the signer");
+    }
     pthread_mutex_init(&client->lock, NULL);
     client->timeout_ms = timeout_ms;
     client->fd = -1;
-    mg_buffer_init(&client->out, WIRE_CONTROL_MAX_PACKET);
     *out = client;
     return MG_OK;
 }
@@ -67,7 +71,7 @@ void signer_client_free(struct signer_client *client)
 {
     if (client != NULL) {
         disconnect(client);
-        mg_buffer_free(&client->out);
+        mg_secret_free(&client->out);
         pthread_mutex_destroy(&client->lock);
         free(client);
     }
@@ -361,6 +365,28 @@ enum mg_status signer_client_make_key(struct signer_client *client, enum wire_ke
                                       struct wire_key_id *out, struct mg_error *error)
 {
     return signer_client_make_key_for(client, WIRE_PURPOSE_MINTING, type, token, label, holder, out, error);
+}
+
+enum mg_status signer_client_import_key(struct signer_client *client, enum wire_key_purpose purpose,
+                                        const struct wire_control_token *token, const char *label,
+                                        struct mg_slice secret, struct wire_key_id *out, struct mg_error *error)
+{
+    struct wire_control_request request = {
+        .call = WIRE_CONTROL_IMPORT_KEY,
+        .import_key = {.purpose = purpose, .token = *token, .label = mg_slice_of_text(label), .secret = secret}};
+    struct wire_control_reply reply;
+    if (request.import_key.label.len > WIRE_CONTROL_MAX_LABEL || secret.len > WIRE_CONTROL_MAX_SECRET) {
+        return mg_error_set(error, MG_INVALID, "key: at most %d bytes are allowed, and of its label %d",
+                            WIRE_CONTROL_MAX_SECRET, WIRE_CONTROL_MAX_LABEL);
+    }
+    pthread_mutex_lock(&client->lock);
+    enum mg_status status = exchange(client, &request, &reply, error);
+    if (status == MG_OK) {
+        *out = reply.made;
+    }
+    mg_secret_wipe(client->out.data, client->out.capacity);
+    pthread_mutex_unlock(&client->lock);
+    return status;
 }
 
 enum mg_status signer_client_public_key(struct signer_client *client, const struct wire_key_id *key_id,

@@ -62,6 +62,14 @@ MG_MUST_USE enum mg_status signer_client_make_key_for(struct signer_client *clie
                                                       const char *label, const char *holder, struct wire_key_id *out,
                                                       struct mg_error *error);
 
+/* signer_client_import_key hands over the private key |secret| (PKCS#8, DER; the caller wipes it), for minting or
+ * tls-client, or returns the key that was imported with |token| before. As signer_client_make_key otherwise; MG_INVALID
+ * also for a key that is of no supported type or contradicts itself. */
+MG_MUST_USE enum mg_status signer_client_import_key(struct signer_client *client, enum wire_key_purpose purpose,
+                                                    const struct wire_control_token *token, const char *label,
+                                                    struct mg_slice secret, struct wire_key_id *out,
+                                                    struct mg_error *error);
+
 /* signer_client_public_key appends the SubjectPublicKeyInfo (DER) of a key to |der|. MG_NOT_FOUND: no such key. */
 MG_MUST_USE enum mg_status signer_client_public_key(struct signer_client *client, const struct wire_key_id *key_id,
                                                     struct mg_buffer *der, struct mg_error *error);

@@ -33,6 +33,7 @@
 #include "control/program/mintgate_api.h"
 #include "control/program/problems.h"
 #include "control/program/refused.h"
+#include "control/sap/sap_api.h"
 #include "control/securosys/ska_api.h"
 #include "control/securosys/ska_gate.h"
 #include "control/service/expiry.h"
@@ -58,6 +59,9 @@ struct program {
     struct authenticator *authenticator;
     struct lifecycle lifecycle;
     struct lifecycle_counters counters;
+    struct sap_imports *sap_imports;
+    struct sap sap;
+    struct sap_api sap_api;
     struct signer_client *signer;
     struct ccadb ccadb;
     struct lifecycle_hooks hooks;
@@ -108,7 +112,7 @@ static enum mg_status open_store(struct program *program, struct mg_error *error
 {
     const struct store_migrations *const modules[] = {
         &audit_migrations,     &intermediate_migrations, &administration_migrations, &pca_migrations,
-        &naver_key_migrations, &ska_migrations,          &ccadb_migrations};
+        &naver_key_migrations, &ska_migrations,          &ccadb_migrations,          &sap_migrations};
     const char *path = program->config->control.database;
     enum mg_status status = store_open(&program->store, path, modules, MG_ARRAY_LEN(modules), error);
     if (status != MG_OK) {
@@ -215,7 +219,13 @@ static enum mg_status make_service(struct program *program, struct mg_error *err
         .prepare_ms = prepare_ms_of(config),
         .gate = &program->gate,
     };
-    return service_new(&program->service, &service_config, error);
+    status = service_new(&program->service, &service_config, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    const struct sap_imports_config imports_config = {
+        .store = program->store, .signer = program->signer, .service = program->service};
+    return sap_imports_new(&program->sap_imports, &imports_config, error);
 }
 
 /* open_pca: without an address of their own, certificates of private CAs name the one where CRLs are served. */
@@ -257,6 +267,19 @@ static enum mg_status add_ccadb(struct program *program, struct mg_error *error)
     return status == MG_OK ? ccadb_add(program->router, ccadb, error) : status;
 }
 
+static enum mg_status add_sap(struct program *program, struct mg_error *error)
+{
+    program->sap = (struct sap){.store = program->store, .imports = program->sap_imports};
+    program->sap_api = (struct sap_api){
+        .sap = &program->sap,
+        .lifecycle = &program->lifecycle,
+        .service = program->service,
+        .authenticator = program->authenticator,
+        .render = problem_render,
+    };
+    return sap_api_add(program->router, &program->sap_api, error);
+}
+
 static enum mg_status make_router(struct program *program, struct mg_error *error)
 {
     const struct rate_plan plan = rate_plan_of(program->config);
@@ -285,6 +308,9 @@ static enum mg_status make_router(struct program *program, struct mg_error *erro
     }
     if (status == MG_OK) {
         status = add_naver(program, error);
+    }
+    if (status == MG_OK) {
+        status = add_sap(program, error);
     }
     if (status == MG_OK) {
         program->mintgate_api = (struct mintgate_api){
@@ -441,6 +467,9 @@ static enum mg_status look_after_signer(struct program *program)
 static enum mg_status join(struct program *program, struct mg_error *error)
 {
     enum mg_status status = service_start(program->service, mg_clock_wall_us(), error);
+    if (status == MG_OK) {
+        status = sap_imports_settle(program->sap_imports, mg_clock_wall_us(), error);
+    }
     if (status == MG_IO) {
         return MG_OK; /* it went away again */
     }
@@ -531,6 +560,7 @@ void program_free(struct program *program)
     router_free(program->crl_router);
     pca_close(&program->pca);
     rate_limits_free(program->rate_limits);
+    sap_imports_free(program->sap_imports);
     service_free(program->service);
     ska_free(program->ska);
     engines_free(program->engines);

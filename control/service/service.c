@@ -396,6 +396,29 @@ enum mg_status service_finalize(struct service *service, struct lifecycle_call *
     return status;
 }
 
+enum mg_status service_import(struct service *service, struct lifecycle_call *call, const struct lifecycle_draft *draft,
+                              const struct lifecycle_import *import, const struct wire_key_id *key_id,
+                              struct intermediate *out, struct mg_error *error)
+{
+    struct intermediate record = {.id = 0};
+    enum mg_status status = lifecycle_check_import(call, draft, import, &record, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    record.key_id = *key_id;
+    status = install(service, &record, error);
+    bool enabled = record.status == INTERMEDIATE_ENABLED;
+    intermediate_free(&record);
+    if (status != MG_OK) {
+        return failed(call, status);
+    }
+    status = lifecycle_import(call, draft, import, key_id, out, error);
+    if (status == MG_OK && enabled) {
+        service_publish(service);
+    }
+    return status;
+}
+
 /* is_ready tells whether |id| is one that engines may have been told of. */
 static bool is_ready(const struct lifecycle_call *call, int64_t id)
 {
@@ -440,6 +463,11 @@ enum mg_status service_delete(struct service *service, struct lifecycle_call *ca
     }
     key_sweep_now(service->sweep);
     return MG_OK;
+}
+
+void service_destroy_doomed(struct service *service)
+{
+    key_sweep_now(service->sweep);
 }
 
 /* ---- the default ---- */

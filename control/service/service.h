@@ -73,6 +73,12 @@ MG_MUST_USE enum mg_status service_make_csr(struct service *service, struct life
 MG_MUST_USE enum mg_status service_finalize(struct service *service, struct lifecycle_call *call, int64_t id,
                                             struct intermediate *out, struct mg_error *error);
 
+/* service_import is lifecycle_import, with an issuer of the signer's made of it, as service_finalize does. */
+MG_MUST_USE enum mg_status service_import(struct service *service, struct lifecycle_call *call,
+                                          const struct lifecycle_draft *draft, const struct lifecycle_import *import,
+                                          const struct wire_key_id *key_id, struct intermediate *out,
+                                          struct mg_error *error);
+
 /* service_update is lifecycle_update; engines are told where that enables or disables one that is ready. */
 MG_MUST_USE enum mg_status service_update(struct service *service, struct lifecycle_call *call, int64_t id,
                                           const struct lifecycle_draft *draft, struct intermediate *out,
@@ -91,6 +97,10 @@ void service_publish(struct service *service);
 /* service_delete is lifecycle_delete, then engines are told, and the key is destroyed; if the signer is away, later. */
 MG_MUST_USE enum mg_status service_delete(struct service *service, struct lifecycle_call *call, int64_t id,
                                           struct mg_error *error);
+
+/* service_destroy_doomed destroys the keys that deleted records had (control/doomed_key.h); if the signer is away, or
+ * engines may still use them, later. */
+void service_destroy_doomed(struct service *service);
 
 /*
  * service_make_default swaps the default, and returns when every engine serves it: PUT makeDefault. |force| goes on

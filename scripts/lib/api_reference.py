@@ -15,7 +15,7 @@ INTRODUCTION = """# The APIs: reference
 What `mintgate-control` serves. *Who* is the least role that may: an operator may what an auditor may, an admin
 everything. *Weight* tells which rate limits count, on TCP. *Answer* is the one to what is done; the others are in the
 tables of errors. The same for programs: [openapi](openapi). What was chosen where a vendor's documents say nothing:
-[zia.md](zia.md), [ccadb.md](ccadb.md), [naver.md](naver.md), [securosys.md](securosys.md).
+[zia.md](zia.md), [ccadb.md](ccadb.md), [naver.md](naver.md), [securosys.md](securosys.md), [sap.md](sap.md).
 
 Made by `scripts/docs` from docs/api/openapi; do not edit."""
 

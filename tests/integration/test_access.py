@@ -90,6 +90,8 @@ def test_every_route_but_the_anonymous_refuses_strangers(appliance, certificates
     before = appliance.state()
     stranger = appliance.stranger()
     for route, headers in itertools.product(routes(), no_credentials):
+        if openapikit.prefix_of(route.path) and "Basic" in headers.get("Authorization", ""):
+            continue  # to Apigee's family that is a guess of a password, and slowed: test_sap.py
         answer = stranger.ask(*request_for(route, certificates), headers=headers)
         assert answer.status == 401, (route, headers, answer)
         assert "x-ratelimit-limit" not in answer.headers
@@ -141,13 +143,15 @@ def looked_at(operation):
     which have names, there are none."""
     if operation.document.name == "securosys":
         return (200, 403, 404)
+    if operation.document.name == "sap":
+        return (200, 400, 403, 404)  # nor of stores: test_sap.py
     return (400,) if operation.tree["operationId"] == "getSubCsr" else (200, 403)
 
 
 def test_no_read_of_an_auditor_changes_anything(appliance, life, certificates):
     readers = [one for one in openapikit.one_base() if one.tree["x-role"] == "auditor" and one.method != "DELETE"]
     for operation in readers:
-        for number in certificates.values() if "{" in operation.path else [0]:
+        for number in certificates.values() if "{id}" in operation.path else [0]:
             client = appliance.client("auditor")  # each has rate limits of its own: nobody has to wait
             before = appliance.state()
             request = good_request(operation, certificates) if operation.document.name == "securosys" else ()
@@ -161,7 +165,7 @@ def test_no_get_of_an_administrator_changes_anything_but_the_public_key_read(app
     for operation in openapikit.one_base():
         needs_more = any(one.get("required") and one["in"] == "query" for one in operation.parameters)
         if operation.method == "GET" and not needs_more and operation.tree["operationId"] != "downloadPublicKey":
-            for number in certificates.values() if "{" in operation.path else [0]:
+            for number in certificates.values() if "{id}" in operation.path else [0]:
                 before = appliance.state()
                 answer = appliance.admin.ask("GET", fill(operation, certificates, id=number))
                 assert answer.status in looked_at(operation), (operation.path, answer)

@@ -86,7 +86,8 @@ static void test_an_admin_and_a_certificate_in_an_hsm(void **state)
                   "showCert             nuuuuuuUHR\n"
                   "uploadCertChain      nuuuuuuHHf\n"
                   "finalizeCert         nuuuuuuRRf\n"
-                  "makeDefault          nyyyyyyyyR\n");
+                  "makeDefault          nyyyyyyyyR\n"
+                  "importKeyStore       Reeeeeeeee\n");
 }
 
 static void test_an_admin_and_a_certificate_in_software(void **state)
@@ -110,7 +111,8 @@ static void test_an_admin_and_a_certificate_in_software(void **state)
                   "showCert             nuuuuuuUHR\n"
                   "uploadCertChain      nuuuuuuHHf\n"
                   "finalizeCert         nuuuuuuRRf\n"
-                  "makeDefault          nyyyyyyyyR\n");
+                  "makeDefault          nyyyyyyyyR\n"
+                  "importKeyStore       Reeeeeeeee\n");
 }
 
 /* contracts.md section 1.6: 403 for all but its public key, being shown and being the default. */
@@ -135,7 +137,8 @@ static void test_an_admin_and_the_builtin_certificate(void **state)
                   "showCert             nbbbbbbbbb\n"
                   "uploadCertChain      nbbbbbbbbb\n"
                   "finalizeCert         nbbbbbbbbb\n"
-                  "makeDefault          nyyyyyyyyR\n");
+                  "makeDefault          nyyyyyyyyR\n"
+                  "importKeyStore       Rbbbbbbbbb\n");
 }
 
 static void test_an_operator_reads_and_switches_defaults(void **state)
@@ -159,7 +162,8 @@ static void test_an_operator_reads_and_switches_defaults(void **state)
                   "showCert             nuuuuuuUHR\n"
                   "uploadCertChain      rrrrrrrrrr\n"
                   "finalizeCert         rrrrrrrrrr\n"
-                  "makeDefault          nyyyyyyyyR\n");
+                  "makeDefault          nyyyyyyyyR\n"
+                  "importKeyStore       rrrrrrrrrr\n");
 }
 
 static void test_an_auditor_reads_and_moves_nothing(void **state)
@@ -183,7 +187,8 @@ static void test_an_auditor_reads_and_moves_nothing(void **state)
                   "showCert             nuuuuuuUHR\n"
                   "uploadCertChain      rrrrrrrrrr\n"
                   "finalizeCert         rrrrrrrrrr\n"
-                  "makeDefault          rrrrrrrrrr\n");
+                  "makeDefault          rrrrrrrrrr\n"
+                  "importKeyStore       rrrrrrrrrr\n");
 }
 
 int main(void)

@@ -190,6 +190,63 @@ static void test_the_first_credential_is_used_up_by_its_login(void **state)
     assert_int_equal(login("admin", password, 0), MG_DENIED);
 }
 
+static enum mg_status verify(const char *user, const char *password, struct http_identity *out)
+{
+    struct http_caller caller = caller_at(0);
+    return authenticator_verify(authenticator, &caller, user, mg_slice_of_text(password), out, NULL);
+}
+
+static void test_a_password_that_comes_with_each_request_names_its_user(void **state)
+{
+    (void)state;
+    struct http_identity identity;
+    assert_int_equal(verify("alice", PASSWORD, &identity), MG_OK);
+    assert_string_equal(identity.name, "user:alice");
+    assert_int_equal(identity.role, HTTP_ROLE_OPERATOR);
+    assert_int_equal(verify("alice", "wrong wrong wrong", &identity), MG_DENIED);
+    assert_int_equal(verify("nobody", PASSWORD, &identity), MG_DENIED);
+    assert_int_equal(credentials_user_set_disabled(db, "alice", true, NULL), MG_OK);
+    assert_int_equal(verify("alice", PASSWORD, &identity), MG_DENIED);
+}
+
+/* It would be used up by the first of many requests, and nobody could come in any more. */
+static void test_a_password_for_one_login_is_none_for_requests_and_stays(void **state)
+{
+    (void)state;
+    char password[64] = "";
+    struct mg_buffer file;
+    struct http_identity identity;
+    struct http_caller caller = caller_at(0);
+    assert_int_equal(credentials_user_delete(db, "alice", NULL), MG_OK);
+    assert_int_equal(credentials_first_start(db, first_file, NULL), MG_OK);
+    mg_buffer_init(&file, 1024);
+    assert_int_equal(mg_file_read(first_file, &file, NULL), MG_OK);
+    mg_buffer_append_u8(&file, '\0');
+    assert_int_equal(sscanf((const char *)file.data, "user: admin\npassword: %63s", password), 1);
+    mg_buffer_free(&file);
+    assert_int_equal(verify("admin", password, &identity), MG_DENIED);
+    assert_int_equal(
+        authenticator_token_by_password(authenticator, &caller, "admin", mg_slice_of_text(password), &grant, NULL),
+        MG_DENIED);
+    assert_int_equal(access(first_file, F_OK), 0);
+    assert_int_equal(login("admin", password, 0), MG_OK);
+}
+
+static void test_a_users_password_gives_a_token(void **state)
+{
+    (void)state;
+    struct http_identity identity;
+    struct http_caller caller = caller_at(0);
+    assert_int_equal(
+        authenticator_token_by_password(authenticator, &caller, "alice", mg_slice_of_text(PASSWORD), &grant, NULL),
+        MG_OK);
+    assert_int_equal(identify(TICKET_TOKEN, grant.ticket, &identity), MG_OK);
+    assert_string_equal(identity.name, "user:alice");
+    assert_int_equal(identify(TICKET_SESSION, grant.ticket, &identity), MG_DENIED);
+    assert_int_equal(credentials_user_set_role(db, "alice", HTTP_ROLE_AUDITOR, NULL), MG_OK);
+    assert_int_equal(identify(TICKET_TOKEN, grant.ticket, &identity), MG_DENIED);
+}
+
 /* What the hooks were told, one a line. */
 static char told[256];
 
@@ -383,6 +440,9 @@ int main(void)
         LOGIN_TEST(test_a_crowd_of_guesses_does_not_slip_in_before_the_first_failure),
         LOGIN_TEST(test_the_first_credential_is_used_up_by_its_login),
         LOGIN_TEST(test_hooks_hear_of_failures_and_of_the_first_credential),
+        LOGIN_TEST(test_a_password_that_comes_with_each_request_names_its_user),
+        LOGIN_TEST(test_a_password_for_one_login_is_none_for_requests_and_stays),
+        LOGIN_TEST(test_a_users_password_gives_a_token),
         LOGIN_TEST(test_a_legacy_login_needs_key_password_and_the_time),
         LOGIN_TEST(test_a_clients_secret_gives_a_token),
         LOGIN_TEST(test_failures_in_a_clients_name_hold_up_only_their_address),

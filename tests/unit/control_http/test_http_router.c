@@ -72,6 +72,8 @@ static const struct http_route first_routes[] = {
 static const struct http_route second_routes[] = {
     {HTTP_GET, "/ca/{tag}/cert", HTTP_ROLE_AUDITOR, HTTP_BODY_NONE, 0, RATE_NONE, handle_words},
     {HTTP_GET, "/ca/all/{kind}", HTTP_ROLE_AUDITOR, HTTP_BODY_NONE, 0, RATE_NONE, handle_words},
+    {HTTP_GET, "/Stores({key})", HTTP_ROLE_AUDITOR, HTTP_BODY_NONE, 0, RATE_NONE, handle_words},
+    {HTTP_GET, "/org/{name}/", HTTP_ROLE_AUDITOR, HTTP_BODY_NONE, 0, RATE_NONE, handle_words},
 };
 
 static const struct http_route open_routes[] = {
@@ -203,6 +205,33 @@ static void test_a_word_is_one_segment_decoded_late(void **state)
     assert_int_equal(status_of("GET", "/api/v1/ca//cert", "auditor"), 404);
     assert_int_equal(status_of("GET", "/api/v1/ca/a%00/cert", "auditor"), 400);
     assert_int_equal(status_of("GET", "/api/v1/ca/a%4/cert", "auditor"), 400);
+}
+
+static void test_a_word_may_have_text_around_it(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of("GET", "/api/v1/Stores('a')", "auditor"), 204);
+    assert_string_equal(seen, "2 /Stores({key}) 'a'");
+    assert_int_equal(status_of("GET", "/api/v1/Stores(%27a%27)", "auditor"), 204);
+    assert_string_equal(seen, "2 /Stores({key}) 'a'");
+    static const char *const bad[] = {"Stores()",   "Stores",      "Stores(",      "Stores('a'",
+                                      "Stores'a')", "stores('a')", "Stores('a')x", "Stores('a')/"};
+    for (size_t i = 0; i < MG_ARRAY_LEN(bad); i++) {
+        char target[64];
+        snprintf(target, sizeof(target), "/api/v1/%s", bad[i]);
+        assert_int_equal(status_of("GET", target, "auditor"), 404);
+    }
+}
+
+static void test_a_slash_ends_a_path_only_where_its_pattern_says_so(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of("GET", "/api/v1/org/acme/", "auditor"), 204);
+    assert_string_equal(seen, "2 /org/{name}/ acme");
+    assert_int_equal(status_of("GET", "/api/v1/org/acme", "auditor"), 404);
+    assert_int_equal(status_of("GET", "/api/v1/org/acme//", "auditor"), 404);
+    assert_int_equal(status_of("GET", "/api/v1/org//", "auditor"), 404);
+    assert_int_equal(status_of("GET", "/api/v1/things/", "auditor"), 404);
 }
 
 static void test_each_family_answers_in_its_own_shape(void **state)
@@ -489,6 +518,8 @@ int main(void)
         ROUTER_TEST(test_a_literal_goes_before_a_word),
         ROUTER_TEST(test_an_id_is_a_bounded_number),
         ROUTER_TEST(test_a_word_is_one_segment_decoded_late),
+        ROUTER_TEST(test_a_word_may_have_text_around_it),
+        ROUTER_TEST(test_a_slash_ends_a_path_only_where_its_pattern_says_so),
         ROUTER_TEST(test_each_family_answers_in_its_own_shape),
         ROUTER_TEST(test_405_tells_what_is_allowed),
         ROUTER_TEST(test_a_stranger_cannot_tell_what_exists),

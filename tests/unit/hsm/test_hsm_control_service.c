@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <openssl/x509.h>
+
 #include "base/log.h"
 #include "hsm/control_service.h"
 #include "signer_fixture.h"
@@ -93,6 +95,37 @@ static struct wire_key_id key_of(enum key_purpose purpose)
     return key->info.id;
 }
 
+#define POINT 64 /* the coordinates of a P-256 key's public point, with which its DER ends */
+
+/* A key as it comes from outside. */
+struct outside_key {
+    uint8_t der[WIRE_CONTROL_MAX_SECRET];
+    size_t len;
+};
+
+static struct outside_key outside_key(void)
+{
+    struct outside_key out;
+    EVP_PKEY *pkey = EVP_EC_gen("P-256");
+    PKCS8_PRIV_KEY_INFO *pkcs8 = EVP_PKEY2PKCS8(pkey);
+    uint8_t *at = out.der;
+    out.len = (size_t)i2d_PKCS8_PRIV_KEY_INFO(pkcs8, &at);
+    PKCS8_PRIV_KEY_INFO_free(pkcs8);
+    EVP_PKEY_free(pkey);
+    return out;
+}
+
+static struct wire_control_request import_request(enum wire_key_purpose purpose, uint8_t token,
+                                                  const struct outside_key *key)
+{
+    return (struct wire_control_request){.call = WIRE_CONTROL_IMPORT_KEY,
+                                         .id = 4711,
+                                         .import_key = {.purpose = purpose,
+                                                        .token = {{token}},
+                                                        .label = mg_slice_of_text("label"),
+                                                        .secret = mg_slice_of(key->der, key->len)}};
+}
+
 /* design.md section 1: the full matrix is tested. Looking is free. What keys of private CAs may is in
  * test_hsm_private_ca.c. */
 static void test_each_call_accepts_its_purpose_alone(void **state)
@@ -100,24 +133,29 @@ static void test_each_call_accepts_its_purpose_alone(void **state)
     (void)state;
     static const enum wire_control_call changing[] = {WIRE_CONTROL_MAKE_CSR, WIRE_CONTROL_INSTALL, WIRE_CONTROL_REMOVE,
                                                       WIRE_CONTROL_SKA_SIGN_PAYLOAD, WIRE_CONTROL_DESTROY};
+    struct outside_key outside = outside_key();
     for (int purpose = KEY_PURPOSE_FIRST; purpose <= KEY_PURPOSE_LAST; purpose++) {
         if (purpose == KEY_PRIVATE_CA) {
             continue;
         }
         bool is_minting = purpose == KEY_MINTING, is_ska = purpose == KEY_SKA;
+        bool is_client = purpose == KEY_TLS_CLIENT;
         struct wire_key_id id = key_of((enum key_purpose)purpose);
         struct issuer *other = issuers_offer(f, WIRE_KEY_EC_P256, "Other");
         struct issuer *own = is_minting ? issuers_certify(f, keystore_find0(f->store, &id), "Own") : NULL;
         for (size_t i = 0; i < MG_ARRAY_LEN(changing); i++) {
             struct wire_control_request request = request_for(changing[i], &id, is_minting ? own : other);
-            bool is_allowed = changing[i] == WIRE_CONTROL_DESTROY            ? is_minting || is_ska
+            bool is_allowed = changing[i] == WIRE_CONTROL_DESTROY            ? is_minting || is_ska || is_client
                               : changing[i] == WIRE_CONTROL_SKA_SIGN_PAYLOAD ? is_ska
                                                                              : is_minting;
             assert_int_equal(ask(&request).status, is_allowed ? WIRE_CONTROL_OK : WIRE_CONTROL_DENIED);
         }
-        bool is_destroyed = is_minting || is_ska;
+        bool is_destroyed = is_minting || is_ska || is_client;
         struct wire_control_request look = request_for(WIRE_CONTROL_PUBLIC_KEY, &id, NULL);
         assert_int_equal(ask(&look).status, is_destroyed ? WIRE_CONTROL_NOT_FOUND : WIRE_CONTROL_OK);
+        struct wire_control_request import =
+            import_request((enum wire_key_purpose)purpose, (uint8_t)(100 + purpose), &outside);
+        assert_int_equal(ask(&import).status, is_minting || is_client ? WIRE_CONTROL_OK : WIRE_CONTROL_DENIED);
         struct wire_control_request make = make_key_request((enum wire_key_purpose)purpose, (uint8_t)purpose);
         assert_int_equal(ask(&make).status, is_minting || is_ska ? WIRE_CONTROL_OK : WIRE_CONTROL_DENIED);
         issuer_free(other);
@@ -171,6 +209,53 @@ static void test_a_made_key_of_each_purpose_is_read_again(void **state)
     keystore_free(again);
 }
 
+static void test_an_imported_key_is_what_it_was(void **state)
+{
+    (void)state;
+    struct outside_key outside = outside_key();
+    struct wire_control_request import = import_request(WIRE_PURPOSE_TLS_CLIENT, 9, &outside);
+    struct wire_key_id id = ask(&import).made, again = ask(&import).made;
+    assert_memory_equal(&id, &again, sizeof(id));
+    const struct keystore_key *key = keystore_find0(f->store, &id);
+    assert_int_equal(key->info.purpose, KEY_TLS_CLIENT);
+    assert_int_equal(key->info.origin, KEY_ORIGIN_CONTROL);
+    assert_int_equal(key->info.type, WIRE_KEY_EC_P256);
+    assert_int_equal(key->info.created, NOW);
+    const uint8_t *der = outside.der;
+    EVP_PKEY *original = d2i_AutoPrivateKey(NULL, &der, (long)outside.len);
+    assert_int_equal(EVP_PKEY_eq(original, key->pkey), 1);
+    EVP_PKEY_free(original);
+}
+
+static void test_a_token_imports_one_key_and_no_other(void **state)
+{
+    (void)state;
+    struct outside_key one = outside_key(), other = outside_key();
+    struct wire_control_request import = import_request(WIRE_PURPOSE_TLS_CLIENT, 9, &one);
+    assert_int_equal(ask(&import).status, WIRE_CONTROL_OK);
+    import = import_request(WIRE_PURPOSE_TLS_CLIENT, 9, &other);
+    assert_int_equal(ask(&import).status, WIRE_CONTROL_EXISTS);
+    import = import_request(WIRE_PURPOSE_MINTING, 9, &one);
+    assert_int_equal(ask(&import).status, WIRE_CONTROL_EXISTS);
+}
+
+static void test_a_key_from_outside_that_is_none_is_refused(void **state)
+{
+    (void)state;
+    struct outside_key good = outside_key(), cut = good, longer = good, twisted = good;
+    size_t num_keys = keystore_num_keys(f->store);
+    cut.len--;
+    longer.der[longer.len++] = 0;
+    struct outside_key other = outside_key();
+    memcpy(twisted.der + twisted.len - POINT, other.der + other.len - POINT, POINT); /* of another scalar */
+    const struct outside_key bad[] = {cut, longer, twisted, {.der = "garbage", .len = 7}};
+    for (size_t i = 0; i < MG_ARRAY_LEN(bad); i++) {
+        struct wire_control_request import = import_request(WIRE_PURPOSE_TLS_CLIENT, 9, &bad[i]);
+        assert_int_equal(ask(&import).status, WIRE_CONTROL_INVALID);
+    }
+    assert_int_equal(keystore_num_keys(f->store), num_keys);
+}
+
 static void test_a_full_keystore_is_a_limit(void **state)
 {
     (void)state;
@@ -179,6 +264,9 @@ static void test_a_full_keystore_is_a_limit(void **state)
     }
     struct wire_control_request make = make_key_request(WIRE_PURPOSE_MINTING, 9);
     assert_int_equal(ask(&make).status, WIRE_CONTROL_LIMIT);
+    struct outside_key outside = outside_key();
+    struct wire_control_request import = import_request(WIRE_PURPOSE_TLS_CLIENT, 9, &outside);
+    assert_int_equal(ask(&import).status, WIRE_CONTROL_LIMIT);
 }
 
 static void test_what_is_no_request_is_not_answered(void **state)
@@ -268,6 +356,9 @@ int main(void)
         SERVICE_TEST(test_only_what_a_token_holds_is_attested),
         SERVICE_TEST(test_a_made_key_is_as_it_was_wished),
         SERVICE_TEST(test_a_made_key_of_each_purpose_is_read_again),
+        SERVICE_TEST(test_an_imported_key_is_what_it_was),
+        SERVICE_TEST(test_a_token_imports_one_key_and_no_other),
+        SERVICE_TEST(test_a_key_from_outside_that_is_none_is_refused),
         SERVICE_TEST(test_a_full_keystore_is_a_limit),
         SERVICE_TEST(test_what_is_no_request_is_not_answered),
         SERVICE_TEST(test_a_disk_that_fails_leaves_nothing_half_done),

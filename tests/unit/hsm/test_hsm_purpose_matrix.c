@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <signal.h>
 #include <time.h>
@@ -45,7 +46,8 @@ static const struct row {
     [WIRE_CONTROL_MAKE_CSR] = {true, {OK, OK, OK, DENIED, DENIED, DENIED}},
     [WIRE_CONTROL_INSTALL] = {true, {OK, OK, OK, DENIED, DENIED, DENIED}},
     [WIRE_CONTROL_REMOVE] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
-    [WIRE_CONTROL_DESTROY] = {true, {OK, OK, OK, OK, DENIED, DENIED}},
+    [WIRE_CONTROL_DESTROY] = {true, {OK, OK, OK, OK, OK, DENIED}},
+    [WIRE_CONTROL_IMPORT_KEY] = {true, {OK, OK, DENIED, DENIED, OK, DENIED}},
     [WIRE_CONTROL_ATTEST] = {true, {OK, OK, DENIED, DENIED, DENIED, DENIED}},
     [WIRE_CONTROL_SIGN_CERTIFICATE] = {true, {OK, DENIED, OK, DENIED, DENIED, DENIED}},
     [WIRE_CONTROL_SIGN_CRL] = {true, {OK, DENIED, OK, DENIED, DENIED, DENIED}},
@@ -236,6 +238,20 @@ static struct mg_slice make_crl(const struct subject *subject)
 
 /* Control's socket */
 
+/* secret_from_outside returns a private key as IMPORT_KEY takes it. */
+static struct mg_slice secret_from_outside(void)
+{
+    static uint8_t der[WIRE_CONTROL_MAX_SECRET];
+    EVP_PKEY *pkey = EVP_EC_gen("P-256");
+    PKCS8_PRIV_KEY_INFO *pkcs8 = EVP_PKEY2PKCS8(pkey);
+    uint8_t *at = der;
+    int len = i2d_PKCS8_PRIV_KEY_INFO(pkcs8, &at);
+    PKCS8_PRIV_KEY_INFO_free(pkcs8);
+    EVP_PKEY_free(pkey);
+    assert_true(len > 0);
+    return mg_slice_of(der, (size_t)len);
+}
+
 /* write_request makes a request that every rule but the purpose's allows. False: no call has this number. */
 static bool write_request(struct wire_control_request *out, enum wire_control_call call, const struct subject *subject)
 {
@@ -256,6 +272,13 @@ static bool write_request(struct wire_control_request *out, enum wire_control_ca
     case WIRE_CONTROL_MAKE_CSR:
         out->make_csr = (struct wire_control_make_csr){.digest = WIRE_CSR_SHA256, .path_len = 0};
         out->make_csr.subject[WIRE_SUBJECT_CN] = mg_slice_of_text("Corp CA");
+        return true;
+    case WIRE_CONTROL_IMPORT_KEY:
+        out->import_key =
+            (struct wire_control_import_key){.purpose = (enum wire_key_purpose)subject->purpose,
+                                             .token = {{0xc0, (uint8_t)subject->purpose, subject->holder[0] != '\0'}},
+                                             .label = mg_slice_of_text("from outside"),
+                                             .secret = secret_from_outside()};
         return true;
     case WIRE_CONTROL_ATTEST:
         memset(out->attest.nonce, 0x5a, sizeof(out->attest.nonce));

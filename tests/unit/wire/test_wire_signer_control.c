@@ -171,6 +171,33 @@ static void test_make_key_round_trip(void **state)
     assert_refused_with_byte(packet, REQUEST_FIELDS + 2 + 16 + 1, 9); /* a tab in the label */
 }
 
+static void test_import_key_round_trip(void **state)
+{
+    struct mg_buffer *packet = *state;
+    static uint8_t secret[WIRE_CONTROL_MAX_SECRET + 1] = {0x30};
+    struct wire_control_request request = {.call = WIRE_CONTROL_IMPORT_KEY,
+                                           .id = 7,
+                                           .import_key = {.purpose = WIRE_PURPOSE_TLS_CLIENT,
+                                                          .token = {{1}},
+                                                          .label = mg_slice_of_text("Z\xc3\xbcrich"),
+                                                          .secret = mg_slice_of_text("PKCS#8")}};
+    struct wire_control_request got = round_trip(packet, &request);
+    assert_int_equal(got.import_key.purpose, WIRE_PURPOSE_TLS_CLIENT);
+    assert_memory_equal(&got.import_key.token, &request.import_key.token, sizeof(got.import_key.token));
+    assert_slice(got.import_key.label, "Z\xc3\xbcrich");
+    assert_slice(got.import_key.secret, "PKCS#8");
+    assert_refused_with_byte(packet, REQUEST_FIELDS, 0);
+    assert_refused_with_byte(packet, REQUEST_FIELDS, WIRE_PURPOSE_SERVER_TLS + 1);
+    assert_refused_with_byte(packet, REQUEST_FIELDS + 1, 0);          /* a token of zero */
+    assert_refused_with_byte(packet, REQUEST_FIELDS + 1 + 16 + 1, 9); /* a tab in the label */
+    request.import_key.secret = mg_slice_of(secret, WIRE_CONTROL_MAX_SECRET);
+    (void)round_trip(packet, &request);
+    request.import_key.secret = mg_slice_of(secret, sizeof(secret));
+    assert_not_accepted(packet, &request);
+    request.import_key.secret = mg_slice_of(secret, 0);
+    assert_not_accepted(packet, &request);
+}
+
 static void test_labels_have_at_most_64_bytes(void **state)
 {
     static const char text[WIRE_CONTROL_MAX_LABEL + 2] =
@@ -461,6 +488,7 @@ int main(void)
         PACKET_TEST(test_calls_on_a_key_name_it_and_nothing_else),
         PACKET_TEST(test_attest_round_trip),
         PACKET_TEST(test_make_key_round_trip),
+        PACKET_TEST(test_import_key_round_trip),
         PACKET_TEST(test_labels_have_at_most_64_bytes),
         PACKET_TEST(test_make_csr_round_trip),
         PACKET_TEST(test_path_lens_from_none_to_15_survive),
