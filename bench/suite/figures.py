@@ -29,6 +29,10 @@ class Figure:
         aim = self.aim_on(machine)
         return value <= aim if self.at_most else value >= aim
 
+    def is_doubtful(self, value):
+        """Whether it is beyond what is possible at most, by more than noise: something disturbed the limit."""
+        return self.key in BESIDE_LIMIT and (value < 0.9 if self.at_most else value > 1.1)
+
     def times_aim(self, value, machine):
         """How far the value is beyond its aim: 1 is the aim, more is better; None where that says nothing."""
         aim = self.aim_on(machine)
@@ -42,6 +46,10 @@ class Figure:
     def text(self, value):
         return f"{value:,.0f} {self.unit}" if self.unit else f"{value:#.3g}".rstrip(".")
 
+
+# Those that are a ratio to a limit, which nothing can surpass.
+BESIDE_LIMIT = {"mint_in_signer_vs_limit", "mint_end_to_end_vs_limit", "cache_reader_slowdown", "conn_warm_vs_floor",
+                "conn_cold_vs_floor", "hsm_vs_raw"}
 
 FIGURES = (
     Figure("mint_in_signer_vs_limit", "mint", "Minting inside the signer, of the library's signatures alone", 0.75,

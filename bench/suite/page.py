@@ -23,24 +23,28 @@ def with_quartiles(spread, text):
 
 
 def verdict(figure, value, machine):
+    if figure.is_doubtful(value):
+        return "**doubtful**: beyond its limit, so the limit was disturbed"
     return "holds" if figure.holds(value, machine) else "**falls short**"
 
 
 def counts(suite):
-    """How many figures hold, fall short, were not measured."""
+    """How many figures hold, fall short, are doubtful, were not measured."""
     machine = suite["machine"]
     known = [figure for figure in FIGURES if suite["ratios"][figure.key] is not None]
-    held = sum(figure.holds(suite["ratios"][figure.key], machine) for figure in known)
-    return held, len(known) - held, len(FIGURES) - len(known)
+    sure = [figure for figure in known if not figure.is_doubtful(suite["ratios"][figure.key])]
+    held = sum(figure.holds(suite["ratios"][figure.key], machine) for figure in sure)
+    return held, len(sure) - held, len(known) - len(sure), len(FIGURES) - len(known)
 
 
 def summary(suite):
-    held, short, unknown = counts(suite)
-    if held + short == 0:
+    held, short, doubtful, unknown = counts(suite)
+    if held + short + doubtful == 0:
         return "Nothing was measured of what has an aim."
     falling = f"{short} fall{'s' if short == 1 else ''} short" if short else "none falls short"
-    rest = f"; {unknown} of {len(FIGURES)} not measured" if unknown else ""
-    return f"Of {held + short} figures {held} reach{'es' if held == 1 else ''} the aim, {falling}{rest}."
+    rest = f"; {doubtful} doubtful" if doubtful else ""
+    rest += f"; {unknown} of {len(FIGURES)} not measured" if unknown else ""
+    return f"Of {held + short + doubtful} figures {held} reach{'es' if held == 1 else ''} the aim, {falling}{rest}."
 
 
 def busy(machine):

@@ -110,7 +110,7 @@ def draw_ratios(suite, path):
         return None
     figure, axes = pyplot.subplots(figsize=(WIDTH, 0.8 + BAR_HEIGHT * len(shown)))
     for position, (one, value) in enumerate(shown):
-        holds = one.holds(value, machine)
+        holds = one.holds(value, machine) and not one.is_doubtful(value)
         spread = rows.spread_of_key(suite, one)
         ends = sorted(one.times_aim(end, machine) or 0 for end in (spread.low, spread.high)) if spread else [0, 0]
         length = one.times_aim(value, machine)
@@ -127,7 +127,7 @@ def draw_ratios(suite, path):
     axes.set_xlim(left=0)
     axes.set_xlabel("times the aim: right of the line is better (quartiles)")
     legend = [Patch(facecolor=COLOURS[OURS], label="holds"),
-              Patch(facecolor="white", edgecolor=COLOURS[OURS], hatch="xxx", label="falls short")]
+              Patch(facecolor="white", edgecolor=COLOURS[OURS], hatch="xxx", label="falls short, or is doubtful")]
     axes.legend(handles=legend, frameon=False, fontsize=7, loc="lower right")
     title = page.summary(suite)
     axes.set_title(title, loc="left")

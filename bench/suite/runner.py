@@ -119,7 +119,8 @@ def say_outcome(name, outcome):
         if not collect.is_number(value):
             print(f"    {figure.key:26} not measured: {collect.reason_for(figure, outcome)}")
             continue
-        verdict = "holds" if figure.holds(value, machine) else "FALLS SHORT"
+        verdict = "DOUBTFUL: beyond its limit" if figure.is_doubtful(value) else \
+            "holds" if figure.holds(value, machine) else "FALLS SHORT"
         print(f"    {figure.key:26} {figure.text(value):>12}   {figure.aim_text(machine):18} {verdict}")
     sys.stdout.flush()
 

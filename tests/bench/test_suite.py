@@ -82,6 +82,13 @@ def test_an_aim_is_at_least_or_at_most(key, good, bad):
     assert BY_KEY[key].holds(good, suitekit.MACHINE) and not BY_KEY[key].holds(bad, suitekit.MACHINE)
 
 
+def test_what_is_beyond_its_limit_is_doubtful_and_does_not_hold():
+    suite = suitekit.suite(hsm=with_ratios("hsm", hsm_vs_raw=1.69))
+    assert "Of 18 figures 16 reach the aim, 1 falls short; 1 doubtful." == page.summary(suite)
+    assert "**doubtful**" in page.report(suite, [], "README.md")
+    assert BY_KEY["conn_warm_vs_floor"].is_doubtful(0.8) and not BY_KEY["haproxy_vs_us"].is_doubtful(5)
+
+
 def test_how_far_beyond_its_aim_grows_with_what_is_better():
     assert BY_KEY["hsm_vs_raw"].times_aim(0.99, {}) == pytest.approx(1.1)
     assert BY_KEY["hello_ns"].times_aim(500, {}) == pytest.approx(2)
