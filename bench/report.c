@@ -170,6 +170,12 @@ static json_t *json_row(const struct bench *bench, const struct bench_group *gro
     if (row->aim > 0) {
         json_object_set_new(out, "aim", json_real(row->aim));
     }
+    if (row->key != NULL) {
+        json_object_set_new(out, "key", json_string(row->key));
+    }
+    if (row->ns_key != NULL) {
+        json_object_set_new(out, "ns_key", json_string(row->ns_key));
+    }
     return out;
 }
 

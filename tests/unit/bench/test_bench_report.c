@@ -168,6 +168,9 @@ static void test_the_json_has_the_schema_the_machine_and_each_sample(void **stat
                  *ours = json_array_get(rows, 1);
     assert_int_equal(json_array_size(rows), 2);
     assert_null(json_object_get(limit, "ratios"));
+    assert_string_equal(json_string_value(json_object_get(ours, "key")), "ours_vs_limit");
+    assert_string_equal(json_string_value(json_object_get(ours, "ns_key")), "ours_ns");
+    assert_null(json_object_get(limit, "key"));
     assert_string_equal(json_string_value(json_object_get(ours, "role")), "ours");
     assert_float_equal(number_at(json_object_get(ours, "ratios"), "per_cpu_second", "median"), 0.5, 1e-5);
     assert_float_equal(number_at(json_object_get(ours, "values"), "p50_ns", "max"), 1700, 1e-5);
