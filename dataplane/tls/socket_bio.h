@@ -45,6 +45,7 @@ struct socket_bio {
     bool end_of_file;              /* the peer's FIN was read */
     bool reset;                    /* the connection was reset */
     bool write_blocked;            /* the last write wants to wait for room */
+    bool more_follows; /* owner: what is written waits for what its owner does next: write more, or shutdown */
 };
 
 /* socket_bio_init prepares |bio| for |fd|, which stays the caller's. */
