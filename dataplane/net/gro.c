@@ -50,7 +50,7 @@ static bool same_tcp_header(const struct packet *a, const struct packet *b)
 
 static bool plain(const struct packet *packet)
 {
-    return (packet->tcp_flags & ~TCP_PSH) == TCP_ACK && packet->payload.len > 0 &&
+    return (packet->tcp_flags & ~(TCP_PSH | TCP_FIN)) == TCP_ACK && packet_sequence_len(packet) > 0 &&
            packet->ip.len - packet->payload.len <= GRO_MAX_HEADER;
 }
 
@@ -64,7 +64,7 @@ static bool continues(const struct gro *gro, const struct packet *packet)
 {
     const struct packet *first = &gro->first;
     return !gro->closed && gro->num_segments < GRO_MAX_SEGMENTS && plain(packet) && packet->seq == gro->next_seq &&
-           packet->payload.len <= first->payload.len &&
+           packet->payload.len <= (gro->short_seen ? 0 : first->payload.len) &&
            gro->header_len + gro->payload_len + packet->payload.len <= MAX_MERGED_LEN &&
            same_ip_header(first, packet) && same_tcp_header(first, packet) && checksum_ok(packet);
 }
@@ -85,7 +85,8 @@ static void begin(struct gro *gro, const struct packet *packet)
     gro->next_seq = packet->seq + (uint32_t)packet->payload.len;
     gro->payload_len = packet->payload.len;
     gro->header_len = packet->ip.len - packet->payload.len;
-    gro->closed = !plain(packet) || !checksum_ok(packet);
+    gro->short_seen = false;
+    gro->closed = !plain(packet) || (packet->tcp_flags & TCP_FIN) != 0 || !checksum_ok(packet);
     /* The whole packet for now, headers included: most are written alone. */
     gro->parts[1] = part_of(packet->ip);
 }
@@ -106,8 +107,9 @@ bool gro_add(struct gro *gro, const struct packet *packet)
     gro->parts[1 + gro->num_segments] = part_of(packet->payload);
     gro->next_seq += (uint32_t)packet->payload.len;
     gro->payload_len += packet->payload.len;
-    gro->first.tcp_flags |= packet->tcp_flags & TCP_PSH;
-    gro->closed = packet->payload.len < gro->first.payload.len;
+    gro->first.tcp_flags |= packet->tcp_flags & (TCP_PSH | TCP_FIN);
+    gro->short_seen = packet->payload.len < gro->first.payload.len;
+    gro->closed = (packet->tcp_flags & TCP_FIN) != 0;
     return true;
 }
 
@@ -133,7 +135,9 @@ enum mg_status gro_write(struct gro *gro, int tun_fd)
     int num_parts = 2;
     if (gro->num_segments > 1) {
         merge_headers(gro);
-        offload = (struct tun_offload){.needs_checksum = true, .gso_size = (uint16_t)gro->first.payload.len};
+        bool is_cut = gro->payload_len > gro->first.payload.len; /* else it is one segment, and a FIN behind it */
+        offload.needs_checksum = true;
+        offload.gso_size = is_cut ? (uint16_t)gro->first.payload.len : 0;
         num_parts = 2 + gro->num_segments;
     }
     enum mg_status status = tun_write(tun_fd, gro->parts, num_parts, gro->first.is_ipv6, (uint16_t)gro->header_len,

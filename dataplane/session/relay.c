@@ -175,16 +175,20 @@ static enum flow_result pass_close_notify_on(const struct session_half *from, st
 }
 
 /* pass_end_on tells |to| that |from| has ended: by close_notify where it said so, and by FIN where its TCP stream
- * ended. A client may close its sending half and go on reading (RFC 8446 section 6.1). */
+ * ended, both in one packet if they came together. A client may close its sending half and go on reading (RFC 8446
+ * section 6.1). */
 static enum flow_result pass_end_on(struct session_half *from, struct session_half *to)
 {
-    if (!to->write_closed && pass_close_notify_on(from, to) == FLOW_WAIT) {
-        return FLOW_WAIT;
-    }
     /* Behind a close_notify the FIN may come later, and may have been read ahead of by nobody. */
     if (!from->bio.end_of_file && from->bio.readable) {
         char byte;
         from->bio.end_of_file = recv(from->bio.fd, &byte, 1, MSG_PEEK) == 0;
+    }
+    to->bio.more_follows = from->bio.end_of_file;
+    enum flow_result notified = to->write_closed ? FLOW_END : pass_close_notify_on(from, to);
+    to->bio.more_follows = false;
+    if (notified == FLOW_WAIT) {
+        return FLOW_WAIT;
     }
     if (from->bio.end_of_file && !from->fin_passed_on) {
         from->fin_passed_on = true;

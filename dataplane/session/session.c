@@ -42,6 +42,7 @@ void session_policy_flow(const struct session *session, struct policy_flow *out)
 
 /* ---- end ---- */
 
+/* answer leaves the worker asleep: whoever waits for what it does with the answer wakes it. */
 static void answer(struct session_thread *thread, uint16_t worker, struct flow_handle flow,
                    enum takeover_answer_type type, struct takeover *takeover)
 {
@@ -644,6 +645,7 @@ static bool watch_half(struct session *session, enum side side, int fd)
     struct session_half *half = &session->half[side];
     *half = (struct session_half){.session = session};
     socket_bio_init(&half->bio, fd, &session->thread->buffers);
+    half->bio.readable = side == SIDE_CLIENT; /* whose bytes are waiting; the server's are still to come */
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = half};
     return epoll_ctl(session->thread->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
@@ -698,7 +700,9 @@ void session_begin(struct session_thread *thread, struct takeover *takeover)
 {
     struct session *session = new_session(thread, takeover);
     if (session == NULL || !adopt_flow(thread, session)) {
-        answer(thread, takeover->worker, takeover->flow, TAKEOVER_FAILED, takeover);
+        uint16_t worker = takeover->worker; /* the worker's own again, once it has the answer */
+        answer(thread, worker, takeover->flow, TAKEOVER_FAILED, takeover);
+        worker_ring(thread->dataplane->workers[worker]);
         if (session != NULL) {
             session_free(session);
         }
@@ -712,9 +716,10 @@ void session_begin(struct session_thread *thread, struct takeover *takeover)
     session_stage_done(session, STAGE_TAKEOVER);
     session->state = SESSION_HELLO;
     if (forced) {
+        worker_ring(thread->dataplane->workers[session->worker]); /* the hello is among what it holds */
         set_deadline(session, thread->now_ns + thread->dataplane->config->dataplane.hold_time_ns);
         session_advance(session);
     } else {
-        start_upstream(session);
+        start_upstream(session); /* which sends: that wakes the worker */
     }
 }

@@ -22,6 +22,7 @@
 struct half {
     int fd;
     bool is_ipv6;
+    bool answers; /* what it receives first is acknowledged by its answer, or a little later */
     const struct adopt_end *self;
     const struct adopt_end *peer;
 };
@@ -121,7 +122,8 @@ static bool adopt_half(struct half *half)
            set_tcp(half, TCP_REPAIR, REPAIR_ON) && set_sequences(half) &&
            set_tcp(half, TCP_MAXSEG, mss_of(half)) && /* or the first segments are of 524 bytes */
            join(half) && set_options(half) && set_window(half) && set_tcp(half, TCP_REPAIR, REPAIR_OFF_NO_PROBE) &&
-           set_int(half, SOL_SOCKET, SO_REUSEADDR, 1) && set_tcp(half, TCP_NODELAY, 1);
+           set_int(half, SOL_SOCKET, SO_REUSEADDR, 1) && set_tcp(half, TCP_NODELAY, 1) &&
+           (!half->answers || set_tcp(half, TCP_QUICKACK, 0)); /* RFC 9293 section 3.8.6.3 */
 }
 
 static enum mg_status status_of_errno(void)
@@ -143,7 +145,12 @@ static enum mg_status status_of_errno(void)
 enum mg_status adopt(const struct adopt_flow *flow, int fds[2])
 {
     for (int side = 0; side < 2; side++) {
-        struct half half = {.is_ipv6 = flow->is_ipv6, .self = &flow->end[!side], .peer = &flow->end[side]};
+        struct half half = {
+            .is_ipv6 = flow->is_ipv6,
+            .answers = side == SIDE_CLIENT && flow->client_is_answered,
+            .self = &flow->end[!side],
+            .peer = &flow->end[side],
+        };
         bool adopted = adopt_half(&half);
         fds[side] = half.fd;
         if (!adopted) {

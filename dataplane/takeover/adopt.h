@@ -25,6 +25,7 @@ struct adopt_end {
 
 struct adopt_flow {
     bool is_ipv6;
+    bool client_is_answered; /* its bytes are complete: what answers them acknowledges them */
     struct adopt_end end[2]; /* by enum side */
 };
 

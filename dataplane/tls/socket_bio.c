@@ -142,7 +142,7 @@ static enum mg_status transmit(struct socket_bio *bio, const void *data, size_t 
 {
     ssize_t sent;
     do {
-        sent = send(bio->fd, data, len, MSG_NOSIGNAL);
+        sent = send(bio->fd, data, len, MSG_NOSIGNAL | (bio->more_follows ? MSG_MORE : 0));
     } while (sent < 0 && errno == EINTR);
     if (sent < 0) {
         bio->write_blocked = errno == EAGAIN;

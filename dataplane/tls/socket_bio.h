@@ -52,6 +52,7 @@ struct socket_bio {
     bool reset;                    /* the connection was reset */
     bool write_blocked;            /* the last write wants to wait for room */
     bool corked;                   /* writes are collected */
+    bool more_follows; /* owner: what is written waits for what its owner does next: write more, or shutdown */
 };
 
 /* socket_bio_init prepares |bio| for |fd|, which stays the caller's. */

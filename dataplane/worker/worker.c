@@ -367,7 +367,7 @@ unsigned worker_turn(struct worker *worker)
     work += receive(worker, SIDE_SERVER);
     work += take_foreign(worker);
     steer_flush(worker);
-    if (worker->num_stack_flows > 0) {
+    if (worker->asks_stack) {
         work += steer_from_stack(worker);
     }
     work += (unsigned)wheel_expire(&worker->wheel, worker->now_ns, TIMERS_PER_TURN, track_timer, worker);
@@ -409,6 +409,7 @@ static bool rest(struct worker *worker, uint64_t sleep_ns)
         if (ready > 0 && fds[0].revents != 0) {
             doorbell_drain(&worker->bell);
         }
+        worker->asks_stack = ready > 0 && fds[1].revents != 0;
     }
     doorbell_awake(&worker->bell);
     return ready == 0;
@@ -425,7 +426,11 @@ int worker_run(void *arg)
     unsigned idle_turns = 0;
     bool slept = false;
     while (!atomic_load_explicit(&worker->dataplane->stop_workers, memory_order_relaxed)) {
-        if (worker_turn(worker) > 0) {
+        bool had_work = worker_turn(worker) > 0;
+        /* An empty queue of the TUN device costs a system call to look at. Before it sleeps an idle worker leaves that
+         * to rest. */
+        worker->asks_stack = worker->num_stack_flows > 0 && (had_work || sleep_ns == 0);
+        if (had_work) {
             idle_turns = 0;
             slept = false;
             continue;
@@ -445,6 +450,10 @@ void worker_answer(struct worker *worker, unsigned session_thread, const struct 
 {
     struct takeover_answer copy = *answer; /* DPDK wants it writable */
     (void)rte_ring_sp_enqueue_elem(worker->from_session[session_thread], &copy, sizeof(copy));
+}
+
+void worker_ring(struct worker *worker)
+{
     doorbell_ring(&worker->bell);
 }
 

@@ -26,9 +26,13 @@ unsigned worker_turn(struct worker *worker);
 /* worker_free: after every worker has returned. */
 void worker_free(struct worker *worker);
 
-/* worker_answer gives an answer to the worker. Session thread |session_thread|; never fails: each takeover has room for
- * its answers. */
+/* worker_answer gives an answer to the worker, which takes it in its next turn, before any packet. It does not wake the
+ * worker: that is for worker_ring, where nothing that the session thread is about to send does so. Session thread
+ * |session_thread|; never fails: each takeover has room for its answers. */
 void worker_answer(struct worker *worker, unsigned session_thread, const struct takeover_answer *answer);
+
+/* worker_ring wakes the worker if it sleeps. Any thread. */
+void worker_ring(struct worker *worker);
 
 struct rte_ring;
 /* worker_takeovers is the ring of struct takeover that session thread |session_thread| alone empties. */

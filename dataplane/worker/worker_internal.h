@@ -56,6 +56,7 @@ struct worker {
 
     int tun_fd;
     uint32_t num_stack_flows; /* flows that the stack may send for */
+    bool asks_stack;          /* in this turn: the stack may have something */
     uint8_t *stack_buffer;    /* TUN_MAX_PACKET */
     struct gro gro;
     struct rte_mbuf *gro_mbufs[GRO_MAX_SEGMENTS];

@@ -11,7 +11,7 @@ import struct
 import pytest
 
 from labkit import wait_until
-from rawclient import ACK, RST, wait_for
+from rawclient import ACK, FIN, RST, wait_for
 from takeoverkit import Ends, exchange, pattern
 from tlskit import connect, counting
 
@@ -85,6 +85,21 @@ def test_after_a_half_close_the_other_direction_goes_on(lab, ends, first):
     assert counts["sessions"] == {"intercepted": 1}
     assert counts["bytes"] == ({"client": 3000, "server": 109_000} if first == "client"
                                else {"client": 103_000, "server": 9000})
+
+
+@pytest.mark.parametrize("first", SIDES)
+def test_close_notify_and_fin_that_come_together_go_on_together(ends, first):
+    """A segment less for each end of a connection, and a packet less to wake anybody for."""
+    flow, client, server = ends.intercepted()
+    exchange(client, server)
+    one, other = (client, server) if first == "client" else (server, client)
+    one.tcp.segment(FIN | ACK, one.encrypted_close_notify())
+    wait_for(lambda: other.closed and other.tcp.fin_received, "close_notify and FIN")
+    assert [segment.flags & FIN for segment in other.tcp.data_segments()][-1]
+    other.close_notify()
+    other.tcp.finish()
+    wait_for(lambda: one.closed and one.tcp.fin_received, "close_notify and FIN")
+    flow.forget()
 
 
 # ---- resets ----

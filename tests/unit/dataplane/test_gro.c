@@ -203,6 +203,20 @@ static void test_anything_may_be_the_first(void **state)
     }
 }
 
+/* assert_joined checks the joined packet's payload, what the kernel is told of its segments, and its flags. */
+static void assert_joined(size_t payload_len, size_t gso_size, unsigned flags)
+{
+    struct virtio_net_hdr header;
+    struct packet joined;
+    packet_parse_ip(&joined, written(&header));
+    assert_int_equal(joined.kind, PACKET_TCP);
+    assert_int_equal(joined.payload.len, payload_len);
+    assert_int_equal(joined.tcp_flags, flags);
+    assert_int_equal(header.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+    assert_int_equal(header.gso_size, gso_size);
+    assert_int_equal(header.gso_type == VIRTIO_NET_HDR_GSO_NONE, gso_size == 0);
+}
+
 /* ---- what is not ---- */
 
 /* check_refused checks that |second| is not merged to |first|, and that nothing of it stays behind. */
@@ -302,7 +316,9 @@ static void test_flags_that_mean_something_are_not_merged(void **state)
         }
         struct frame_tcp first = segment(1000, 100), second = NEXT;
         second.flags = (uint8_t)flags;
-        check_refused(&surroundings[0], &first, &surroundings[0], &second);
+        if ((flags & ~(unsigned)(TCP_PSH | TCP_FIN)) != TCP_ACK) {
+            check_refused(&surroundings[0], &first, &surroundings[0], &second);
+        }
         if ((flags & ~(unsigned)(TCP_PSH | TCP_ACK)) != 0) { /* nor to one that has them, though both are alike */
             first.flags = (uint8_t)flags;
             check_refused(&surroundings[0], &first, &surroundings[0], &second);
@@ -371,20 +387,56 @@ static void test_nothing_is_merged_behind_a_short_one(void **state)
     assert_int_equal(gro.num_segments, 2);
 }
 
-/* RFC 9293 section 3.9.1.2: PSH marks no boundary that a receiver would have to keep. */
-static void test_segments_are_merged_behind_psh_which_is_kept(void **state)
+static void test_psh_is_no_border_and_is_kept(void **state)
 {
     (void)state;
-    struct frame_tcp first = segment(1000, 100);
+    struct frame_tcp first = segment(1000, 100), second = NEXT;
     first.flags |= TCP_PSH;
     assert_true(gro_add(&gro, make(&surroundings[0], &first)));
-    assert_true(gro_add(&gro, make_segment(&surroundings[0], 1100, 100)));
+    assert_true(gro_add(&gro, make(&surroundings[0], &second)));
     assert_true(gro_add(&gro, make_segment(&surroundings[0], 1200, 100)));
-    struct virtio_net_hdr header;
-    struct packet merged;
-    packet_parse_ip(&merged, written(&header));
-    assert_int_equal(merged.payload.len, 300);
-    assert_int_equal(merged.tcp_flags, TCP_ACK | TCP_PSH);
+    assert_joined(300, 100, TCP_ACK | TCP_PSH);
+}
+
+/* What a client sends that has nothing to say after its handshake: Finished, close_notify, FIN. */
+static void test_a_fin_is_merged_as_the_last(void **state)
+{
+    (void)state;
+    struct frame_tcp fin = segment(1088, 0);
+    fin.flags |= TCP_FIN;
+    assert_true(gro_add(&gro, make_segment(&surroundings[0], 1000, 64)));
+    assert_true(gro_add(&gro, make_segment(&surroundings[0], 1064, 24)));
+    assert_true(gro_add(&gro, make(&surroundings[0], &fin)));
+    assert_false(gro_add(&gro, make(&surroundings[0], &fin))); /* sent again */
+    assert_joined(88, 64, TCP_ACK | TCP_FIN);
+    fin = segment(1100, 100);
+    fin.flags |= TCP_FIN | TCP_PSH;
+    assert_true(gro_add(&gro, make_segment(&surroundings[1], 1000, 100)));
+    assert_true(gro_add(&gro, make(&surroundings[1], &fin)));
+    assert_false(gro_add(&gro, make_segment(&surroundings[1], 1201, 100)));
+    assert_joined(200, 100, TCP_ACK | TCP_FIN | TCP_PSH);
+}
+
+/* The kernel takes no packet for a GSO packet that has no more than one segment. */
+static void test_a_bare_fin_behind_one_segment_leaves_one_segment(void **state)
+{
+    (void)state;
+    struct frame_tcp fin = segment(1100, 0);
+    fin.flags |= TCP_FIN;
+    assert_true(gro_add(&gro, make_segment(&surroundings[0], 1000, 100)));
+    assert_true(gro_add(&gro, make(&surroundings[0], &fin)));
+    assert_joined(100, 0, TCP_ACK | TCP_FIN);
+}
+
+static void test_a_fin_behind_a_hole_or_with_a_wrong_checksum_is_not_merged(void **state)
+{
+    (void)state;
+    struct frame_tcp fin = segment(1101, 0);
+    fin.flags |= TCP_FIN;
+    check_tcp_refused(&fin);
+    fin.seq = 1100;
+    fin.wrong_by = 1;
+    check_tcp_refused(&fin);
 }
 
 static void test_a_wrong_checksum_is_never_merged(void **state)
@@ -481,7 +533,10 @@ int main(void)
         TEST(test_a_longer_segment_is_not_merged),
         TEST(test_another_ip_header_is_not_merged),
         TEST(test_nothing_is_merged_behind_a_short_one),
-        TEST(test_segments_are_merged_behind_psh_which_is_kept),
+        TEST(test_psh_is_no_border_and_is_kept),
+        TEST(test_a_fin_is_merged_as_the_last),
+        TEST(test_a_bare_fin_behind_one_segment_leaves_one_segment),
+        TEST(test_a_fin_behind_a_hole_or_with_a_wrong_checksum_is_not_merged),
         TEST(test_a_wrong_checksum_is_never_merged),
         TEST(test_at_most_so_many_segments_are_merged),
         TEST(test_the_joined_packet_has_at_most_65535_bytes),

@@ -3,8 +3,10 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -424,6 +426,36 @@ static void test_nothing_overtakes_what_finds_no_room(void **state)
     assert_int_equal(buffers.num_in_use, 0);
 }
 
+/* unsent tells how much of what was written the socket has not sent yet. */
+static int unsent(void)
+{
+    int num_bytes = -1;
+    assert_int_equal(ioctl(bio.fd, SIOCOUTQNSD, &num_bytes), 0);
+    return num_bytes;
+}
+
+/* The kernel holds the bytes for 200 ms at most: a machine that stands still for so long gets another try. */
+static void test_what_more_follows_waits_for_the_end(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[24];
+    uint8_t got[sizeof(bytes)];
+    size_t sent;
+    assert_int_equal(socket_bio_write(&bio, bytes, sizeof(bytes), &sent), MG_OK);
+    assert_int_equal(recv(peer, got, sizeof(got), MSG_WAITALL), sizeof(got));
+    bool held = false;
+    for (int attempt = 0; attempt < 20 && !held; attempt++) {
+        bio.more_follows = true;
+        assert_int_equal(socket_bio_write(&bio, bytes, sizeof(bytes), &sent), MG_OK);
+        held = unsent() == sizeof(bytes);
+        bio.more_follows = false;
+        assert_int_equal(held ? shutdown(bio.fd, SHUT_WR) : 0, 0);
+        assert_int_equal(recv(peer, got, sizeof(got), MSG_WAITALL), sizeof(got));
+    }
+    assert_true(held);
+    assert_int_equal(recv(peer, got, sizeof(got), 0), 0);
+}
+
 static void test_a_write_to_nobody_is_an_error_and_no_signal(void **state)
 {
     (void)state;
@@ -553,6 +585,7 @@ int main(void)
         TEST(test_a_full_buffer_is_sent_while_corked),
         TEST(test_a_write_behind_what_is_collected_comes_after_it),
         TEST(test_nothing_overtakes_what_finds_no_room),
+        TEST(test_what_more_follows_waits_for_the_end),
         TEST(test_a_write_to_nobody_is_an_error_and_no_signal),
         TEST(test_no_more_than_some_unused_buffers_are_kept),
         TEST(test_releasing_gives_the_buffer_back_and_forgets_what_was_in_it),
