@@ -27,6 +27,7 @@
 #include "dataplane/session/session_record.h"
 #include "dataplane/session/session_thread.h"
 #include "dataplane/tls/chain_memory.h"
+#include "dataplane/tls/server_trust.h"
 #include "dataplane/tls/socket_bio.h"
 #include "dataplane/tls/tls_settings.h"
 #include "dataplane/worker/doorbell.h"
