@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cache/rcu.h"
@@ -228,6 +229,21 @@ const struct client_key_store *client_keys_get0(const struct client_keys *keys, 
         }
     }
     return NULL;
+}
+
+void client_keys_write(const struct client_keys *keys, struct mg_buffer *out)
+{
+    const struct set *set = mg_rcu_load(&keys->set);
+    for (size_t i = 0; i < set->num_stores; i++) {
+        const struct client_key_store *store = set->stores[i];
+        mg_json_begin_object(out, NULL);
+        mg_json_string(out, "name", store->name);
+        mg_json_bool(out, "present", !store->is_missing);
+        mg_json_uint(out, "epoch", store->epoch);
+        mg_json_uint(out, "keys", store->num_keys);
+        mg_json_uint(out, "unusable", store->num_unusable);
+        mg_json_end_object(out);
+    }
 }
 
 void client_keys_metrics(const struct client_keys *keys, struct mg_buffer *out)

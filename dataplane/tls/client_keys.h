@@ -63,6 +63,9 @@ MG_MUST_USE enum mg_status client_keys_drop_others(struct client_keys *keys, con
  */
 const struct client_key_store *client_keys_get0(const struct client_keys *keys, const char *name);
 
+/* client_keys_write appends the stores as elements of a JSON array. RCU reader. */
+void client_keys_write(const struct client_keys *keys, struct mg_buffer *out);
+
 /* client_keys_metrics appends how many there are. RCU reader. */
 void client_keys_metrics(const struct client_keys *keys, struct mg_buffer *out);
 

@@ -3,6 +3,7 @@
 change, or the swing of a reference, takes effect at once, and connections that are there stay."""
 
 import contextlib
+import json
 import socket
 import ssl
 import threading
@@ -281,6 +282,9 @@ def test_a_store_of_more_certificates_than_one_packet_takes(named, origins, root
     add("many", "b", *[Party(f"b{i}", ca=True) for i in range(32)])
     add("many", "c", *[Party(f"c{i}") for i in range(31)], roots.one)
     in_force(named, 65, 31)
+    page = json.loads(named.get("/trust"))
+    assert (page["store"], page["storePresent"], page["anchors"], page["exact"]) == (REFERENCE, True, 65, 31)
+    assert page["keyStores"] == [{"name": "partner", "present": False, "epoch": 0, "keys": 0, "unusable": 0}]
     assert verdict(named, origins[8440]) == "ok"
 
 

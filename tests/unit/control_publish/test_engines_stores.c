@@ -31,6 +31,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t epoch_now; /* of every store; 0: there is none */
 static size_t num_items;
 static size_t item_len;
+static size_t chain_len; /* certificates of each item */
 
 static enum mg_status read_epoch(void *arg, const char *name, uint64_t *out, struct mg_error *error)
 {
@@ -49,7 +50,10 @@ static enum mg_status load(void *arg, enum wire_store_kind kind, const char *nam
     (void)arg;
     pthread_mutex_lock(&lock);
     for (size_t i = 0; i < num_items; i++) {
-        items[i] = (struct wire_store_item){.certificates = {mg_slice_of(bytes, item_len)}, .num_certificates = 1};
+        items[i] = (struct wire_store_item){.num_certificates = chain_len};
+        for (size_t c = 0; c < chain_len; c++) {
+            items[i].certificates[c] = mg_slice_of(bytes, item_len);
+        }
     }
     const struct store_contents contents = {.id = {kind, mg_slice_of_text(name)},
                                             .epoch = epoch_now,
@@ -146,6 +150,7 @@ static int start(void **state)
     (void)state;
     const struct store_source source = {.epoch = read_epoch, .load = load};
     assert_int_equal(engines_new(&engines, path, NULL), MG_OK);
+    chain_len = 1;
     set_store(5, 2, 100);
     engines_set_stores(engines, &source);
     return 0;
@@ -211,7 +216,13 @@ static void test_an_item_that_no_packet_holds_is_left_out(void **state)
     set_store(8, 3, 70000);
     int engine = dial(WIRE_PUBLISH_VERSION);
     want(engine, "servers");
-    assert_int_equal(hear(engine, 8)->num_all, 0);
+    assert_int_equal(hear(engine, 8)->num_all, 0); /* a certificate that is too long */
+    answer(engine, "servers", 8, 0, "");
+    pthread_mutex_lock(&lock);
+    chain_len = WIRE_SIGNER_MAX_CHAIN;
+    pthread_mutex_unlock(&lock);
+    set_store(9, 3, 20000);
+    assert_int_equal(hear(engine, 9)->num_all, 0); /* too many of them */
     close(engine);
 }
 
