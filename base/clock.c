@@ -16,6 +16,13 @@ uint64_t mg_clock_monotonic_ns(void)
     return (uint64_t)timespec_scaled(&ts, 1000000000);
 }
 
+uint64_t mg_clock_thread_cpu_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (uint64_t)timespec_scaled(&ts, 1000000000);
+}
+
 int64_t mg_clock_wall_seconds(void)
 {
     struct timespec ts;

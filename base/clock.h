@@ -13,6 +13,9 @@
 /* mg_clock_monotonic_ns returns nanoseconds since some fixed point in the past. */
 uint64_t mg_clock_monotonic_ns(void);
 
+/* mg_clock_thread_cpu_ns returns the CPU time that the calling thread has had, user and kernel. A system call. */
+uint64_t mg_clock_thread_cpu_ns(void);
+
 /* mg_clock_wall_seconds returns seconds since 1970-01-01T00:00:00Z, for certificates and records. */
 int64_t mg_clock_wall_seconds(void);
 

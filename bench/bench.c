@@ -19,12 +19,14 @@
 
 #define DEFAULT_ROUNDS 15
 #define DEFAULT_MILLISECONDS 100
+#define QUICK_ROUNDS 5
+#define QUICK_MILLISECONDS 50
 #define FIRST_NICE (-15)
 #define MAX_REPORT (4 << 20)
 
 static struct bench bench;
 static unsigned max_sessions;
-static const char *only_issuer;
+static const char *only_issuer, *only_entries;
 
 static enum mg_status run_hsm(struct mg_error *error)
 {
@@ -38,7 +40,7 @@ static enum mg_status run_mint(struct mg_error *error)
 
 static enum mg_status run_cache(struct mg_error *error)
 {
-    return subcommand_cache(&bench, error);
+    return subcommand_cache(&bench, only_entries, error);
 }
 
 static enum mg_status run_hello(struct mg_error *error)
@@ -71,10 +73,12 @@ static const char usage[] =
     "  swap       swaps of the default intermediate under load\n"
     "  peers      the same load through sslsplit, haproxy, squid and mitmproxy\n"
     "\n"
+    "  --quick           within a minute: fewer things, rounds and milliseconds\n"
     "  --rounds N        measure each N times (15)\n"
     "  --milliseconds N  for so long (100)\n"
     "  --sessions N      of a token: from 1 to N (2)\n"
     "  --issuer TYPE     mint for EC_P256, RSA_2K or RSA_3K alone\n"
+    "  --entries N       cache with 1000, 10000, 100000 or 1000000 entries alone\n"
     "  --cpu N           keep everything on processor N\n"
     "  --first           come before what else the machine does\n"
     "  --json FILE       write all figures into FILE as well\n";
@@ -193,10 +197,15 @@ int main(int argc, char **argv)
     const char *rounds = NULL, *milliseconds = NULL, *sessions = NULL, *cpu = NULL, *json = NULL;
     bool first = false;
     const struct mg_option options[] = {
-        {.name = "rounds", .text = &rounds},     {.name = "milliseconds", .text = &milliseconds},
-        {.name = "sessions", .text = &sessions}, {.name = "issuer", .text = &only_issuer},
-        {.name = "cpu", .text = &cpu},           {.name = "json", .text = &json},
+        {.name = "rounds", .text = &rounds},
+        {.name = "milliseconds", .text = &milliseconds},
+        {.name = "sessions", .text = &sessions},
+        {.name = "issuer", .text = &only_issuer},
+        {.name = "cpu", .text = &cpu},
+        {.name = "json", .text = &json},
         {.name = "first", .given = &first},
+        {.name = "quick", .given = &bench.options.is_quick},
+        {.name = "entries", .text = &only_entries},
     };
     const struct mg_program program = {
         .name = "mintgate-bench", .usage = usage, .options = options, .num_options = MG_ARRAY_LEN(options)};
@@ -216,8 +225,10 @@ int main(int argc, char **argv)
         return mg_options_wrong(&program, "a subcommand comes first");
     }
     unsigned cpu_number;
-    if (!number_of(rounds, DEFAULT_ROUNDS, 1, BENCH_MAX_ROUNDS, &bench.options.rounds) ||
-        !number_of(milliseconds, DEFAULT_MILLISECONDS, 1, 60000, &bench.options.milliseconds) ||
+    bool is_quick = bench.options.is_quick;
+    if (!number_of(rounds, is_quick ? QUICK_ROUNDS : DEFAULT_ROUNDS, 1, BENCH_MAX_ROUNDS, &bench.options.rounds) ||
+        !number_of(milliseconds, is_quick ? QUICK_MILLISECONDS : DEFAULT_MILLISECONDS, 1, 60000,
+                   &bench.options.milliseconds) ||
         !number_of(sessions, 2, 1, 32, &max_sessions) || !number_of(cpu, 0, 0, CPU_SETSIZE - 1, &cpu_number)) {
         return mg_options_wrong(&program, "a number is none, or out of range");
     }

@@ -11,16 +11,24 @@ struct key {
     const char *rate_key; /* of the rate's ratio; NULL: none */
 };
 
+/* struct plan is what to measure with a token. */
+struct plan {
+    const char *subcommand;
+    unsigned num_sessions;
+    bool has_keys; /* its ratios are the ones with keys */
+    bool has_batches;
+};
+
 static const struct key keys[] = {
     {"ec", "EC_P256", "EC P-256", "hsm_vs_raw"},
     {"rsa", "RSA_2K", "RSA-2048", "hsm_rsa_vs_raw"},
 };
 
-/* measure_key has the rate of the whole path with plenty to do, and what a signature takes with ever more asked for at
- * one time. */
+/* measure_key has the rate of the whole path with plenty to do. */
 static enum mg_status measure_key(struct bench *bench, struct helper *token, struct helper *minter,
-                                  const struct key *key, unsigned num_sessions, bool is_last, struct mg_error *error)
+                                  const struct key *key, const struct plan *plan, struct mg_error *error)
 {
+    unsigned num_sessions = plan->num_sessions;
     char title[BENCH_MAX_TITLE + 1];
     const struct bench_row rate[] = {
         {.name = "C_Sign alone, a thread a session",
@@ -30,7 +38,7 @@ static enum mg_status measure_key(struct bench *bench, struct helper *token, str
          .probe = key->probe,
          .num_threads = num_sessions},
         {.name = "minted, engine to token, 256 in flight",
-         .key = is_last ? key->rate_key : NULL,
+         .key = plan->has_keys ? key->rate_key : NULL,
          .cpu = BENCH_CPU_WATCHED,
          .value = BENCH_PER_SECOND,
          .role = BENCH_OURS,
@@ -40,7 +48,7 @@ static enum mg_status measure_key(struct bench *bench, struct helper *token, str
          .parameter = IN_FLIGHT,
          .aim = 0.9},
     };
-    snprintf(title, sizeof(title), "hsm: %s, %u session%s: rate", key->title, num_sessions,
+    snprintf(title, sizeof(title), "%s: %s on a token, %u session%s: rate", plan->subcommand, key->title, num_sessions,
              num_sessions == 1 ? "" : "s");
     return bench_measure(bench, title, rate, MG_ARRAY_LEN(rate), error);
 }
@@ -76,11 +84,11 @@ static enum mg_status measure_batches(struct bench *bench, struct helper *token,
     return bench_measure(bench, title, rows, MG_ARRAY_LEN(rows), error);
 }
 
-static enum mg_status measure_sessions(struct bench *bench, unsigned num_sessions, bool is_last, struct mg_error *error)
+static enum mg_status measure_plan(struct bench *bench, const struct plan *plan, struct mg_error *error)
 {
     char word[16];
     struct helper token;
-    snprintf(word, sizeof(word), "%u", num_sessions);
+    snprintf(word, sizeof(word), "%u", plan->num_sessions);
     enum mg_status status = helper_start(&token, "mintgate-bench-token", (const char *[]){word, NULL}, error);
     if (status != MG_OK) {
         return status;
@@ -89,10 +97,10 @@ static enum mg_status measure_sessions(struct bench *bench, unsigned num_session
         struct helper minter;
         status = minter_helper_start(&minter, &token, keys[i].type, true, error);
         if (status == MG_OK) {
-            status = measure_key(bench, &token, &minter, &keys[i], num_sessions, is_last, error);
+            status = measure_key(bench, &token, &minter, &keys[i], plan, error);
         }
-        if (status == MG_OK) {
-            status = measure_batches(bench, &token, &minter, &keys[i], num_sessions, error);
+        if (status == MG_OK && plan->has_batches) {
+            status = measure_batches(bench, &token, &minter, &keys[i], plan->num_sessions, error);
         }
         helper_stop(&minter);
     }
@@ -104,7 +112,15 @@ enum mg_status subcommand_hsm(struct bench *bench, unsigned max_sessions, struct
 {
     enum mg_status status = MG_OK;
     for (unsigned i = 1; status == MG_OK && i <= max_sessions; i++) {
-        status = measure_sessions(bench, i, i == max_sessions, error);
+        const struct plan plan = {
+            .subcommand = "hsm", .num_sessions = i, .has_keys = i == max_sessions, .has_batches = true};
+        status = measure_plan(bench, &plan, error);
     }
     return status;
+}
+
+enum mg_status bench_mint_on_token(struct bench *bench, unsigned num_sessions, struct mg_error *error)
+{
+    const struct plan plan = {.subcommand = "mint", .num_sessions = num_sessions};
+    return measure_plan(bench, &plan, error);
 }

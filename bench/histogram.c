@@ -15,7 +15,7 @@ static size_t bucket_of(uint64_t value)
     return bucket < HISTOGRAM_NUM_BUCKETS ? bucket : HISTOGRAM_NUM_BUCKETS - 1;
 }
 
-static uint64_t lowest_of(size_t bucket)
+uint64_t histogram_lowest_of(size_t bucket)
 {
     if (bucket < 2 * HISTOGRAM_SUB_BUCKETS) {
         return bucket;
@@ -49,7 +49,7 @@ uint64_t histogram_percentile(const struct histogram *histogram, double percent)
     for (size_t i = 0; i < HISTOGRAM_NUM_BUCKETS && histogram->count > 0; i++) {
         seen += histogram->buckets[i];
         if (seen > 0 && (double)seen >= wanted) {
-            return lowest_of(i);
+            return histogram_lowest_of(i);
         }
     }
     return 0;

@@ -25,6 +25,9 @@ void histogram_add(struct histogram *histogram, uint64_t value);
 /* histogram_merge adds what |from| counted to |into|. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
 
+/* histogram_lowest_of returns the smallest value that is counted in |bucket|. */
+uint64_t histogram_lowest_of(size_t bucket);
+
 /* histogram_percentile returns the smallest value of a bucket such that |percent| (0 to 100) of all values are in it or
  * below; 0 for an empty histogram. */
 uint64_t histogram_percentile(const struct histogram *histogram, double percent);

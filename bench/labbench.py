@@ -81,8 +81,8 @@ class Row:
 
 
 class Group:
-    def __init__(self, title):
-        self.title, self.rows = title, []
+    def __init__(self, title, in_table):
+        self.title, self.in_table, self.rows = title, in_table, []
 
     def row(self, name, role, samples, compares, **more):
         """Adds one, the limit first; see Row."""
@@ -122,8 +122,9 @@ class Report:
         if options.first:
             come_first()
 
-    def group(self, title):
-        self.groups.append(Group(title))
+    def group(self, title, in_table=True):
+        """Adds one; |in_table| False: to the JSON alone, such as what is there for a plot."""
+        self.groups.append(Group(title, in_table))
         return self.groups[-1]
 
     def ratio(self, key, value):
@@ -148,7 +149,7 @@ class Report:
         print(f"{machine['cpu']}; {machine['processors']} processors, Linux {machine['kernel']}; "
               f"load {machine['load']:.1f}; commit {self.machine['commit'][:12]}")
         print(f"medians of {rounds_of(self.options)} rounds; ratios by round (quartiles)")
-        print(*(group.text() for group in self.groups), sep="\n")
+        print(*(group.text() for group in self.groups if group.in_table), sep="\n")
         for key, value in self.more_ratios.items():
             print(f"{key} {value:.3f}")
         if self.options.json:

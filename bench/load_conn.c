@@ -48,6 +48,7 @@ static enum step finish(struct load_conn *conn, const char *result, bool unclean
         .handshake_us = us_between(conn->connected_ns, conn->handshaken_ns),
         .total_us = us_between(conn->intended_ns, conn->answered_ns),
         .body_bytes = conn->body_bytes,
+        .offered = conn->offered,
         .resumed = conn->ssl != NULL && SSL_session_reused(conn->ssl),
         .unclean_close = unclean_close,
     };
@@ -113,12 +114,17 @@ static void clear_errors(void)
     errno = 0;
 }
 
-/* session_slot returns where the session of the connection's name is kept; NULL: nowhere. */
-static SSL_SESSION **session_slot(const struct load_conn *conn)
+static void offer_session(struct load_conn *conn)
 {
-    const struct load_shared *shared = conn->shared;
-    bool kept = shared->sessions != NULL && conn->name_index < load_options_num_names(shared->options);
-    return kept ? &shared->sessions[conn->name_index] : NULL;
+    struct load_shared *shared = conn->shared;
+    SSL_SESSION *session = load_options_may_resume(shared->options, conn->index)
+                               ? load_sessions_take(&shared->sessions, conn->name_index)
+                               : NULL;
+    conn->offered = session != NULL;
+    if (session != NULL) {
+        SSL_set_session(conn->ssl, session);
+        SSL_SESSION_free(session);
+    }
 }
 
 static enum step begin_handshake(struct load_conn *conn)
@@ -131,14 +137,7 @@ static enum step begin_handshake(struct load_conn *conn)
         return fail(conn, "out of memory");
     }
     SSL_set_app_data(conn->ssl, conn);
-    SSL_SESSION **slot = session_slot(conn);
-    if (slot != NULL && *slot != NULL) {
-        SSL_set_session(conn->ssl, *slot);
-        if (SSL_SESSION_should_be_single_use(*slot)) { /* RFC 8446 appendix C.4 */
-            SSL_SESSION_free(*slot);
-            *slot = NULL;
-        }
-    }
+    offer_session(conn);
     conn->stage = LOAD_HANDSHAKE;
     return STEP_ON;
 }
@@ -358,11 +357,6 @@ void load_conn_expire(struct load_conn *conn)
 
 int load_conn_keep_session(SSL *ssl, SSL_SESSION *session)
 {
-    SSL_SESSION **slot = session_slot(SSL_get_app_data(ssl));
-    if (slot == NULL) {
-        return 0; /* the library frees it */
-    }
-    SSL_SESSION_free(*slot);
-    *slot = session;
-    return 1; /* the reference is ours now */
+    const struct load_conn *conn = SSL_get_app_data(ssl);
+    return load_sessions_keep(&conn->shared->sessions, conn->name_index, session); /* 0: the library frees it */
 }

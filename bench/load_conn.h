@@ -9,6 +9,7 @@
 #include <openssl/base.h>
 
 #include "bench/load_options.h"
+#include "bench/load_sessions.h"
 #include "bench/load_tls.h"
 #include "bench/loop.h"
 #include "bench/tally.h"
@@ -24,8 +25,8 @@ struct load_shared {
     struct loop *loop;
     struct tally *tally; /* connections add issuers, parameters and leaves; |finished| the rest */
     SSL_CTX *ctx;
-    SSL_SESSION **sessions; /* the last one of each name that comes again; NULL unless options->resume */
-    uint8_t *scratch;       /* LOAD_SCRATCH_SIZE bytes that nobody keeps between calls */
+    struct load_sessions sessions; /* of the names that come again; none unless options->resume */
+    uint8_t *scratch;              /* LOAD_SCRATCH_SIZE bytes that nobody keeps between calls */
     /* Called once for each connection, whose memory is valid until it returns. |seen| in |conn| is set if a handshake
      * was completed. */
     void (*finished)(struct load_conn *conn, const struct tally_record *record);
@@ -46,6 +47,7 @@ struct load_conn {
     struct loop_retired retired;
     enum load_stage stage;
     SSL *ssl;
+    bool offered; /* a session */
     uint64_t connected_ns, handshaken_ns, answered_ns;
     bool head_complete;
     uint64_t body_left; /* once |head_complete| */

@@ -24,6 +24,7 @@ const char load_options_usage[] =
     "  --name NAME            server name; with %d in it, numbered names\n"
     "  --range FIRST-LAST     the numbers for %d\n"
     "  --random-names         names at random instead of in turn\n"
+    "  --zipf S               names at random, the first most often, number k with a weight of k^-S\n"
     "  --fresh NAME           for some connections a name that comes up once: with %d in it, their number\n"
     "  --fresh-percent N      how many of them, at random (50)\n"
     "  --connect ADDRESS:PORT where to connect (the first name's address, port 443)\n"
@@ -37,20 +38,22 @@ const char load_options_usage[] =
     "  --max-seconds N        start none after N seconds; nor after SIGTERM\n"
     "  --timeout N            give a connection up after N seconds (30)\n"
     "  --threads N            (1)\n"
-    "  --seed N               for --poisson, --random-names and --fresh (1)\n"
+    "  --seed N               for --poisson and all choices at random (1)\n"
     "How\n"
     "  --cafile FILE          verify chain and name with the roots in FILE; without it nothing is verified\n"
     "  --tls VERSION          1.2 or 1.3 alone\n"
     "  --alpn LIST            such as h2,http/1.1\n"
     "  --groups LIST          such as X25519:P-256\n"
     "  --ciphers LIST         of TLS 1.2\n"
-    "  --resume               resume the last session with the same name\n"
+    "  --resume               resume sessions: each thread keeps the last two with each name\n"
+    "  --resume-percent N     the same, but on N % of the connections alone, at random\n"
     "  --get PATH             ask for PATH by HTTP/1.1 and read the answer\n"
     "  --expect-status N      (200)\n"
     "  --expect-length N      of the answer's body (any)\n"
     "Report\n"
     "  --json FILE            as JSON into FILE, - for standard output, instead of tables\n"
-    "  --timeline             with counts and p99 for each second\n"
+    "  --timeline             with counts, p50 and p99 for each second\n"
+    "  --distribution         with the latencies' distributions, in the JSON: [microseconds, count] by bucket\n"
     "  --records FILE         one JSON object for each connection\n"
     "Exit status: 0 all went well, 1 some failed, 2 wrong usage or set-up.\n";
 
@@ -58,6 +61,7 @@ enum option_id {
     OPTION_NAME = 1,
     OPTION_RANGE,
     OPTION_RANDOM_NAMES,
+    OPTION_ZIPF,
     OPTION_FRESH,
     OPTION_FRESH_PERCENT,
     OPTION_CONNECT,
@@ -76,11 +80,13 @@ enum option_id {
     OPTION_GROUPS,
     OPTION_CIPHERS,
     OPTION_RESUME,
+    OPTION_RESUME_PERCENT,
     OPTION_GET,
     OPTION_EXPECT_STATUS,
     OPTION_EXPECT_LENGTH,
     OPTION_JSON,
     OPTION_TIMELINE,
+    OPTION_DISTRIBUTION,
     OPTION_RECORDS,
 };
 
@@ -88,6 +94,7 @@ static const struct option long_options[] = {
     {"name", required_argument, NULL, OPTION_NAME},
     {"range", required_argument, NULL, OPTION_RANGE},
     {"random-names", no_argument, NULL, OPTION_RANDOM_NAMES},
+    {"zipf", required_argument, NULL, OPTION_ZIPF},
     {"fresh", required_argument, NULL, OPTION_FRESH},
     {"fresh-percent", required_argument, NULL, OPTION_FRESH_PERCENT},
     {"connect", required_argument, NULL, OPTION_CONNECT},
@@ -106,11 +113,13 @@ static const struct option long_options[] = {
     {"groups", required_argument, NULL, OPTION_GROUPS},
     {"ciphers", required_argument, NULL, OPTION_CIPHERS},
     {"resume", no_argument, NULL, OPTION_RESUME},
+    {"resume-percent", required_argument, NULL, OPTION_RESUME_PERCENT},
     {"get", required_argument, NULL, OPTION_GET},
     {"expect-status", required_argument, NULL, OPTION_EXPECT_STATUS},
     {"expect-length", required_argument, NULL, OPTION_EXPECT_LENGTH},
     {"json", required_argument, NULL, OPTION_JSON},
     {"timeline", no_argument, NULL, OPTION_TIMELINE},
+    {"distribution", no_argument, NULL, OPTION_DISTRIBUTION},
     {"records", required_argument, NULL, OPTION_RECORDS},
     {NULL, 0, NULL, 0},
 };
@@ -230,19 +239,38 @@ union load_address load_options_source(const struct load_options *options, uint6
     return address;
 }
 
-static uint64_t random_of_index(uint64_t seed, uint64_t index)
+/* What is chosen at random for each connection, each choice by itself. */
+enum choice { CHOICE_FRESH, CHOICE_NAME, CHOICE_RESUME };
+
+/* random_for returns where the randomness of |choice| for connection |index| begins. */
+static uint64_t random_for(const struct load_options *options, enum choice choice, uint64_t index)
 {
-    uint64_t state = seed + index * UINT64_C(0xd1342543de82ef95);
-    return split_mix_next(&state);
+    uint64_t state = options->seed + choice;
+    return split_mix_next(&state) + index * UINT64_C(0xd1342543de82ef95);
+}
+
+static bool chance(const struct load_options *options, enum choice choice, uint64_t index, unsigned percent)
+{
+    uint64_t random = random_for(options, choice, index);
+    return split_mix_next(&random) % 100 < percent;
+}
+
+bool load_options_may_resume(const struct load_options *options, uint64_t index)
+{
+    return options->resume && chance(options, CHOICE_RESUME, index, options->resume_percent);
 }
 
 uint64_t load_options_name_index(const struct load_options *options, uint64_t index)
 {
     uint64_t num_names = load_options_num_names(options);
-    if (options->fresh_percent > 0 && random_of_index(~options->seed, index) % 100 < options->fresh_percent) {
+    uint64_t random = random_for(options, CHOICE_NAME, index);
+    if (chance(options, CHOICE_FRESH, index, options->fresh_percent)) {
         return num_names + index;
     }
-    return (options->random_names ? random_of_index(options->seed, index) : index) % num_names;
+    if (options->zipf_names) {
+        return zipf_draw(&options->zipf, &random);
+    }
+    return (options->random_names ? split_mix_next(&random) : index) % num_names;
 }
 
 void load_options_name(const struct load_options *options, uint64_t name_index, char out[LOAD_MAX_NAME + 1])
@@ -267,11 +295,17 @@ static bool parse_version(struct load_options *out, const char *text)
     return version != 0;
 }
 
-static bool parse_rate(struct load_options *out, const char *text)
+static bool parse_real(const char *text, double max, double *out)
 {
     char *end;
-    out->rate = strtod(text, &end);
-    return end != text && *end == '\0' && out->rate > 0 && out->rate <= 1e6;
+    *out = strtod(text, &end);
+    return end != text && *end == '\0' && *out >= 0 && *out <= max;
+}
+
+static bool parse_exponent(struct load_options *out, const char *text)
+{
+    out->zipf_names = true;
+    return parse_real(text, ZIPF_MAX_EXPONENT, &out->zipf.exponent);
 }
 
 static bool parse_length(struct load_options *out, const char *text)
@@ -305,7 +339,7 @@ static bool set_option(struct load_options *out, int option, const char *value)
     case OPTION_IN_FLIGHT:
         return parse_number(value, 1, 1000000, &out->in_flight);
     case OPTION_RATE:
-        return parse_rate(out, value);
+        return parse_real(value, 1e6, &out->rate) && out->rate > 0;
     case OPTION_MAX_SECONDS:
         return parse_number(value, 1, 1000000, &out->max_seconds);
     case OPTION_TIMEOUT:
@@ -322,12 +356,18 @@ static bool set_option(struct load_options *out, int option, const char *value)
         return parse_length(out, value);
     case OPTION_RANDOM_NAMES:
         return out->random_names = true;
+    case OPTION_ZIPF:
+        return parse_exponent(out, value);
     case OPTION_POISSON:
         return out->poisson = true;
     case OPTION_RESUME:
         return out->resume = true;
+    case OPTION_RESUME_PERCENT:
+        return out->resume = parse_unsigned(value, 0, 100, &out->resume_percent);
     case OPTION_TIMELINE:
         return out->timeline = true;
+    case OPTION_DISTRIBUTION:
+        return out->distribution = true;
     case OPTION_CAFILE:
         return (out->ca_file = value) != NULL;
     case OPTION_ALPN:
@@ -376,6 +416,10 @@ static enum mg_status complete(struct load_options *out, struct mg_error *error)
     if (out->connections == 0) {
         out->connections = load_options_num_names(out);
     }
+    if (out->zipf_names && (out->random_names || load_options_num_names(out) > UINT64_C(1) << 32)) {
+        return mg_error_set(error, MG_INVALID, "--zipf: not with --random-names, nor for more than 2^32 names");
+    }
+    zipf_init(&out->zipf, load_options_num_names(out), out->zipf.exponent);
     if (out->poisson && out->rate == 0) {
         return mg_error_set(error, MG_INVALID, "--poisson needs --rate");
     }
@@ -400,8 +444,13 @@ static enum mg_status complete(struct load_options *out, struct mg_error *error)
 
 enum mg_status load_options_parse(struct load_options *out, int argc, char **argv, struct mg_error *error)
 {
-    *out = (struct load_options){
-        .in_flight = 100, .timeout_seconds = 30, .threads = 1, .seed = 1, .expect_status = 200, .expect_len = -1};
+    *out = (struct load_options){.in_flight = 100,
+                                 .timeout_seconds = 30,
+                                 .threads = 1,
+                                 .seed = 1,
+                                 .resume_percent = 100,
+                                 .expect_status = 200,
+                                 .expect_len = -1};
     int index = 0;
     for (int option; (option = getopt_long(argc, argv, "", long_options, &index)) != -1;) {
         if (option == '?') {

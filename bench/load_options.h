@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/status.h"
+#include "bench/zipf.h"
 
 #define LOAD_MAX_NAME 253
 #define LOAD_MAX_THREADS 64
@@ -36,10 +37,12 @@ struct load_options {
     uint64_t num_sources;            /* consecutive addresses, used in turn */
 
     uint64_t connections;
-    uint64_t in_flight;       /* at one time, all threads together */
-    double rate;              /* starts a second; 0: as soon as one of |in_flight| is free */
-    bool poisson;             /* starts at random intervals instead of even ones */
-    bool random_names;        /* names at random instead of in turn */
+    uint64_t in_flight; /* at one time, all threads together */
+    double rate;        /* starts a second; 0: as soon as one of |in_flight| is free */
+    bool poisson;       /* starts at random intervals instead of even ones */
+    bool random_names;  /* names at random instead of in turn */
+    bool zipf_names;    /* as popular as |zipf| says, the first name most of all */
+    struct zipf zipf;
     uint64_t seed;            /* of all that is random here (TLS's own randomness is not) */
     uint64_t max_seconds;     /* start nothing later than that; 0: no limit */
     unsigned timeout_seconds; /* of one connection, from its real start to its end */
@@ -49,7 +52,8 @@ struct load_options {
     const char *alpn;                  /* protocols, separated by commas; NULL: none */
     const char *groups;                /* as SSL_CTX_set1_curves_list wants them; NULL: the library's own */
     const char *ciphers;               /* TLS 1.2's, as SSL_CTX_set_cipher_list wants them */
-    bool resume;                       /* offer the session of the last connection to the same name */
+    bool resume;                       /* offer a session of an earlier connection to the same name */
+    unsigned resume_percent;           /* on how many of the connections, at random */
     const char *ca_file;               /* NULL: do not verify */
 
     const char *path; /* of the GET; NULL: the handshake is all */
@@ -59,6 +63,7 @@ struct load_options {
     const char *json;    /* file for the report, "-" for standard output; NULL: tables for people */
     const char *records; /* file for one JSON object per connection; NULL: none */
     bool timeline;
+    bool distribution; /* in the JSON report: every bucket of the latencies */
 };
 
 /* load_options_parse fills |out|, which borrows from |argv|. MG_INVALID with a text that names the option. */
@@ -73,6 +78,9 @@ uint64_t load_options_name_index(const struct load_options *options, uint64_t in
 
 /* load_options_name writes the name with that index, NUL-terminated. */
 void load_options_name(const struct load_options *options, uint64_t name_index, char out[LOAD_MAX_NAME + 1]);
+
+/* load_options_may_resume tells whether connection |index| offers a session if there is one. */
+bool load_options_may_resume(const struct load_options *options, uint64_t index);
 
 static inline uint64_t load_options_num_names(const struct load_options *options)
 {

@@ -119,8 +119,7 @@ enum mg_status load_thread_init(struct load_thread *thread, struct mg_error *err
     }
     if (options->resume) {
         SSL_CTX_sess_set_new_cb(thread->shared.ctx, load_conn_keep_session);
-        thread->shared.sessions = calloc(load_options_num_names(options), sizeof(SSL_SESSION *));
-        if (thread->shared.sessions == NULL) {
+        if (!load_sessions_init(&thread->shared.sessions, load_options_num_names(options))) {
             return mg_error_set(error, MG_MEMORY, "--resume: no memory for so many names");
         }
     }
@@ -129,10 +128,7 @@ enum mg_status load_thread_init(struct load_thread *thread, struct mg_error *err
 
 void load_thread_free(struct load_thread *thread)
 {
-    for (uint64_t i = 0; thread->shared.sessions != NULL && i < load_options_num_names(thread->options); i++) {
-        SSL_SESSION_free(thread->shared.sessions[i]);
-    }
-    free(thread->shared.sessions);
+    load_sessions_free(&thread->shared.sessions);
     SSL_CTX_free(thread->shared.ctx);
     loop_close(&thread->timer);
     loop_free(&thread->loop);
@@ -148,8 +144,7 @@ static void schedule_next(struct load_thread *thread)
     }
     if (options->poisson) {
         /* Each thread is a Poisson process of its share of the rate; together they are one of the whole. */
-        double uniform = ((double)(split_mix_next(&thread->random) >> 11) + 1) * 0x1p-53; /* in (0, 1] */
-        double gap = -log(uniform) * options->threads / options->rate;
+        double gap = -log(split_mix_unit(&thread->random)) * options->threads / options->rate;
         thread->next_ns += (uint64_t)(gap * (double)MG_NS_PER_SECOND);
     } else {
         double offset = (double)thread->next_index / options->rate;
@@ -222,14 +217,30 @@ static int wait_ms(const struct load_thread *thread)
     return deadline_ns <= now_ns ? 0 : (int)((deadline_ns - now_ns) / MG_NS_PER_MS) + 1;
 }
 
+/* count_not_started counts what was due before the end and got no room: left out of the latencies, and so of no less
+ * weight in the report. */
+static void count_not_started(struct load_thread *thread, uint64_t end_ns)
+{
+    const struct load_options *options = thread->options;
+    while (options->rate > 0 && thread->next_index < options->connections && thread->next_ns < end_ns) {
+        tally_add_not_started(&thread->tally, (end_ns - thread->next_ns) / MG_NS_PER_US);
+        thread->next_index += options->threads;
+        schedule_next(thread);
+    }
+}
+
 void *load_thread_run(void *arg)
 {
     struct load_thread *thread = arg;
     thread->next_ns = thread->start_ns;
     schedule_next(thread);
-    for (;;) {
+    for (bool done = false;;) {
         start_due(thread);
-        bool done = all_started(thread, mg_clock_monotonic_ns());
+        uint64_t now_ns = mg_clock_monotonic_ns();
+        if (!done && all_started(thread, now_ns)) {
+            done = true;
+            count_not_started(thread, now_ns);
+        }
         if (done && thread->in_flight == 0) {
             return NULL;
         }

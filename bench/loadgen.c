@@ -100,7 +100,7 @@ static enum mg_status report(const struct tally *tally, const struct load_option
 static enum mg_status run_load(const struct load_options *options, uint64_t *num_failed, struct mg_error *error)
 {
     FILE *records = NULL;
-    struct tally_run run = {.timeline = options->timeline};
+    struct tally_run run = {.timeline = options->timeline, .distribution = options->distribution};
     struct load_thread *threads = calloc(options->threads, sizeof(*threads));
     enum mg_status status = threads == NULL ? MG_MEMORY : MG_OK;
     if (status == MG_OK && options->records != NULL) {

@@ -33,6 +33,12 @@ double bench_value_of(const struct bench_row *row, enum bench_value value, const
         return per_second(sample->count, sample->wall_ns);
     case BENCH_LATENCY:
         return (double)sample->p50_ns;
+    case BENCH_P99:
+        return (double)sample->p99_ns;
+    case BENCH_P999:
+        return (double)sample->p999_ns;
+    case BENCH_BYTES:
+        return sample->count == 0 ? 0 : (double)sample->bytes / (double)sample->count;
     }
     return 0;
 }
@@ -57,7 +63,7 @@ struct bench_spread bench_ratio_of_row(const struct bench *bench, const struct b
 {
     double ratios[BENCH_MAX_ROUNDS];
     for (size_t i = 0; i < bench->options.rounds; i++) {
-        double limit = value_at(group, i, 0, value);
+        double limit = value_at(group, i, group->rows[row].against, value);
         ratios[i] = limit > 0 ? value_at(group, i, row, value) / limit : 0;
     }
     return bench_spread_of(ratios, bench->options.rounds);

@@ -24,14 +24,18 @@ enum bench_value {
     BENCH_PER_CPU,    /* things per second of CPU time */
     BENCH_PER_SECOND, /* of the clock on the wall */
     BENCH_LATENCY,    /* nanoseconds that half of the things take at most */
+    BENCH_P99,        /* and that 99 % do */
+    BENCH_P999,       /* and 99.9 % */
+    BENCH_BYTES,      /* of memory that one thing holds */
 };
-#define BENCH_NUM_VALUES 3
+#define BENCH_NUM_VALUES 6
 
 /* struct bench_row is what to measure; it borrows all. */
 struct bench_row {
     const char *name;
-    const char *key;    /* of the ratio in the report's flat list; NULL: not there */
-    const char *ns_key; /* likewise of the nanoseconds of CPU time that one takes */
+    const char *key;       /* of the ratio in the report's flat list; NULL: not there */
+    const char *ns_key;    /* likewise of the nanoseconds of CPU time that one takes */
+    const char *bytes_key; /* and of the bytes that one holds */
     enum bench_role role;
     enum bench_cpu cpu;
     enum bench_value value; /* that the aim and the key are about */
@@ -39,7 +43,10 @@ struct bench_row {
     const char *probe;
     unsigned num_threads;
     unsigned long parameter;
-    double aim; /* of the ratio; of a latency's: at most; 0: none */
+    unsigned long size; /* of what it works on, for plots; 0: nothing to say */
+    size_t against;     /* the row of the group that its ratios are to: the limit, unless another is said */
+    double max_bytes;   /* the aim of BENCH_BYTES; 0: none */
+    double aim;         /* of the ratio; of a latency's: at most; 0: none */
 };
 
 #define BENCH_MAX_ROWS 24
@@ -56,6 +63,7 @@ struct bench_group {
 struct bench_options {
     unsigned rounds;       /* 1 to BENCH_MAX_ROUNDS */
     unsigned milliseconds; /* of each row in each round */
+    bool is_quick;         /* what --quick leaves out is left out */
     bool shows_progress;   /* on standard error */
 };
 
@@ -76,7 +84,7 @@ void bench_free(struct bench *bench);
 double bench_value_of(const struct bench_row *row, enum bench_value value, const struct bench_sample *sample);
 
 /* bench_spread_of_row returns the spread of |value| of a row over the rounds; bench_ratio_of_row that of the ratio of
- * it and the limit's of the same round, 0 where either is nothing. */
+ * it and that of the row it is |against| in the same round, 0 where either is nothing. */
 struct bench_spread bench_spread_of_row(const struct bench *bench, const struct bench_group *group, size_t row,
                                         enum bench_value value);
 struct bench_spread bench_ratio_of_row(const struct bench *bench, const struct bench_group *group, size_t row,

@@ -30,16 +30,17 @@ def precede(*pids):
 
 
 @contextlib.contextmanager
-def placed(lab, control):
+def placed(lab, control, first=True):
     """The engine and the signer of |lab|, with its tokens, on the last processor; its origin, the process |control|,
-    this program and its children on the first. Engine, signer and origin come first. In the end this program may
-    run anywhere again, and so may what it starts."""
+    this program and its children on the first. |first|: engine, signer and origin come first. In the end
+    this program may run anywhere again, and so may what it starts."""
     inside, origin = [lab.engine_pid(), *_with_children(lab.signer_pid())], int(lab.env["ORIGIN_PID"])
     for pid in inside:
         _pin(pid, PROCESSORS[-1])
     for pid in (origin, control.process.pid, os.getpid()):
         _pin(pid, PROCESSORS[0])
-    precede(*inside, origin)
+    if first:
+        precede(*inside, origin)
     try:
         yield
     finally:

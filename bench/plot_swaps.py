@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Plots what swaps.py --json wrote: for each run p99 by second with the swaps marked, hit ratio, memory.
+"""Plots what `mintgate-bench swap --json` wrote: for each run p99 by second with the swaps marked, hit ratio, memory.
 
 usage: plot_swaps.py FIGURES.json PICTURE.svg
 """
@@ -18,12 +18,11 @@ from matplotlib import pyplot  # noqa: E402
 BLUE, ORANGE, GREY = "#1b6ca8", "#e0a030", "#b8b8b8"
 
 
-def draw(axes, kind, run):
-    """One column of the picture."""
-    timeline = run["timeline"]
+def draw(axes, title, row):
+    """One column of the picture, of the row that has a timeline."""
+    timeline = row["timeline"]
     latency, ratio, memory = axes
-    latency.set_title(f"{kind}: {run['connections']} connections, {run['swaps']} swaps, {run['failed']} failed",
-                      fontsize=9)
+    latency.set_title(f"{title}\n{row['note']}", fontsize=7)
     latency.vlines(timeline["swaps"], 0, max(timeline["p99_ms"]), color=GREY, linewidth=0.5, label="a swap")
     latency.plot(timeline["p99_ms"], color=BLUE, linewidth=1, label="handshake p99 of the second")
     latency.set_ylabel("ms")
@@ -46,11 +45,12 @@ def main():
     source, picture = sys.argv[1:]
     with open(source) as file:
         figures = json.load(file)
-    runs = figures["runs"]
+    runs = [(group["title"].split(":")[0], row) for group in figures["groups"] for row in group["rows"]
+            if "timeline" in row]
     figure, axes = pyplot.subplots(3, len(runs), figsize=(9, 5.2), sharex="col", sharey="row", squeeze=False,
                                    gridspec_kw={"height_ratios": [2, 1, 1]})
-    for column, (kind, run) in enumerate(runs.items()):
-        draw(axes[:, column], kind, run)
+    for column, (title, row) in enumerate(runs):
+        draw(axes[:, column], title, row)
     pyplot.tight_layout()
     pyplot.savefig(picture, metadata={"Date": None})
 

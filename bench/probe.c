@@ -20,16 +20,17 @@ struct run {
     uint64_t duration_ns;
     unsigned num_threads;
     unsigned long parameter;
-    pthread_barrier_t ready; /* the threads and their parent: all are set up */
-    pthread_barrier_t go;    /* the same: the clocks are read */
-    pthread_barrier_t over;  /* the same: all have done their last step */
+    pthread_barrier_t ready;   /* the threads and their parent: all are set up */
+    pthread_barrier_t go;      /* the same: the clocks are read */
+    pthread_barrier_t over;    /* the same: all have done their last step */
+    pthread_barrier_t weighed; /* the threads: nothing is torn down before */
 };
 
 struct worker {
     struct run *run;
     pthread_t thread;
     unsigned index;
-    uint64_t count, cpu_ns;
+    uint64_t count, cpu_ns, bytes;
     struct histogram *latencies; /* of a probe that times its steps */
 };
 
@@ -66,6 +67,8 @@ static void *work(void *arg)
     pthread_barrier_wait(&run->go);
     repeat(worker, state);
     pthread_barrier_wait(&run->over);
+    worker->bytes = run->probe->weigh != NULL ? run->probe->weigh(state) : 0;
+    pthread_barrier_wait(&run->weighed);
     if (run->probe->teardown != NULL) {
         run->probe->teardown(state);
     }
@@ -96,6 +99,7 @@ static void add_up(struct worker *workers, unsigned num_threads, struct bench_sa
     for (unsigned i = 0; i < num_threads; i++) {
         out->count += workers[i].count;
         out->cpu_ns += workers[i].cpu_ns;
+        out->bytes += workers[i].bytes;
         if (i > 0 && all != NULL) {
             histogram_merge(all, workers[i].latencies);
         }
@@ -151,6 +155,7 @@ enum mg_status probe_run(const struct probe *probe, unsigned milliseconds, unsig
     pthread_barrier_init(&run.ready, NULL, num_threads + 1);
     pthread_barrier_init(&run.go, NULL, num_threads + 1);
     pthread_barrier_init(&run.over, NULL, num_threads + 1);
+    pthread_barrier_init(&run.weighed, NULL, num_threads);
     enum mg_status status = start_workers(&run, workers, error);
     if (status == MG_OK && !measure(&run, workers, watched, out)) {
         status = mg_error_set(error, MG_IO, "process %d does not run", watched);
@@ -162,6 +167,7 @@ enum mg_status probe_run(const struct probe *probe, unsigned milliseconds, unsig
     pthread_barrier_destroy(&run.ready);
     pthread_barrier_destroy(&run.go);
     pthread_barrier_destroy(&run.over);
+    pthread_barrier_destroy(&run.weighed);
     return status;
 }
 

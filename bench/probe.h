@@ -7,7 +7,7 @@
  *   helper                                   mintgate-bench
  *     ready PID DIRECTORY              ──►                     when everything is set up
  *                                      ◄──     run PROBE MILLISECONDS THREADS PARAMETER
- *     done COUNT WALL CPU WATCHED P50 P99 P999  ──►            times in nanoseconds
+ *     done COUNT WALL CPU WATCHED P50 P99 P999 BYTES  ──►      times in nanoseconds
  *                                      ◄──     end of file: clean up and end
  *
  * One line each, on the helper's standard output and input.
@@ -36,6 +36,9 @@ struct probe {
     /* drain waits for what is still under way when the time is up; measured and counted with the rest. NULL: nothing
      * is. */
     size_t (*drain)(void *state);
+    /* weigh returns how many bytes of memory all that was made holds. Not measured; called before any teardown. NULL:
+     * not asked. */
+    size_t (*weigh)(void *state);
     void (*teardown)(void *state); /* not measured; NULL: nothing to do */
     bool times_steps;              /* how long a step takes is asked */
 };

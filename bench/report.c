@@ -8,9 +8,12 @@
 static const char *const role_names[] = {[BENCH_LIMIT] = "limit", [BENCH_OURS] = "ours", [BENCH_BASELINE] = "baseline"};
 
 static const char *const value_keys[BENCH_NUM_VALUES] = {
-    [BENCH_PER_CPU] = "per_cpu_second", [BENCH_PER_SECOND] = "per_second", [BENCH_LATENCY] = "p50_ns"};
+    [BENCH_PER_CPU] = "per_cpu_second", [BENCH_PER_SECOND] = "per_second",
+    [BENCH_LATENCY] = "p50_ns",         [BENCH_P99] = "p99_ns",
+    [BENCH_P999] = "p999_ns",           [BENCH_BYTES] = "bytes"};
 static const char *const value_words[BENCH_NUM_VALUES] = {
-    [BENCH_PER_CPU] = "CPU", [BENCH_PER_SECOND] = "time", [BENCH_LATENCY] = "p50"};
+    [BENCH_PER_CPU] = "CPU", [BENCH_PER_SECOND] = "time", [BENCH_LATENCY] = "p50",
+    [BENCH_P99] = "p99",     [BENCH_P999] = "p99.9",      [BENCH_BYTES] = "bytes"};
 static const char *const cpu_keys[] = {
     [BENCH_CPU_OWN] = "own", [BENCH_CPU_WATCHED] = "signer", [BENCH_CPU_ALL] = "own and signer"};
 
@@ -51,6 +54,9 @@ static void text_ratios(const struct bench *bench, const struct bench_group *gro
     const struct bench_row *row = &group->rows[index];
     struct bench_spread own = bench_ratio_of_row(bench, group, index, row->value);
     mg_buffer_append_format(out, "  %.3f of %s (%.3f to %.3f)", own.median, value_words[row->value], own.low, own.high);
+    if (row->against > 0) {
+        mg_buffer_append_format(out, " to %s", group->rows[row->against].name);
+    }
     if (row->aim > 0) {
         mg_buffer_append_format(out, ", aim %.2f", row->aim);
     }
@@ -70,7 +76,14 @@ static void text_row(const struct bench *bench, const struct bench_group *group,
     format_count(bench_spread_of_row(bench, group, index, BENCH_PER_SECOND).median, wall);
     mg_buffer_append_format(out, "  %-8s %-46s %12s %12s", role_names[row->role], row->name, cpu, wall);
     text_latency(bench, group, index, out);
-    if (index > 0) {
+    double bytes = bench_spread_of_row(bench, group, index, BENCH_BYTES).median;
+    if (bytes > 0) {
+        mg_buffer_append_format(out, "  %.0f bytes each", bytes);
+    }
+    if (row->max_bytes > 0) {
+        mg_buffer_append_format(out, ", aim %.0f", row->max_bytes);
+    }
+    if (index != row->against) {
         text_ratios(bench, group, index, out);
     }
     mg_buffer_append_text(out, "\n");
@@ -109,10 +122,11 @@ static json_t *json_spread(struct bench_spread spread)
 
 static json_t *json_sample(const struct bench_sample *sample)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "count", (json_int_t)sample->count, "wall_ns",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "count", (json_int_t)sample->count, "wall_ns",
                      (json_int_t)sample->wall_ns, "cpu_ns", (json_int_t)sample->cpu_ns, "watched_cpu_ns",
                      (json_int_t)sample->watched_ns, "p50_ns", (json_int_t)sample->p50_ns, "p99_ns",
-                     (json_int_t)sample->p99_ns, "p999_ns", (json_int_t)sample->p999_ns);
+                     (json_int_t)sample->p99_ns, "p999_ns", (json_int_t)sample->p999_ns, "bytes",
+                     (json_int_t)sample->bytes);
 }
 
 /* json_values has the spread of each value of a row that says something, or of its ratio to the limit's. */
@@ -141,11 +155,26 @@ static json_t *json_row(const struct bench *bench, const struct bench_group *gro
         "{s:s, s:s, s:i, s:I, s:s, s:s, s:o, s:o}", "name", row->name, "role", role_names[row->role], "threads",
         (int)row->num_threads, "parameter", (json_int_t)row->parameter, "cpu_of", cpu_keys[row->cpu], "compares",
         value_keys[row->value], "values", json_values(bench, group, index, bench_spread_of_row), "samples", samples);
-    if (index > 0) {
+    if (index != row->against) {
         json_object_set_new(out, "ratios", json_values(bench, group, index, bench_ratio_of_row));
+    }
+    if (row->size > 0) {
+        json_object_set_new(out, "size", json_integer((json_int_t)row->size));
+    }
+    if (row->max_bytes > 0) {
+        json_object_set_new(out, "max_bytes", json_real(row->max_bytes));
+    }
+    if (row->against > 0) {
+        json_object_set_new(out, "against", json_string(group->rows[row->against].name));
     }
     if (row->aim > 0) {
         json_object_set_new(out, "aim", json_real(row->aim));
+    }
+    if (row->key != NULL) {
+        json_object_set_new(out, "key", json_string(row->key));
+    }
+    if (row->ns_key != NULL) {
+        json_object_set_new(out, "ns_key", json_string(row->ns_key));
     }
     return out;
 }
@@ -175,6 +204,10 @@ static void add_ratios(json_t *ratios, const struct bench *bench, const struct b
         if (group->rows[i].ns_key != NULL) {
             json_object_set_new(ratios, group->rows[i].ns_key, json_real(ns_of_one(bench, group, i)));
         }
+        if (group->rows[i].bytes_key != NULL) {
+            json_object_set_new(ratios, group->rows[i].bytes_key,
+                                json_real(bench_spread_of_row(bench, group, i, BENCH_BYTES).median));
+        }
     }
 }
 
@@ -192,10 +225,10 @@ json_t *report_json(const struct bench *bench, const struct report_run *run)
         json_array_append_new(groups, json_group(bench, &bench->groups[i]));
         add_ratios(ratios, bench, &bench->groups[i]);
     }
-    json_t *out = json_pack("{s:s, s:s, s:{s:i, s:i, s:i, s:i}, s:o, s:o}", "schema", REPORT_SCHEMA, "subcommand",
+    json_t *out = json_pack("{s:s, s:s, s:{s:i, s:i, s:i, s:i, s:b}, s:o, s:o}", "schema", REPORT_SCHEMA, "subcommand",
                             run->subcommand, "method", "rounds", (int)bench->options.rounds, "milliseconds",
-                            (int)bench->options.milliseconds, "warm_up_rounds", 1, "processor", run->cpu, "groups",
-                            groups, "ratios", ratios);
+                            (int)bench->options.milliseconds, "warm_up_rounds", 1, "processor", run->cpu, "quick",
+                            bench->options.is_quick ? 1 : 0, "groups", groups, "ratios", ratios);
     json_object_update_missing_new(out, report_json_machine(&run->machine));
     return out;
 }

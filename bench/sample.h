@@ -14,6 +14,7 @@ struct bench_sample {
     uint64_t cpu_ns;                  /* of the threads that did it */
     uint64_t watched_ns;              /* CPU time of the processes that worked for them; 0: none */
     uint64_t p50_ns, p99_ns, p999_ns; /* of one step; 0: not asked */
+    uint64_t bytes;                   /* of memory that what was made holds at the end; 0: not asked */
 };
 
 #define BENCH_SAMPLE_MAX_LINE 256

@@ -14,4 +14,10 @@ static inline uint64_t split_mix_next(uint64_t *state)
     return z ^ (z >> 31);
 }
 
+/* split_mix_unit returns the next number from above 0 to 1, of which a logarithm can be taken. */
+static inline double split_mix_unit(uint64_t *state)
+{
+    return ((double)(split_mix_next(state) >> 11) + 1) * 0x1p-53;
+}
+
 #endif

@@ -33,12 +33,19 @@ void tally_add(struct tally *tally, const struct tally_record *record)
         return;
     }
     second->ok++;
+    tally->offered += record->offered;
     tally->resumed += record->resumed;
     tally->unclean_closes += record->unclean_close;
     histogram_add(&second->total_us, record->total_us);
     histogram_add(&tally->connect_us, record->connect_us);
     histogram_add(&tally->handshake_us, record->handshake_us);
     histogram_add(&tally->total_us, record->total_us);
+}
+
+void tally_add_not_started(struct tally *tally, uint64_t waited_us)
+{
+    tally->not_started++;
+    histogram_add(&tally->lag_us, waited_us);
 }
 
 static void merge_timeline(struct tally *into, const struct tally *from)
@@ -56,6 +63,8 @@ static void merge_timeline(struct tally *into, const struct tally *from)
 void tally_merge(struct tally *into, const struct tally *from)
 {
     into->connections += from->connections;
+    into->not_started += from->not_started;
+    into->offered += from->offered;
     into->resumed += from->resumed;
     into->body_bytes += from->body_bytes;
     into->unclean_closes += from->unclean_closes;

@@ -21,6 +21,8 @@ struct tally_second {
 
 struct tally {
     uint64_t connections;
+    uint64_t not_started; /* due before the end, for which there was never room */
+    uint64_t offered;     /* connections that offered a session */
     uint64_t resumed;
     uint64_t body_bytes;
     uint64_t unclean_closes; /* connections that went well until the peer ended without close_notify */
@@ -32,7 +34,7 @@ struct tally {
     /* Of connections that went well. |connect|: SYN to established; |handshake|: from there to its end; |total|: from
      * the *intended* start to the end of the answer, so that waiting for a late start counts. */
     struct histogram connect_us, handshake_us, total_us;
-    struct histogram lag_us;                          /* of all: from the intended start to the real one */
+    struct histogram lag_us; /* of all, from the intended start to the real one, or to the end if it was not started */
     struct tally_second *timeline[TALLY_MAX_SECONDS]; /* owned; NULL: nothing finished in that second */
 };
 
@@ -42,11 +44,15 @@ struct tally_record {
     double finished_at; /* seconds since the start of the run */
     uint64_t lag_us, connect_us, handshake_us, total_us;
     uint64_t body_bytes;
+    bool offered;
     bool resumed;
     bool unclean_close;
 };
 
 void tally_add(struct tally *tally, const struct tally_record *record);
+/* tally_add_not_started counts a connection that was due |waited_us| before the end and was not started. */
+void tally_add_not_started(struct tally *tally, uint64_t waited_us);
+
 void tally_merge(struct tally *into, const struct tally *from);
 void tally_free(struct tally *tally);
 
@@ -60,7 +66,7 @@ struct tally_run {
     double started_at;  /* seconds of CLOCK_MONOTONIC, from which records count */
     double seconds;     /* from the first intended start to the last end */
     double cpu_seconds; /* of this process */
-    bool timeline;
+    bool timeline, distribution;
 };
 
 /* tally_report_text appends tables for people, tally_report_json one JSON object. */

@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "base/siphash.h"
 #include "cache/rcu.h"
+#include "cache/slots.h"
 
 /*
  * An entry's content is one word that says all of its state and changes by one atomic step:
@@ -29,7 +30,8 @@
 #define CONTENT_NEGATIVE ((uintptr_t)2) /* the whole word */
 #define CONTENT_TAGS ((uintptr_t)3)
 
-/* Cold fields first and the key last, so that what a lookup reads is contiguous. */
+/* Cold fields first and the key last, so that what a lookup reads is contiguous. With a key of up to 50 bytes, as most
+ * leaves have, it lies in a slot, and whole in one pair of cache lines; otherwise in memory of its own. */
 struct entry {
     union {                         /* the three lives of an entry */
         struct entry *replaced;     /* pending: the expired entry whose place it took; owned; its producer: rw */
@@ -37,15 +39,17 @@ struct entry {
         struct mg_rcu_head retired; /* removed from table and ring, until its grace period has passed */
     };
     struct cache *cache;
-    size_t bytes; /* against max_bytes; its producer: wo, then ro under the lock */
     struct cds_lfht_node node;
     _Atomic uintptr_t content; /* claims: push; its producer: one exchange */
     int64_t expires;           /* its producer: wo, before the exchange of content; all: ro, after */
+    size_t bytes;              /* against max_bytes; its producer: wo, then ro under the lock */
     uint32_t key_len;
     bool in_ring;      /* under the lock */
     _Atomic bool used; /* the CLOCK bit. lookups: set; the hand, under the lock: clear */
     uint8_t key[];
 };
+
+_Static_assert(offsetof(struct entry, key) + 50 <= SLOT_SIZE, "an entry with a key of 50 bytes fits into a slot");
 
 TAILQ_HEAD(entry_list, entry);
 
@@ -58,6 +62,7 @@ struct cache {
     /* Constant after cache_new. */
     struct cds_lfht *table; /* in it: pending entries, and the finished ones that are in the ring */
     struct mg_siphash_key hash_key;
+    struct slots slots; /* of entries; itself, it is for all threads */
     struct cache_config config;
     size_t max_retired;
 
@@ -120,17 +125,24 @@ enum mg_status cache_new(struct cache **out, const struct cache_config *config)
     mg_siphash_key_random(&cache->hash_key);
     cache->config = *config;
     cache->max_retired = config->max_entries > MIN_MAX_RETIRED ? config->max_entries : MIN_MAX_RETIRED;
+    slots_init(&cache->slots, config->max_entries + cache->max_retired);
     pthread_mutex_init(&cache->lock, NULL);
     TAILQ_INIT(&cache->ring);
     *out = cache;
     return MG_OK;
 }
 
+static size_t entry_size(size_t key_len)
+{
+    size_t size = offsetof(struct entry, key) + key_len;
+    return size < sizeof(struct entry) ? sizeof(struct entry) : size;
+}
+
 size_t cache_entry_bytes(size_t key_len)
 {
     /* A chunk of malloc has a word of its own and a granularity of 16; the table has at most two buckets an entry. */
-    size_t chunk = (sizeof(struct entry) + key_len + sizeof(size_t) + 15) & ~(size_t)15;
-    return chunk + 2 * sizeof(struct cds_lfht_node);
+    size_t chunk = (entry_size(key_len) + sizeof(size_t) + 15) & ~(size_t)15;
+    return (entry_size(key_len) <= SLOT_SIZE ? SLOT_SIZE : chunk) + 2 * sizeof(struct cds_lfht_node);
 }
 
 /* Values. */
@@ -181,11 +193,26 @@ static struct entry *entry_of(struct cds_lfht_node *node)
     return entry;
 }
 
+static void *entry_memory(struct cache *cache, size_t key_len)
+{
+    void *slot = entry_size(key_len) <= SLOT_SIZE ? slots_take(&cache->slots) : NULL;
+    return slot != NULL ? slot : malloc(entry_size(key_len));
+}
+
+static void entry_free(struct cache *cache, struct entry *entry)
+{
+    if (slots_own(&cache->slots, entry)) {
+        slots_give(&cache->slots, entry);
+    } else {
+        free(entry);
+    }
+}
+
 /* entry_new makes a pending entry with |waiter|, unless NULL, as its first. */
 static struct entry *entry_new(struct cache *cache, struct mg_slice key, struct cache_waiter *waiter)
 {
     assert(key.len <= UINT32_MAX);
-    struct entry *entry = malloc(sizeof(*entry) + key.len);
+    struct entry *entry = entry_memory(cache, key.len);
     if (entry == NULL) {
         return NULL;
     }
@@ -348,7 +375,7 @@ static bool claim_put(struct claim *claim, struct entry *expired)
         return true;
     }
     if (!put(claim->cache, &claim->search, entry, expired)) {
-        free(entry); /* nobody has seen it */
+        entry_free(claim->cache, entry); /* nobody has seen it */
         return false;
     }
     claim->pending = (struct cache_pending *)entry;
@@ -497,8 +524,9 @@ static void reclaim(struct mg_rcu_head *head)
     if (value != NULL) {
         cache_value_unref(value);
     }
-    release(&entry->cache->num_retired);
-    free(entry);
+    struct cache *cache = entry->cache;
+    entry_free(cache, entry);
+    release(&cache->num_retired);
 }
 
 static void retire(struct cache *cache, struct entry_list *gone)
@@ -692,6 +720,7 @@ void cache_free(struct cache *cache)
     assert(left == 0);
     (void)left;
     pthread_mutex_destroy(&cache->lock);
+    slots_end(&cache->slots);
     free(cache);
 }
 

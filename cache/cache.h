@@ -13,8 +13,8 @@
  *
  * Any thread that is registered and online with RCU (cache/rcu.h) may call all of it, and |key| is borrowed for the
  * call. Workers may call cache_lookup, cache_claim, cache_value_up_ref and cache_value_unref, which take no lock (a
- * claim of a missing key allocates its one entry). The rest takes the one lock among writers, for a short while, never
- * across a callback. Times are in seconds of one clock that the caller chooses.
+ * claim of a missing key takes memory for its one entry). The rest takes the one lock among writers, for a short while,
+ * never across a callback. Times are in seconds of one clock that the caller chooses.
  */
 #ifndef MINTGATE_CACHE_CACHE_H
 #define MINTGATE_CACHE_CACHE_H
@@ -66,7 +66,8 @@ MG_MUST_USE enum mg_status cache_new(struct cache **out, const struct cache_conf
 void cache_free(struct cache *cache);
 
 /* cache_entry_bytes returns what one entry costs against |max_bytes| beside its value: itself, its key, and its share
- * of the table. Any thread. */
+ * of the table. Memory for entries with short keys is reserved ahead and stays the cache's until it is freed
+ * (cache/slots.h); it counts as long as there is an entry in it. Any thread. */
 size_t cache_entry_bytes(size_t key_len);
 
 enum cache_lookup_result {

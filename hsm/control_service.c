@@ -157,6 +157,7 @@ static enum mg_status do_import_key(struct call *call, struct mg_error *error)
         if (status != MG_OK) {
             return status;
         }
+        client_keys_add(call->service->client_keys, key);
         mg_log_info("imported key " ID_FORMAT " (%s, for %s)", ID_ARGS(&key->info.id), key->type->name,
                     key_purpose_name(purpose));
     }
@@ -328,6 +329,7 @@ static enum mg_status do_destroy(struct call *call, struct mg_error *error)
     const struct wire_key_id *id = &call->request->key_id;
     bool is_there = call->key != NULL;
     enum mg_status status = is_there ? do_remove(call, error) : MG_OK;
+    client_keys_remove(call->service->client_keys, id);
     if (status == MG_OK && is_there && call->key->info.holder[0] != '\0') {
         status = token_keys_destroy(&call->service->tokens, call->key, error);
     }

@@ -14,6 +14,7 @@
 
 #include "base/metrics.h"
 #include "hsm/ca_signer.h"
+#include "hsm/client_keys.h"
 #include "hsm/issuer_publisher.h"
 #include "hsm/token_keys.h"
 
@@ -24,9 +25,10 @@ struct control_counters {
 };
 
 struct control_service {
-    struct keystore *store; /* borrowed, as the next two */
+    struct keystore *store; /* borrowed, as the next three */
     const struct backends *backends;
     struct issuer_publisher *issuers;
+    struct client_keys *client_keys;
     struct token_store tokens; /* without a supervisor where none is configured */
     struct ca_signer ca;       /* for keys of private CAs */
     struct control_counters counters;

@@ -16,6 +16,7 @@ static const unsigned accepted[KEY_NUM_CALLS] = {
     [KEY_CALL_ATTEST] = ONE(KEY_MINTING),
     [KEY_CALL_SKA_SIGN] = ONE(KEY_SKA),
     [KEY_CALL_IMPORT] = ONE(KEY_MINTING) | ONE(KEY_TLS_CLIENT),
+    [KEY_CALL_CLIENT_SIGN] = ONE(KEY_TLS_CLIENT),
 };
 
 bool key_purpose_is_known(uint8_t number)

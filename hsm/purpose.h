@@ -22,17 +22,18 @@ enum key_purpose {
 
 /* What can be asked of a private key. */
 enum key_call {
-    KEY_CALL_SIGN_LEAF, /* the engine's SIGN: a TBSCertificate that the leaf policy accepts; and to be issued with */
-    KEY_CALL_SIGN_CA,   /* certify a minting issuer's key; control's SIGN_CERTIFICATE and SIGN_CRL */
-    KEY_CALL_SIGN_CSR,  /* control's MAKE_CSR: a request for its own certificate */
-    KEY_CALL_MAKE,      /* control's MAKE_KEY: to be made on demand */
-    KEY_CALL_DESTROY,   /* control's DESTROY */
-    KEY_CALL_ATTEST,    /* control's ATTEST: sign what its token says of it */
-    KEY_CALL_INSTALL,   /* control's INSTALL: to be given its certificates */
-    KEY_CALL_SKA_SIGN,  /* control's SKA_SIGN_TBS and SKA_SIGN_PAYLOAD */
-    KEY_CALL_IMPORT,    /* control's IMPORT_KEY: to come from outside */
+    KEY_CALL_SIGN_LEAF,   /* the engine's SIGN: a TBSCertificate that the leaf policy accepts; and to be issued with */
+    KEY_CALL_SIGN_CA,     /* certify a minting issuer's key; control's SIGN_CERTIFICATE and SIGN_CRL */
+    KEY_CALL_SIGN_CSR,    /* control's MAKE_CSR: a request for its own certificate */
+    KEY_CALL_MAKE,        /* control's MAKE_KEY: to be made on demand */
+    KEY_CALL_DESTROY,     /* control's DESTROY */
+    KEY_CALL_ATTEST,      /* control's ATTEST: sign what its token says of it */
+    KEY_CALL_INSTALL,     /* control's INSTALL: to be given its certificates */
+    KEY_CALL_SKA_SIGN,    /* control's SKA_SIGN_TBS and SKA_SIGN_PAYLOAD */
+    KEY_CALL_IMPORT,      /* control's IMPORT_KEY: to come from outside */
+    KEY_CALL_CLIENT_SIGN, /* the engine's CLIENT_SIGN: what a TLS client signs, and nothing else */
 };
-#define KEY_NUM_CALLS 9
+#define KEY_NUM_CALLS 10
 
 /* key_purpose_is_known tells whether |number| is a purpose. */
 bool key_purpose_is_known(uint8_t number);

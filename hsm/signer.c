@@ -35,6 +35,7 @@ struct signer {
     struct backends backends;          /* the two */
     struct token_supervisor *tokens;   /* NULL likewise */
     struct issuer_publisher *issuers;
+    struct client_keys *client_keys;
     struct journal *journal;
     int listen_fd;
     int control_fd; /* listens likewise */
@@ -135,6 +136,9 @@ static enum mg_status open_keys(struct signer *signer, struct mg_error *error)
         warn_of_expiry(issuers, mg_clock_wall_seconds());
         status = issuer_publisher_new(&signer->issuers, issuers, error);
     }
+    if (status == MG_OK) {
+        status = client_keys_new(&signer->client_keys, signer->store, error);
+    }
     return status;
 }
 
@@ -194,6 +198,7 @@ static enum mg_status start_loops(struct signer *signer, struct mg_error *error)
                    .journal = signer->journal,
                    .max_validity_seconds = signer->config.max_validity_seconds},
         .issuers = issuers,
+        .client_keys = signer->client_keys,
         .queue = (signer->config.queue + wanted - 1) / wanted,
     };
     enum mg_status status = MG_OK;
@@ -229,6 +234,7 @@ static enum mg_status start_control(struct signer *signer, struct mg_error *erro
         .store = signer->store,
         .backends = &signer->backends,
         .issuers = signer->issuers,
+        .client_keys = signer->client_keys,
         .tokens = {.store = signer->store, .backend = signer->pkcs11, .supervisor = signer->tokens}};
     enum mg_status status = ca_signer_init(&signer->control.ca, &signer->control.tokens, signer->journal, error);
     if (status != MG_OK) {
@@ -412,6 +418,7 @@ void signer_free(struct signer *signer)
     ca_signer_free(&signer->control.ca);
     journal_close(signer->journal);
     issuer_publisher_free(signer->issuers);
+    client_keys_free(signer->client_keys);
     backend_software_free(signer->software);
     backend_pkcs11_free(signer->pkcs11);
     keystore_free(signer->store);

@@ -54,6 +54,8 @@ static void render_loops(const struct signer_metrics *metrics, struct mg_buffer 
     } rows[] = {
         {"mintgate_hsm_abandoned_requests_total", "counter", "Requests whose connection went before their answer.",
          AT(abandoned)},
+        {"mintgate_hsm_client_signatures_total", "counter",
+         "Signatures with which engines proved themselves to servers.", AT(client_signatures)},
         {"mintgate_hsm_cancelled_requests_total", "counter", "Requests taken back before they were signed.",
          AT(cancelled)},
         {"mintgate_hsm_packets_total", "counter", "Packets from engines.", AT(packets)},

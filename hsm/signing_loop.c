@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "hsm/client_signature.h"
 #include "hsm/connection.h"
 #include "hsm/request_queue.h"
 
@@ -40,6 +41,7 @@ struct signing_loop {
     sem_t issuers_taken;        /* posted for each MESSAGE_ISSUERS */
     struct leaf_signer *signer;
     struct request_queue *queue;
+    struct client_keys *client_keys;
     struct connection *connections; /* open ones */
     struct connection *closed;      /* freed when their requests are done */
     struct connection *dirty;
@@ -375,6 +377,29 @@ static void handle_cancel(struct signing_loop *loop, struct connection *connecti
                    request_queue_remove_if(loop->queue, is_cancelled, drop_cancelled, &cancellation));
 }
 
+/* handle_client_sign answers at once: servers that ask for a client's certificate are few, and whoever waits for the
+ * signature waits with a whole handshake. */
+static void handle_client_sign(struct signing_loop *loop, struct connection *connection, struct mg_slice bytes)
+{
+    struct mg_error error = {""};
+    struct wire_client_sign request;
+    uint8_t signature[WIRE_SIGNER_MAX_SIGNATURE];
+    size_t len = 0;
+    if (wire_signer_decode_client_sign(bytes, &request, &error) != MG_OK) {
+        close_broken(loop, connection, error.text);
+        return;
+    }
+    struct wire_sign_result result = {.id = request.id};
+    result.status = client_signature_make(loop->client_keys, &request, signature, &len, &error);
+    if (result.status == WIRE_SIGN_OK) {
+        result.signature = mg_slice_of(signature, len);
+        mg_counter_add(&loop->counters.client_signatures, 1);
+    } else {
+        log_sometimes(loop, MG_LOG_WARNING, "refused to sign as a TLS client", error.text);
+    }
+    answer(loop, connection, &result);
+}
+
 static void send_issuers(struct signing_loop *loop, struct connection *connection)
 {
     enum mg_status status = connection_send(connection, mg_buffer_slice(&loop->issuers->packet));
@@ -401,7 +426,7 @@ static void handle_hello(struct signing_loop *loop, struct connection *connectio
     send_issuers(loop, connection);
 }
 
-/* handle_packet knows three packets: HELLO, first and once, and then SIGN and CANCEL. */
+/* handle_packet knows HELLO, first and once, and then SIGN, CANCEL and CLIENT_SIGN. */
 static void handle_packet(struct signing_loop *loop, struct connection *connection, struct mg_slice packet)
 {
     enum wire_signer_type type;
@@ -413,6 +438,8 @@ static void handle_packet(struct signing_loop *loop, struct connection *connecti
         handle_sign(loop, connection, packet);
     } else if (is_known && type == WIRE_SIGNER_CANCEL && connection->has_greeted) {
         handle_cancel(loop, connection, packet);
+    } else if (is_known && type == WIRE_SIGNER_CLIENT_SIGN && connection->has_greeted) {
+        handle_client_sign(loop, connection, packet);
     } else {
         close_broken(loop, connection, "it sent a packet out of place or of an unknown type");
     }
@@ -682,6 +709,7 @@ enum mg_status signing_loop_start(struct signing_loop **out, const struct signin
     }
     loop->epoll_fd = loop->inbox_read = loop->inbox_write = -1;
     loop->issuers = issuer_set_up_ref(config->issuers);
+    loop->client_keys = config->client_keys;
     sem_init(&loop->issuers_taken, 0, 0);
     enum mg_status status = open_descriptors(loop, error);
     if (status == MG_OK) {

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/histogram.h"
+#include "hsm/client_keys.h"
 #include "hsm/leaf_signer.h"
 
 /* Connections of one thread; each session thread of an engine has one. */
@@ -24,15 +25,17 @@ struct signing_loop;
 struct signing_loop_config {
     struct leaf_signer_config signer;
     struct issuer_set *issuers; /* a reference is taken */
-    size_t queue;               /* requests that may wait in this thread */
+    struct client_keys *client_keys;
+    size_t queue; /* requests that may wait in this thread */
 };
 
 /* What a thread counts. Signing thread: rw, metrics: ro. */
 struct signing_counters {
     struct mg_counter results[WIRE_SIGN_NUM_STATUSES];
     struct mg_counter busy_full, busy_expired, busy_replaced, busy_restarting; /* why WIRE_SIGN_BUSY */
-    struct mg_counter abandoned; /* requests whose connection went before they were done */
-    struct mg_counter cancelled; /* requests that their engine took back in time */
+    struct mg_counter abandoned;         /* requests whose connection went before they were done */
+    struct mg_counter cancelled;         /* requests that their engine took back in time */
+    struct mg_counter client_signatures; /* made for engines as TLS clients */
     struct mg_counter packets, invalid_packets;
     struct mg_counter connections, refused_connections, slow_peers;
     struct mg_counter connections_now, waiting_now; /* gauges */

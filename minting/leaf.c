@@ -56,7 +56,7 @@ static bool add_general_names(CBB *out, const struct leaf_names *names)
         }
     } else {
         for (size_t i = 0; i < mimic->num_names; i++) {
-            if (!leaf_names_is_dropped(names, i) && !add_slice(out, mimic->names[i].general_name)) {
+            if (!leaf_names_is_dropped(names, i) && !add_slice(out, mimic_name_general_name(&mimic->names[i]))) {
                 return false;
             }
         }

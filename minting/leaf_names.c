@@ -5,7 +5,8 @@ static void drop_names(struct leaf_names *out, leaf_names_keep *keep, void *keep
 {
     const struct mimic *mimic = out->mimic;
     for (size_t i = 0; i < mimic->num_names; i++) {
-        if (!keep(keep_arg, mimic->names[i].kind, mimic->names[i].value)) {
+        const struct mimic_name *name = &mimic->names[i];
+        if (!keep(keep_arg, mimic_name_kind_of(name), mimic_name_value(name))) {
             out->dropped[i / 8] |= (uint8_t)(1u << (i % 8));
             out->num_dropped++;
         }

@@ -17,7 +17,7 @@
 struct mimic_block {
     struct mimic mimic;
     _Atomic uint32_t references;
-    size_t size; /* of the block */
+    uint32_t size; /* of the block */
     struct mimic_name names[];
 };
 
@@ -68,7 +68,7 @@ static uint16_t *find_place(struct filler *filler, enum mimic_name_kind kind, st
             return place;
         }
         const struct mimic_name *name = &filler->names[*place - 1];
-        if (name->kind == kind && mg_slice_equal(name->value, value)) {
+        if (mimic_name_kind_of(name) == kind && mg_slice_equal(mimic_name_value(name), value)) {
             return place;
         }
     }
@@ -96,9 +96,10 @@ static bool add_name(struct filler *filler, enum mimic_name_kind kind, struct mg
     size_t i = filler->mimic->num_names++;
     *place = (uint16_t)(i + 1);
     filler->names[i] = (struct mimic_name){
-        .kind = kind,
-        .value = mg_slice_of(general_name + len - value.len, value.len),
-        .general_name = mg_slice_of(general_name, len),
+        .general_name = general_name,
+        .len = (uint16_t)len,
+        .header_len = (uint8_t)(len - value.len),
+        .kind = (uint8_t)kind,
     };
     return true;
 }
@@ -154,19 +155,37 @@ static bool fill_names(struct filler *filler, CBS alt_names)
     return ok;
 }
 
-/* fill_subject keeps the subject if it may be copied, and its common name if that is a host name: a leaf that leaves
- * the name out of its subjectAltName must not say it there. */
-static void fill_subject(struct filler *filler, CBS subject)
+/* struct subject is what is kept of a subject: all of it if it may be copied, and its common name if that is a host
+ * name: a leaf that leaves the name out of its subjectAltName must not say it there. */
+struct subject {
+    struct mg_slice der;  /* borrowed */
+    struct mg_slice name; /* in |storage| */
+    size_t offset;        /* of the same bytes in |der|, where they are canonical there; 0: they are not */
+    struct dns_name storage;
+};
+
+static void read_subject(struct subject *out, CBS subject)
 {
     CBS common_name;
+    out->der = out->name = mg_slice_of(NULL, 0);
+    out->offset = 0;
     if (!subject_check(subject, &common_name)) {
         return;
     }
-    filler->mimic->subject = keep(filler, slice_of(subject));
-    struct dns_name name;
-    if (dns_name_from_san(&name, slice_of(common_name)) == DNS_NAME_OK) {
-        filler->mimic->subject_name = keep(filler, dns_name_slice(&name));
+    struct mg_slice text = slice_of(common_name);
+    out->der = slice_of(subject);
+    if (dns_name_from_san(&out->storage, text) == DNS_NAME_OK) {
+        out->name = dns_name_slice(&out->storage);
+        out->offset = mg_slice_equal(out->name, text) ? (size_t)(text.data - out->der.data) : 0;
     }
+}
+
+static void fill_subject(struct filler *filler, const struct subject *subject)
+{
+    struct mimic *mimic = filler->mimic;
+    mimic->subject = keep(filler, subject->der);
+    mimic->subject_name = subject->offset > 0 ? mg_slice_of(mimic->subject.data + subject->offset, subject->name.len)
+                                              : keep(filler, subject->name);
 }
 
 static enum mg_status check_bounds(const struct cert *cert, size_t *out_num_names, struct mg_error *error)
@@ -174,11 +193,6 @@ static enum mg_status check_bounds(const struct cert *cert, size_t *out_num_name
     if (CBS_len(&cert->alt_names) > MIMIC_MAX_NAMES_LEN) {
         return mg_error_set(error, MG_LIMIT, "certificate: subjectAltName of %zu bytes, at most %d are taken",
                             CBS_len(&cert->alt_names), MIMIC_MAX_NAMES_LEN);
-    }
-    if (CBS_len(&cert->serial) > MIMIC_MAX_SERIAL_LEN || CBS_len(&cert->subject_key_id) > MIMIC_MAX_KEY_ID_LEN ||
-        CBS_len(&cert->authority_key_id) > MIMIC_MAX_KEY_ID_LEN) {
-        return mg_error_set(error, MG_LIMIT, "certificate: serialNumber or a key identifier is over %d bytes",
-                            MIMIC_MAX_SERIAL_LEN);
     }
     size_t num_names = 0;
     for (CBS names = cert->alt_names; CBS_len(&names) > 0; num_names++) {
@@ -196,35 +210,27 @@ static enum mg_status check_bounds(const struct cert *cert, size_t *out_num_name
     return MG_OK;
 }
 
-static struct mimic_block *block_new(const struct cert *cert, size_t num_names)
+static struct mimic_block *block_new(const struct cert *cert, const struct subject *subject, size_t num_names)
 {
-    size_t subject_len = CBS_len(&cert->subject) <= SUBJECT_MAX_LEN ? CBS_len(&cert->subject) : 0;
-    size_t num_bytes = CBS_len(&cert->serial) + CBS_len(&cert->subject_key_id) + CBS_len(&cert->authority_key_id) +
-                       2 * subject_len + CBS_len(&cert->alt_names); /* twice: the common name in it is kept apart */
+    size_t num_bytes = subject->der.len + (subject->offset > 0 ? 0 : subject->name.len) + CBS_len(&cert->alt_names);
     size_t size = sizeof(struct mimic_block) + num_names * sizeof(struct mimic_name) + num_bytes;
     struct mimic_block *block = calloc(1, size);
     if (block != NULL) {
-        block->size = size;
+        block->size = (uint32_t)size; /* the bounds above keep it below 100 KiB */
         atomic_init(&block->references, 1);
     }
     return block;
 }
 
-static bool fill(struct mimic_block *block, size_t num_names, const struct cert *cert)
+static bool fill(struct mimic_block *block, size_t num_names, const struct cert *cert, const struct subject *subject)
 {
     struct mimic *mimic = &block->mimic;
     struct filler filler = {.mimic = mimic, .names = block->names, .next = (uint8_t *)(block->names + num_names)};
     mimic->names = block->names;
     mimic->not_before = cert->not_before;
     mimic->not_after = cert->not_after;
-    mimic->key_type = cert->key_type;
-    mimic->key_bits = cert->key_bits;
-    mimic->digest = cert->digest;
     mimic->is_ca = cert->is_ca;
-    mimic->serial = keep(&filler, slice_of(cert->serial));
-    mimic->subject_key_id = keep(&filler, slice_of(cert->subject_key_id));
-    mimic->authority_key_id = keep(&filler, slice_of(cert->authority_key_id));
-    fill_subject(&filler, cert->subject);
+    fill_subject(&filler, subject);
     return fill_names(&filler, cert->alt_names);
 }
 
@@ -240,8 +246,10 @@ enum mg_status mimic_new(struct mimic **out, struct mg_slice der, struct mg_erro
     if (status != MG_OK) {
         return status;
     }
-    struct mimic_block *block = block_new(&cert, num_names);
-    if (block == NULL || !fill(block, num_names, &cert)) {
+    struct subject subject;
+    read_subject(&subject, cert.subject);
+    struct mimic_block *block = block_new(&cert, &subject, num_names);
+    if (block == NULL || !fill(block, num_names, &cert, &subject)) {
         free(block);
         return mg_error_set(error, MG_MEMORY, "certificate: no memory");
     }
@@ -279,10 +287,11 @@ void mimic_unref(struct mimic *mimic)
 
 bool mimic_name_matches(const struct mimic_name *name, enum mimic_name_kind kind, struct mg_slice reference)
 {
-    if (name->kind != kind) {
+    if (mimic_name_kind_of(name) != kind) {
         return false;
     }
-    return kind == MIMIC_NAME_DNS ? dns_name_matches(name->value, reference) : mg_slice_equal(name->value, reference);
+    struct mg_slice value = mimic_name_value(name);
+    return kind == MIMIC_NAME_DNS ? dns_name_matches(value, reference) : mg_slice_equal(value, reference);
 }
 
 static bool covers(const struct mimic *mimic, enum mimic_name_kind kind, struct mg_slice reference)

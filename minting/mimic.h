@@ -17,18 +17,35 @@
 /* The bounds of what is taken. A certificate beyond them is refused whole: cut short, it would not be mimicked. */
 #define MIMIC_MAX_NAMES 1000
 #define MIMIC_MAX_NAMES_LEN (32 * 1024)
-#define MIMIC_MAX_SERIAL_LEN 64
-#define MIMIC_MAX_KEY_ID_LEN 64
 #define MIMIC_FINGERPRINT_LEN 32
 
 enum mimic_name_kind { MIMIC_NAME_DNS, MIMIC_NAME_IP };
 
-/* struct mimic_name is one name of the certificate. */
+/* struct mimic_name is one name of the certificate; small, since every leaf in the cache has its mimic. Read it by
+ * mimic_name_kind_of, mimic_name_value and mimic_name_general_name. */
 struct mimic_name {
-    enum mimic_name_kind kind;
-    struct mg_slice value;        /* DNS: canonical text, "*." in front for a wildcard; IP: 4 or 16 bytes */
-    struct mg_slice general_name; /* the same as a GeneralName in DER (RFC 5280 section 4.2.1.6) */
+    const uint8_t *general_name;
+    uint16_t len;       /* of |general_name| */
+    uint8_t header_len; /* of that, in front of the value */
+    uint8_t kind;       /* enum mimic_name_kind */
 };
+
+static inline enum mimic_name_kind mimic_name_kind_of(const struct mimic_name *name)
+{
+    return (enum mimic_name_kind)name->kind;
+}
+
+/* mimic_name_value returns canonical text for DNS, "*." in front for a wildcard; for IP 4 or 16 bytes. */
+static inline struct mg_slice mimic_name_value(const struct mimic_name *name)
+{
+    return mg_slice_of(name->general_name + name->header_len, (size_t)name->len - name->header_len);
+}
+
+/* mimic_name_general_name returns the same as a GeneralName in DER (RFC 5280 section 4.2.1.6). */
+static inline struct mg_slice mimic_name_general_name(const struct mimic_name *name)
+{
+    return mg_slice_of(name->general_name, name->len);
+}
 
 struct mimic {
     uint8_t fingerprint[MIMIC_FINGERPRINT_LEN]; /* SHA-256 of the whole certificate */
@@ -37,17 +54,11 @@ struct mimic {
     int64_t not_before;                         /* seconds since 1970 */
     int64_t not_after;                          /* inclusive */
     const struct mimic_name *names;             /* in the certificate's order, without duplicates */
-    size_t num_names;
-    struct mg_slice general_names;  /* all general_name of |names|, one behind the other */
-    size_t num_malformed_names;     /* dropped: not a host name, not 4 or 16 bytes */
-    size_t num_other_names;         /* dropped: e-mail, URI, directory name, ... */
-    enum cert_key_type key_type;    /* of the server's key */
-    unsigned key_bits;              /* 0: CERT_KEY_OTHER */
-    enum cert_digest digest;        /* of the signature on the certificate */
-    bool is_ca;                     /* basicConstraints: cA */
-    struct mg_slice serial;         /* content of the INTEGER */
-    struct mg_slice subject_key_id; /* empty if absent */
-    struct mg_slice authority_key_id;
+    struct mg_slice general_names;              /* the GeneralNames of |names|, one behind the other */
+    uint32_t num_names;
+    uint32_t num_malformed_names; /* dropped: not a host name, not 4 or 16 bytes */
+    uint32_t num_other_names;     /* dropped: e-mail, URI, directory name, ... */
+    bool is_ca;                   /* basicConstraints: cA */
 };
 
 /* mimic_new makes |*out| from the certificate |der|, which is not kept. MG_INVALID: not a certificate

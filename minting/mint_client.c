@@ -22,7 +22,6 @@ struct mint_client {
     struct leaf_keys *leaf_keys;
     uint64_t timeout_ns;
     int64_t max_validity_seconds;
-    bool verify_all;
     struct mint_client_callbacks callbacks;
     struct mint_client_counters counters; /* client's thread: rw, metrics: ro */
 
@@ -99,7 +98,6 @@ enum mg_status mint_client_new(struct mint_client **out, const struct mint_clien
     client->leaf_keys = options->leaf_keys;
     client->timeout_ns = options->timeout_ns;
     client->max_validity_seconds = options->max_validity_seconds;
-    client->verify_all = options->verify_all;
     client->callbacks = *callbacks;
     client->socket_fd = -1;
     client->backoff_ns = MINT_CLIENT_FIRST_BACKOFF_NS;
@@ -258,7 +256,7 @@ static void finish(struct mint_client *client, struct mint_slot *slot, struct mi
 
 static bool is_believed(struct mint_client *client, const struct mint_slot *slot, struct mg_slice signature)
 {
-    if (client->verified && !client->verify_all) {
+    if (client->verified && !slot->verify) {
         return true;
     }
     client->verified = issuer_signed(slot->issuer, slot->tbs.der, signature);

@@ -66,7 +66,6 @@ struct mint_client_options {
     size_t max_jobs;              /* 1 to MINT_CLIENT_MAX_JOBS: waiting and in flight together */
     uint64_t timeout_ns;          /* from submission to outcome; at least 1 ms */
     int64_t max_validity_seconds; /* of leaves; at least 1 */
-    bool verify_all;              /* check every signature, not just until the first good one of each connection */
 };
 
 struct mint_client_callbacks {
@@ -122,7 +121,8 @@ struct mint_job {
     /* If not NULL: tells whether the leaf is still wanted. Where it is not, the job ends within MINT_CLIENT_SWEEP_NS or
      * two, and the signer is told. From mint_client_process; calls nothing of the client. */
     mint_wanted *is_wanted;
-    void *arg; /* of both */
+    void *arg;   /* of both */
+    bool verify; /* check the signature, also behind the first good one of the connection */
 };
 
 /*

@@ -46,6 +46,7 @@ enum mg_status mint_jobs_add(struct mint_jobs *jobs, const struct mint_job *job,
     slot->done = job->done;
     slot->is_wanted = job->is_wanted;
     slot->arg = job->arg;
+    slot->verify = job->verify;
     jobs->num_cancellable += slot->is_wanted != NULL;
     TAILQ_REMOVE(&jobs->free, slot, link);
     TAILQ_INSERT_TAIL(&jobs->queued, slot, link);

@@ -32,6 +32,7 @@ struct mint_slot {
     mint_done *done;
     mint_wanted *is_wanted; /* NULL: always */
     void *arg;              /* of both */
+    bool verify;
 };
 
 TAILQ_HEAD(mint_slot_list, mint_slot);

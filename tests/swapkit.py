@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import http.client
 import json
+import math
 import pathlib
 import socket
 import subprocess
@@ -204,7 +205,7 @@ def of_another_issuer(handshakes, swaps, first):
 def percentile(values, percent):
     """The smallest value that |percent| of all do not exceed."""
     ordered = sorted(values)
-    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 # ---- the engine, meanwhile ----
@@ -213,6 +214,8 @@ class Usage(typing.NamedTuple):
     """What is counted up since the engine's start, but for the last two."""
     hits: float
     misses: float
+    ahead: float  # leaves minted before swaps
+    ahead_seconds: float
     memory: int  # of the process, in bytes: RssAnon, RssFile and RssShmem together
     entries: int
 
@@ -221,7 +224,9 @@ def usage(lab):
     metrics = lab.metrics()
     hits = metrics["mintgate_cache_hits_total"]
     misses = metrics["mintgate_cache_misses_total"] + metrics["mintgate_cache_pending_hits_total"]
-    return Usage(hits, misses, memory(lab.engine_pid()), int(metrics["mintgate_cache_entries"]))
+    ahead, ahead_seconds = (metrics[f"mintgate_dataplane_{word}_total"]
+                            for word in ("minted_ahead", "minting_ahead_seconds"))
+    return Usage(hits, misses, ahead, ahead_seconds, memory(lab.engine_pid()), int(metrics["mintgate_cache_entries"]))
 
 
 def memory(pid):

@@ -9,6 +9,7 @@
  *   SIGN     count u16, then each: id u64, key id 16, timeout_ms u32, tbs behind a u16
  *   SIGNED   count u16, then each: id u64, status u8, signature behind a u16
  *   CANCEL   count u16, then each: id u64
+ *   CLIENT_SIGN  id u64, key id 16, scheme u16, content behind a u32
  */
 #define BATCH_HEADER_LEN 3 /* type and count */
 #define SIGN_FIXED_LEN (8 + sizeof(struct wire_key_id) + 4 + 2)
@@ -37,6 +38,7 @@ const char *wire_sign_status_name(enum wire_sign_status status)
         [WIRE_SIGN_BAD_SERIAL] = "bad_serial",
         [WIRE_SIGN_BAD_KEY] = "bad_key",
         [WIRE_SIGN_FAILED] = "failed",
+        [WIRE_SIGN_BAD_CONTENT] = "bad_content",
     };
     return (unsigned)status < WIRE_SIGN_NUM_STATUSES ? names[status] : "unknown";
 }
@@ -44,7 +46,7 @@ const char *wire_sign_status_name(enum wire_sign_status status)
 enum mg_status wire_signer_type_of(struct mg_slice packet, enum wire_signer_type *out)
 {
     uint8_t type;
-    if (!mg_slice_u8(&packet, &type) || type < WIRE_SIGNER_HELLO || type > WIRE_SIGNER_CANCEL) {
+    if (!mg_slice_u8(&packet, &type) || type < WIRE_SIGNER_HELLO || type > WIRE_SIGNER_CLIENT_SIGN) {
         return MG_INVALID;
     }
     *out = (enum wire_signer_type)type;
@@ -348,4 +350,33 @@ enum mg_status wire_signer_decode_cancel(struct mg_slice packet, struct wire_sig
         status = mg_slice_u64(&packet, &out->ids[i]) ? MG_OK : cut_short(error, "an id");
     }
     return status == MG_OK ? end_decoding(packet, error) : status;
+}
+
+/* CLIENT_SIGN */
+
+void wire_signer_encode_client_sign(struct mg_buffer *out, const struct wire_client_sign *request)
+{
+    mg_buffer_append_u8(out, WIRE_SIGNER_CLIENT_SIGN);
+    mg_buffer_append_u64(out, request->id);
+    mg_buffer_append(out, request->key_id.bytes, sizeof(request->key_id.bytes));
+    mg_buffer_append_u16(out, request->scheme);
+    mg_buffer_append_prefixed_u32(out, request->content);
+}
+
+enum mg_status wire_signer_decode_client_sign(struct mg_slice packet, struct wire_client_sign *out,
+                                              struct mg_error *error)
+{
+    enum mg_status status = begin_decoding(&packet, WIRE_SIGNER_CLIENT_SIGN, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    if (!mg_slice_u64(&packet, &out->id) || !mg_slice_copy(&packet, out->key_id.bytes, sizeof(out->key_id.bytes)) ||
+        !mg_slice_u16(&packet, &out->scheme) || !mg_slice_prefixed_u32(&packet, &out->content)) {
+        return cut_short(error, "a request");
+    }
+    if (out->content.len < 1 || out->content.len > WIRE_SIGNER_MAX_CONTENT) {
+        return mg_error_set(error, MG_INVALID, "content of %zu bytes: must be 1 to %d", out->content.len,
+                            WIRE_SIGNER_MAX_CONTENT);
+    }
+    return end_decoding(packet, error);
 }

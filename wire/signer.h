@@ -8,6 +8,7 @@
  *                                    ◄──     ISSUERS  every issuer this engine may have certificates signed by
  *     SIGN   batch of TBSCertificates ──►
  *     CANCEL ids of requests          ──►    which are not signed if it comes in time, and then have no result
+ *     CLIENT_SIGN  one request        ──►    by a key of the appliance as a TLS client
  *                                    ◄──     SIGNED   batch of results, in any order, in any grouping
  *
  * Requests carry ids that the engine chooses; several SIGN packets may be in flight; the signer may send ISSUERS again
@@ -23,8 +24,8 @@
 #include "base/slice.h"
 #include "base/status.h"
 
-#define WIRE_SIGNER_VERSION 2
-/* The oldest one that a signer still speaks: without CANCEL. */
+#define WIRE_SIGNER_VERSION 3
+/* The oldest one that a signer still speaks: without CANCEL and CLIENT_SIGN. */
 #define WIRE_SIGNER_OLDEST_VERSION 1
 /* The largest packet either side sends or accepts. Below the default socket buffer, so that no tuning is needed. */
 #define WIRE_SIGNER_MAX_PACKET (128 * 1024)
@@ -33,6 +34,8 @@
 #define WIRE_SIGNER_MAX_BATCH 64
 #define WIRE_SIGNER_MAX_ISSUERS 16
 #define WIRE_SIGNER_MAX_CHAIN 8
+/* The largest content of a CLIENT_SIGN: in TLS 1.2 all handshake messages so far. */
+#define WIRE_SIGNER_MAX_CONTENT (120 * 1024)
 /* The largest signatureValue: RSA-4096. */
 #define WIRE_SIGNER_MAX_SIGNATURE 512
 
@@ -42,6 +45,7 @@ enum wire_signer_type {
     WIRE_SIGNER_SIGN = 3,
     WIRE_SIGNER_SIGNED = 4,
     WIRE_SIGNER_CANCEL = 5,
+    WIRE_SIGNER_CLIENT_SIGN = 6,
 };
 
 /* wire_key_id names a key in the signer: random, given when the key is made, never reused. */
@@ -68,7 +72,7 @@ enum wire_issuer_role {
 enum wire_sign_status {
     WIRE_SIGN_OK = 0,
     WIRE_SIGN_BUSY = 1,            /* queue full, deadline passed, or issuer certified anew: may be tried again */
-    WIRE_SIGN_UNKNOWN_KEY = 2,     /* no such key, or its purpose is not minting */
+    WIRE_SIGN_UNKNOWN_KEY = 2,     /* no such key, or not of the call's purpose */
     WIRE_SIGN_BAD_TBS = 3,         /* not a TBSCertificate in DER */
     WIRE_SIGN_BAD_ISSUER = 4,      /* issuer name, AKI or signature algorithm are not this issuer's */
     WIRE_SIGN_BAD_VALIDITY = 5,    /* longer than allowed, or outside the issuer's own */
@@ -79,8 +83,9 @@ enum wire_sign_status {
     WIRE_SIGN_BAD_SERIAL = 10,     /* serial not positive, or not of 8 to 20 bytes */
     WIRE_SIGN_BAD_KEY = 11,        /* subject key weak, of an unknown type, or the issuer's own */
     WIRE_SIGN_FAILED = 12,         /* the backend could not sign */
+    WIRE_SIGN_BAD_CONTENT = 13,    /* not what a TLS client signs, or not by this scheme (CLIENT_SIGN) */
 };
-#define WIRE_SIGN_NUM_STATUSES 13
+#define WIRE_SIGN_NUM_STATUSES 14
 
 /* wire_sign_status_name returns a static word such as "bad_eku", for counters and logs. */
 const char *wire_sign_status_name(enum wire_sign_status status);
@@ -112,6 +117,15 @@ struct wire_sign_request {
     struct mg_slice tbs; /* borrowed; DER of a TBSCertificate */
 };
 
+/* What a TLS client proves itself by to a server: its CertificateVerify. Answered by SIGNED like the above, at once and
+ * without a place in the queue. */
+struct wire_client_sign {
+    uint64_t id; /* not that of a request under way */
+    struct wire_key_id key_id;
+    uint16_t scheme;         /* TLS SignatureScheme, RFC 8446 section 4.2.3 */
+    struct mg_slice content; /* borrowed; what is signed, before hashing: 1 to WIRE_SIGNER_MAX_CONTENT bytes */
+};
+
 struct wire_sign_result {
     uint64_t id;
     enum wire_sign_status status;
@@ -133,6 +147,7 @@ MG_MUST_USE enum mg_status wire_signer_type_of(struct mg_slice packet, enum wire
 void wire_signer_encode_hello(struct mg_buffer *out);
 void wire_signer_encode_issuers(struct mg_buffer *out, const struct wire_issuers *issuers);
 void wire_signer_encode_cancel(struct mg_buffer *out, const struct wire_sign_cancel *cancel);
+void wire_signer_encode_client_sign(struct mg_buffer *out, const struct wire_client_sign *request);
 
 /* A batch is begun, filled and ended. wire_signer_add_* returns false, and leaves the batch as it was, when the packet
  * or the count is full: end it, send it and begin another; an empty batch has room for the largest entry. It is also
@@ -152,6 +167,8 @@ MG_MUST_USE enum mg_status wire_signer_decode_issuers(struct mg_slice packet, st
                                                       struct mg_error *error);
 MG_MUST_USE enum mg_status wire_signer_decode_cancel(struct mg_slice packet, struct wire_sign_cancel *out,
                                                      struct mg_error *error);
+MG_MUST_USE enum mg_status wire_signer_decode_client_sign(struct mg_slice packet, struct wire_client_sign *out,
+                                                          struct mg_error *error);
 /* |out| has room for WIRE_SIGNER_MAX_BATCH entries. */
 MG_MUST_USE enum mg_status wire_signer_decode_sign(struct mg_slice packet, struct wire_sign_request *out,
                                                    size_t *num_out, struct mg_error *error);

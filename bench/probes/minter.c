@@ -4,7 +4,7 @@
  * over its socket, by the engine's own client, and wraps the signatures into certificates.
  *
  * --issuers FILE --tbs FILE: reads an ISSUERS packet, and writes TBSCertificates of leaves of its issuer, each behind
- * its length, for what is measured inside the signer.
+ * its length, for what is measured inside the signer: NUM_TBS of leaves with an EC P-256 key, as many with an RSA one.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -76,14 +76,14 @@ static struct issuer *find_issuer(const struct wire_issuers *issuers)
 
 /* ---- TBSCertificates for others ---- */
 
-static void append_tbs(struct mg_buffer *out, const struct issuer *issuer, size_t turn)
+static void append_tbs(struct mg_buffer *out, const struct issuer *issuer, enum leaf_key_type type, size_t turn)
 {
     static uint8_t storage[LEAF_TBS_MAX_LEN];
     struct mg_error error;
     struct leaf_tbs tbs;
     struct leaf_params params = {.issuer = issuer,
                                  .names = &names,
-                                 .key = leaf_keys_pick(leaf_keys, LEAF_KEY_EC_P256, turn),
+                                 .key = leaf_keys_pick(leaf_keys, type, turn),
                                  .now = mg_clock_wall_seconds(),
                                  .max_validity_seconds = VALIDITY_DEFAULT_MAX_SECONDS};
     RAND_bytes(params.random_serial, sizeof(params.random_serial));
@@ -99,14 +99,16 @@ static void write_tbs(const char *issuers_path, const char *tbs_path)
     struct mg_buffer packet, out;
     struct mg_error error;
     mg_buffer_init(&packet, WIRE_SIGNER_MAX_PACKET);
-    mg_buffer_init(&out, NUM_TBS * LEAF_TBS_MAX_LEN);
+    mg_buffer_init(&out, LEAF_KEY_NUM_TYPES * NUM_TBS * LEAF_TBS_MAX_LEN);
     if (mg_file_read(issuers_path, &packet, &error) != MG_OK ||
         wire_signer_decode_issuers(mg_buffer_slice(&packet), &issuers, &error) != MG_OK) {
         die(error.text);
     }
     struct issuer *issuer = find_issuer(&issuers);
-    for (size_t i = 0; i < NUM_TBS; i++) {
-        append_tbs(&out, issuer, i);
+    for (enum leaf_key_type type = 0; type < LEAF_KEY_NUM_TYPES; type++) {
+        for (size_t i = 0; i < NUM_TBS; i++) {
+            append_tbs(&out, issuer, type, i);
+        }
     }
     if (mg_file_write_atomic(tbs_path, mg_buffer_slice(&out), 0600, &error) != MG_OK) {
         die(error.text);
@@ -121,6 +123,7 @@ static void write_tbs(const char *issuers_path, const char *tbs_path)
 struct minter {
     struct mint_client *client;
     struct issuer *issuer;
+    enum leaf_key_type leaf_type;
     size_t max_in_flight, in_flight, num_done;
 };
 
@@ -181,12 +184,19 @@ static void *minter_setup(unsigned thread, unsigned num_threads, unsigned long i
     return minter;
 }
 
+static void *minter_setup_rsa_leaves(unsigned thread, unsigned num_threads, unsigned long in_flight)
+{
+    struct minter *minter = minter_setup(thread, num_threads, in_flight);
+    minter->leaf_type = LEAF_KEY_RSA_2048;
+    return minter;
+}
+
 static void submit(struct minter *minter, uint64_t now_ns)
 {
     struct mg_error error;
     struct mint_job job = {.issuer = minter->issuer,
                            .names = &names,
-                           .key_type = LEAF_KEY_EC_P256,
+                           .key_type = minter->leaf_type,
                            .now = mg_clock_wall_seconds(),
                            .done = on_done,
                            .arg = minter};
@@ -247,6 +257,11 @@ static size_t batch_step(void *state)
 
 static const struct probe probes[] = {
     {.name = "mint", .setup = minter_setup, .step = minter_step, .drain = minter_drain, .teardown = minter_teardown},
+    {.name = "mint-rsa-leaves",
+     .setup = minter_setup_rsa_leaves,
+     .step = minter_step,
+     .drain = minter_drain,
+     .teardown = minter_teardown},
     {.name = "batch", .setup = minter_setup, .step = batch_step, .teardown = minter_teardown, .times_steps = true},
 };
 

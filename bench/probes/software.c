@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mintgate-bench-software KEY_TYPE auto|off: for mintgate-bench, a mintgate-signer with an issuer of that type and
- * crypto_mb allowed or not; the signer's own work in this process, without its socket; what the libraries make of
- * signatures alone; and certificates as one writes them with OpenSSL, one X509_sign each.
+ * mintgate-bench-software KEY_TYPE auto|off THREADS: for mintgate-bench, a mintgate-signer with an issuer of that type,
+ * crypto_mb allowed or not, and so many signing threads; the signer's own work in this process, without its socket;
+ * what the libraries make of signatures alone; and certificates as one writes them with OpenSSL, one X509_sign each.
  *
  * It writes issuers.bin, the packet that an engine would get, and reads tbs.bin, TBSCertificates for that issuer
  * (bench/probes/minter.c), when they are first needed.
@@ -108,7 +108,8 @@ struct inside {
     size_t num_done, batch;
 };
 
-static void read_tbs(struct inside *inside)
+/* read_tbs reads those of leaves whose key is of the |kind|th type. */
+static void read_tbs(struct inside *inside, size_t kind)
 {
     struct mg_error error;
     mg_buffer_init(&inside->file, MAX_TBS_FILE);
@@ -116,14 +117,14 @@ static void read_tbs(struct inside *inside)
         die(error.text);
     }
     struct mg_slice rest = mg_buffer_slice(&inside->file);
-    for (size_t i = 0; i < NUM_TBS; i++) {
-        if (!mg_slice_prefixed_u32(&rest, &inside->tbs[i])) {
+    for (size_t i = 0; i < (kind + 1) * NUM_TBS; i++) {
+        if (!mg_slice_prefixed_u32(&rest, &inside->tbs[i % NUM_TBS])) {
             die("tbs.bin is cut short");
         }
     }
 }
 
-static void *inside_setup(unsigned thread, unsigned num_threads, unsigned long batch)
+static struct inside *inside_new(size_t kind, unsigned long batch)
 {
     struct inside *inside = calloc(1, sizeof(*inside));
     struct leaf_signer_config config = {.backends = {fixture.backend},
@@ -131,14 +132,26 @@ static void *inside_setup(unsigned thread, unsigned num_threads, unsigned long b
                                         .journal = journal,
                                         .max_validity_seconds = LEAF_POLICY_DEFAULT_MAX_VALIDITY};
     struct mg_error error;
-    (void)thread;
-    (void)num_threads;
     if (inside == NULL || batch == 0 || batch > NUM_TBS || leaf_signer_new(&inside->signer, &config, &error) != MG_OK) {
         die("cannot begin");
     }
     inside->batch = batch;
-    read_tbs(inside);
+    read_tbs(inside, kind);
     return inside;
+}
+
+static void *inside_setup(unsigned thread, unsigned num_threads, unsigned long batch)
+{
+    (void)thread;
+    (void)num_threads;
+    return inside_new(0, batch);
+}
+
+static void *inside_setup_rsa_leaves(unsigned thread, unsigned num_threads, unsigned long batch)
+{
+    (void)thread;
+    (void)num_threads;
+    return inside_new(1, batch);
 }
 
 static void inside_done(struct backend_job *job)
@@ -208,6 +221,7 @@ static const struct probe probes[] = {
     {.name = "lanes", .setup = raw_lanes_setup, .step = raw_lanes_step, .teardown = raw_lanes_teardown},
     {.name = "single", .setup = raw_single_setup, .step = raw_single_step, .teardown = raw_single_teardown},
     {.name = "inside", .setup = inside_setup, .step = inside_step, .teardown = inside_teardown},
+    {.name = "inside-rsa-leaves", .setup = inside_setup_rsa_leaves, .step = inside_step, .teardown = inside_teardown},
     {.name = "x509", .setup = x509_setup, .step = x509_step, .teardown = x509_teardown},
 };
 
@@ -223,7 +237,7 @@ static const struct key_type *key_type_called(const char *word)
     return NULL;
 }
 
-static void begin(const struct key_type *type, const char *crypto_mb)
+static void begin(const struct key_type *type, const char *crypto_mb, unsigned num_threads)
 {
     struct mg_error error = {""};
     if (temp_dir_make(NULL) != 0) {
@@ -240,20 +254,23 @@ static void begin(const struct key_type *type, const char *crypto_mb)
     }
     signer_process.key_type = type->name;
     signer_process.crypto_mb = crypto_mb;
+    signer_process.num_threads = num_threads;
     signer_write_config("");
     signer_start();
 }
 
 int main(int argc, char **argv)
 {
-    const struct key_type *type = argc == 3 ? key_type_called(argv[1]) : NULL;
-    if (type == NULL) {
-        fprintf(stderr,
-                "usage: mintgate-bench-software KEY_TYPE auto|off\nA helper of mintgate-bench, which starts it.\n");
+    const struct key_type *type = argc == 4 ? key_type_called(argv[1]) : NULL;
+    unsigned num_threads = 0;
+    if (type == NULL || sscanf(argv[3], "%u", &num_threads) != 1 || num_threads == 0) {
+        fprintf(
+            stderr,
+            "usage: mintgate-bench-software KEY_TYPE auto|off THREADS\nA helper of mintgate-bench, which starts it.\n");
         return 2;
     }
     mg_log_init("mintgate-bench-software", MG_LOG_WARNING);
-    begin(type, argv[2]);
+    begin(type, argv[2], num_threads);
     int status = probe_serve(&(struct probe_helper){
         .probes = probes, .num_probes = MG_ARRAY_LEN(probes), .server = signer_process.pid, .directory = temp_dir});
     journal_close(journal);

@@ -35,6 +35,15 @@ static void write_counters(const struct dataplane *dataplane, struct mg_buffer *
     counters_write(out, counters, num);
 }
 
+static void write_session_cpu(const struct dataplane *dataplane, struct mg_buffer *out)
+{
+    const struct stage_cpu *threads[MAX_THREADS];
+    for (unsigned i = 0; i < dataplane->num_session_threads; i++) {
+        threads[i] = session_thread_cpu(dataplane->session_threads[i]);
+    }
+    stage_cpu_write(out, threads, dataplane->num_session_threads);
+}
+
 static void counter(struct mg_buffer *out, const char *name, const char *help, uint64_t value)
 {
     mg_metrics_family(out, name, "counter", help);
@@ -207,6 +216,7 @@ static void write_minting(const struct dataplane *dataplane, struct mg_buffer *o
 void engine_metrics_write(const struct dataplane *dataplane, struct mg_buffer *out)
 {
     write_counters(dataplane, out);
+    write_session_cpu(dataplane, out);
     write_gauges(dataplane, out);
     write_issuers(dataplane, out);
     write_caches(dataplane, out);

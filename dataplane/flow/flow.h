@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/attr.h"
 #include "base/siphash.h"
 #include "base/status.h"
 #include "dataplane/flow/wheel.h"
@@ -69,10 +70,12 @@ struct flow_half {
 };
 
 struct flow {
-    struct flow_key key;
-    uint64_t hash;
-    uint32_t generation; /* of this place in the table: counts up when it is taken (odd) and given free (even) */
+    /* What every packet needs stands in one line of the processor's cache. */
+    struct flow_key key MG_CACHE_ALIGNED;
+    uint64_t last_packet_ns;
     enum flow_state state;
+    uint32_t generation; /* of this place in the table: counts up when it is taken (odd) and given free (even) */
+    uint64_t hash;
     bool stack_key;     /* also in the table under its key for the stack */
     bool first_data;    /* the client has sent a byte that counts as the beginning of TLS */
     bool retransmitted; /* a held segment came again: decide in the session */
@@ -87,7 +90,6 @@ struct flow {
     struct rte_mbuf *held_last;
     uint32_t num_held;
     uint64_t opened_ns;
-    uint64_t last_packet_ns;
     struct wheel_timer timer;
 };
 
@@ -111,6 +113,22 @@ uint64_t flow_hash(const struct mg_siphash_key *siphash, const struct flow_key *
 void flow_key_of(struct flow_key *out, const struct packet *packet, enum side side);
 
 struct flow *flow_find(struct flow_table *table, const struct flow_key *key, uint64_t hash);
+
+#define FLOW_MAX_FIND 32
+
+/* struct flow_lookup asks for one flow. */
+struct flow_lookup {
+    struct flow_key key;
+    uint64_t hash;
+    struct flow *flow; /* the answer; NULL: there is none */
+};
+
+/* flow_find_many answers |num| lookups, up to FLOW_MAX_FIND, while the memory of all is being fetched at the same time:
+ * in a large table a lookup waits for memory for most of its time. */
+void flow_find_many(struct flow_table *table, struct flow_lookup *const *lookups, unsigned num);
+
+/* flow_changes counts flows added and removed, after which an answer may be another one. */
+uint64_t flow_changes(const struct flow_table *table);
 
 /* flow_add makes a flow for |key|, which is not in the table, in its zero state but for key, hash and generation. NULL:
  * the table is full. */

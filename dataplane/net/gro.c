@@ -85,7 +85,7 @@ static void begin(struct gro *gro, const struct packet *packet)
     gro->next_seq = packet->seq + (uint32_t)packet->payload.len;
     gro->payload_len = packet->payload.len;
     gro->header_len = packet->ip.len - packet->payload.len;
-    gro->closed = !plain(packet) || (packet->tcp_flags & TCP_PSH) != 0 || !checksum_ok(packet);
+    gro->closed = !plain(packet) || !checksum_ok(packet);
     /* The whole packet for now, headers included: most are written alone. */
     gro->parts[1] = part_of(packet->ip);
 }
@@ -107,7 +107,7 @@ bool gro_add(struct gro *gro, const struct packet *packet)
     gro->next_seq += (uint32_t)packet->payload.len;
     gro->payload_len += packet->payload.len;
     gro->first.tcp_flags |= packet->tcp_flags & TCP_PSH;
-    gro->closed = (packet->tcp_flags & TCP_PSH) != 0 || packet->payload.len < gro->first.payload.len;
+    gro->closed = packet->payload.len < gro->first.payload.len;
     return true;
 }
 

@@ -23,15 +23,16 @@ struct gro {
     size_t header_len;
     uint32_t next_seq;
     size_t payload_len;
-    bool closed; /* the last segment was short, or had PSH: nothing more is merged */
+    bool closed; /* the last segment was short: nothing more is merged */
     int num_segments;
     struct iovec parts[GRO_MAX_SEGMENTS + 2]; /* virtio header, headers, payloads */
 };
 
 /* gro_add takes |packet| in if nothing is there, or if it continues what is there: the next sequence number, nothing
  * but ACK and PSH, a right checksum, and headers that differ in nothing but lengths, ids and checksums, so that nothing
- * is lost that they say (a CE mark, a timestamp). False: write what is there first. The packet's bytes stay in place
- * until gro_write. */
+ * is lost that they say (a CE mark, a timestamp). PSH ends nothing: it marks no boundary (RFC 9293 section 3.9.1.2),
+ * and what is collected is written at the end of the turn in any case. False: write what is there first. The packet's
+ * bytes stay in place until gro_write. */
 bool gro_add(struct gro *gro, const struct packet *packet);
 
 /* gro_write gives what was collected to the kernel and empties |gro|, also where it fails. MG_AGAIN: the device's queue

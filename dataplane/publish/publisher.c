@@ -49,8 +49,10 @@ struct preparation {
     uint32_t premint_ms;
     size_t num_probes; /* under way */
     struct premint *premint;
-    uint64_t deadline_ns; /* of minting ahead */
-    uint64_t progress_ns; /* when it was told last */
+    uint64_t began_ns;      /* minting ahead */
+    uint64_t minted_before; /* of the client's counter, when that began */
+    uint64_t deadline_ns;   /* of minting ahead */
+    uint64_t progress_ns;   /* when it was told last */
 };
 
 struct publisher {
@@ -78,6 +80,8 @@ struct publisher {
 
     _Atomic bool connected;                        /* thread: wo, metrics: ro */
     struct mg_counter committed, refused, aborted; /* thread: rw, metrics: ro */
+    struct mg_counter minted_ahead;                /* leaves; likewise */
+    struct mg_counter minting_ahead_ns;            /* likewise */
 };
 
 /* A probe under way: it may end after its preparation did. */
@@ -122,10 +126,27 @@ static void tell_progress(struct publisher *publisher)
 
 /* ---- a preparation ---- */
 
+static uint64_t num_minted(const struct publisher *publisher)
+{
+    return mg_counter_get(&mint_client_counters(publisher->minter)->minted);
+}
+
+/* end_minting ends minting ahead, if it is under way, and counts what came of it. */
+static void end_minting(struct publisher *publisher)
+{
+    struct preparation *preparation = &publisher->preparation;
+    if (preparation->premint != NULL) {
+        mg_counter_add(&publisher->minted_ahead, num_minted(publisher) - preparation->minted_before);
+        mg_counter_add(&publisher->minting_ahead_ns, publisher->now_ns - preparation->began_ns);
+        premint_free(preparation->premint);
+        preparation->premint = NULL;
+    }
+}
+
 static void end_preparation(struct publisher *publisher)
 {
     struct preparation *preparation = &publisher->preparation;
-    premint_free(preparation->premint);
+    end_minting(publisher);
     issuer_set_free(preparation->set);
     mg_buffer_free(&preparation->packet);
     *preparation = (struct preparation){.number = preparation->number + 1};
@@ -148,8 +169,7 @@ static void ready(struct publisher *publisher)
     if (preparation->premint != NULL) {
         tell_progress(publisher);
     }
-    premint_free(preparation->premint);
-    preparation->premint = NULL;
+    end_minting(publisher);
     preparation->stage = READY;
     const struct wire_publish message = {
         .type = WIRE_PUBLISH_PREPARED,
@@ -176,6 +196,8 @@ static void begin_minting(struct publisher *publisher)
         .max = dataplane->config->cache.entries / PREMINT_SHARE,
     };
     preparation->stage = MINTING;
+    preparation->began_ns = publisher->now_ns;
+    preparation->minted_before = num_minted(publisher);
     preparation->deadline_ns = publisher->now_ns + preparation->premint_ms * MG_NS_PER_MS;
     bool needed = preparation->premint_ms > 0 && present != NULL && present->generation != next->generation &&
                   issuer_set_is_usable(preparation->set, 0, now);
@@ -234,6 +256,7 @@ static enum mg_status probe(struct publisher *publisher, struct issuer *issuer, 
             .now = mg_clock_wall_seconds(),
             .done = probe_done,
             .arg = context,
+            .verify = true,
         };
         status = mint_client_submit(publisher->minter, &job, publisher->now_ns, error);
     }
@@ -603,7 +626,6 @@ static enum mg_status make_minter(struct publisher *publisher, struct mg_error *
         .max_jobs = PREMINT_IN_FLIGHT + WIRE_PUBLISH_MAX_ISSUERS,
         .timeout_ns = config->minting.timeout_ns,
         .max_validity_seconds = (int64_t)config->minting.max_validity_seconds,
-        .verify_all = true,
     };
     const struct mint_client_callbacks callbacks = {.issuers = take_issuers, .arg = publisher};
     return mint_client_new(&publisher->minter, &options, &callbacks, error);
@@ -694,6 +716,11 @@ void publisher_metrics_write(const struct publisher *publisher, struct mg_buffer
     mg_metrics_sample(out, name, "end=\"committed\"", mg_counter_get(&publisher->committed));
     mg_metrics_sample(out, name, "end=\"refused\"", mg_counter_get(&publisher->refused));
     mg_metrics_sample(out, name, "end=\"aborted\"", mg_counter_get(&publisher->aborted));
+    mg_metrics_family(out, "mintgate_dataplane_minted_ahead_total", "counter", "Leaves minted before a swap.");
+    mg_metrics_sample(out, "mintgate_dataplane_minted_ahead_total", "", mg_counter_get(&publisher->minted_ahead));
+    mg_metrics_family(out, "mintgate_dataplane_minting_ahead_seconds_total", "counter", "How long that took.");
+    mg_metrics_sample_seconds(out, "mintgate_dataplane_minting_ahead_seconds_total", "",
+                              (double)mg_counter_get(&publisher->minting_ahead_ns) / (double)MG_NS_PER_SECOND);
 }
 
 const struct mint_client_counters *publisher_mint_counters(const struct publisher *publisher)

@@ -118,6 +118,17 @@ static enum flow_result write_all(struct session_half *half, const uint8_t *data
     return FLOW_MOVED;
 }
 
+/* flush sends what was collected for |half|. */
+static enum flow_result flush(struct session_half *half)
+{
+    enum mg_status status = socket_bio_flush(&half->bio);
+    if (status == MG_AGAIN) {
+        session_watch_writes(half);
+        return FLOW_WAIT;
+    }
+    return status == MG_OK ? FLOW_MOVED : FLOW_ERROR;
+}
+
 static enum flow_result write_rest(struct session_half *half)
 {
     struct relay_rest *rest = &half->rest;
@@ -182,13 +193,13 @@ static enum flow_result pass_end_on(struct session_half *from, struct session_ha
     return FLOW_END;
 }
 
-/* move moves bytes from |from| to |to| until one of them has to wait; returns FLOW_MOVED if there may be more. */
-static enum flow_result move(struct session *session, enum side from_side)
+/* pump moves bytes from |from_side| to the other until one of them has to wait; FLOW_MOVED: there may be more. */
+static enum flow_result pump(struct session *session, enum side from_side)
 {
     struct session_half *from = &session->half[from_side], *to = &session->half[side_other(from_side)];
     size_t budget = RELAY_BUDGET;
-    enum flow_result result = has_rest(to) ? write_rest(to) : FLOW_MOVED;
-    while (result == FLOW_MOVED && !from->read_closed) {
+    enum flow_result result = write_rest(to);
+    while (result == FLOW_MOVED && !from->read_closed && budget > 0) {
         uint8_t *chunk = session->thread->chunk;
         size_t len;
         result = half_read(from, chunk, &len);
@@ -197,17 +208,28 @@ static enum flow_result move(struct session *session, enum side from_side)
             session->last_byte_ns = session->thread->now_ns;
             result = write_all(to, chunk, len);
             budget -= len < budget ? len : budget;
-            if (budget == 0 && result == FLOW_MOVED) {
-                return FLOW_MOVED;
-            }
         } else if (result == FLOW_END) {
             from->read_closed = true;
         }
     }
-    if (from->read_closed && !has_rest(to)) {
-        return pass_end_on(from, to);
-    }
     return result;
+}
+
+/* move pumps with the records collected, passes the end on when there is no more to come, and tells how it stands. */
+static enum flow_result move(struct session *session, enum side from_side)
+{
+    struct session_half *from = &session->half[from_side], *to = &session->half[side_other(from_side)];
+    socket_bio_cork(&to->bio);
+    enum flow_result result = pump(session, from_side);
+    socket_bio_uncork(&to->bio);
+    if (result == FLOW_ERROR) {
+        return FLOW_ERROR;
+    }
+    enum flow_result flushed = flush(to);
+    if (flushed != FLOW_MOVED) {
+        return flushed;
+    }
+    return from->read_closed && !has_rest(to) ? pass_end_on(from, to) : result;
 }
 
 /* ---- ending ---- */

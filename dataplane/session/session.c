@@ -288,7 +288,7 @@ static bool wants_more(struct session_half *half, int result)
     }
 }
 
-static void start_upstream(struct session *session)
+static void begin_upstream(struct session *session)
 {
     struct session_half *server = &session->half[SIDE_SERVER];
     session->settings = tls_settings_up_ref(mg_rcu_load(&session->thread->dataplane->tls));
@@ -301,6 +301,13 @@ static void start_upstream(struct session *session)
     session->state = SESSION_UPSTREAM;
     set_deadline(session, session->thread->now_ns + session->thread->dataplane->config->sessions.handshake_timeout_ns);
     session_advance(session);
+}
+
+static void start_upstream(struct session *session)
+{
+    enum cpu_stage before = session_cpu_enter(session->thread, CPU_STAGE_UPSTREAM);
+    begin_upstream(session);
+    session_cpu_enter(session->thread, before);
 }
 
 static void end_without_client(struct session *session, const char *reason, bool abort)
@@ -412,7 +419,7 @@ static void advance_client(struct session *session)
     session->state = SESSION_RELAY;
     session->last_byte_ns = session->thread->now_ns;
     set_deadline(session, session->last_byte_ns + session->thread->dataplane->config->sessions.idle_timeout_ns);
-    relay_advance(session);
+    session_advance(session);
 }
 
 /* ---- the hello of a flow adopted before it was decided ---- */
@@ -424,7 +431,7 @@ static void start_raw(struct session *session)
     session->state = SESSION_RELAY;
     session->last_byte_ns = session->thread->now_ns;
     set_deadline(session, session->last_byte_ns + session->thread->dataplane->config->sessions.idle_timeout_ns);
-    relay_advance(session);
+    session_advance(session);
 }
 
 static void carry_out(struct session *session, const struct decision *decision)
@@ -529,18 +536,25 @@ static void hello_timed_out(struct session *session)
 
 void session_advance(struct session *session)
 {
-    static void (*const advance[])(struct session * session) = {
-        [SESSION_HELLO] = advance_hello,
-        [SESSION_UPSTREAM] = advance_upstream,
-        [SESSION_CLIENT] = advance_client,
-        [SESSION_RELAY] = relay_advance,
-        [SESSION_FAILING] = advance_failing,
-        [SESSION_LEAF] = advance_leaf,
-        [SESSION_FREE] = NULL,
-        [SESSION_ENDED] = NULL,
+    static const struct {
+        void (*advance)(struct session *session);
+        enum cpu_stage cpu_stage;
+    } states[] = {
+        [SESSION_HELLO] = {advance_hello, CPU_STAGE_TAKEOVER},
+        [SESSION_UPSTREAM] = {advance_upstream, CPU_STAGE_UPSTREAM},
+        [SESSION_CLIENT] = {advance_client, CPU_STAGE_CLIENT},
+        [SESSION_RELAY] = {relay_advance, CPU_STAGE_RELAY},
+        [SESSION_FAILING] = {advance_failing, CPU_STAGE_RELAY},
+        [SESSION_LEAF] = {advance_leaf, CPU_STAGE_MINT},
+        [SESSION_FREE] = {NULL, CPU_STAGE_LOOP},
+        [SESSION_ENDED] = {NULL, CPU_STAGE_LOOP},
     };
-    if (advance[session->state] != NULL) {
-        advance[session->state](session);
+    struct session_thread *thread = session->thread;
+    enum session_state state = session->state;
+    if (states[state].advance != NULL) {
+        enum cpu_stage before = session_cpu_enter(thread, states[state].cpu_stage);
+        states[state].advance(session);
+        session_cpu_enter(thread, before);
     }
 }
 

@@ -17,6 +17,7 @@
 #include <semaphore.h>
 
 #include <openssl/ssl.h>
+#include <rte_cycles.h>
 #include <rte_ring.h>
 
 #include "base/clock.h"
@@ -26,6 +27,7 @@
 #include "dataplane/session/mailbox.h"
 #include "dataplane/session/session_record.h"
 #include "dataplane/session/session_thread.h"
+#include "dataplane/session/stage_cpu.h"
 #include "dataplane/tls/chain_memory.h"
 #include "dataplane/tls/server_trust.h"
 #include "dataplane/tls/socket_bio.h"
@@ -136,7 +138,14 @@ struct session_thread {
     struct session_log_channel *log;
     _Atomic uint32_t num_sessions; /* thread: wo */
     struct counters counters;
+    struct stage_cpu cpu;
 };
+
+/* session_cpu_enter has the thread's CPU time counted for |stage| from now on, and returns the stage before. */
+static inline enum cpu_stage session_cpu_enter(struct session_thread *thread, enum cpu_stage stage)
+{
+    return stage_cpu_enter(&thread->cpu, stage, rte_rdtsc());
+}
 
 /* ---- session.c ---- */
 

@@ -137,7 +137,9 @@ static void use(struct session *session, struct cache_value *value)
     memcpy(session->record.leaf_serial, leaf->serial, LEAF_SERIAL_LEN);
     session->record.issuer_generation = leaf->issuer->generation;
     session->record.issuer_role = leaf->issuer->role == WIRE_ISSUER_DEFAULT ? "trust" : "untrust";
+    enum cpu_stage before = session_cpu_enter(session->thread, CPU_STAGE_CLIENT);
     session_leaf_ready(session, leaf);
+    session_cpu_enter(session->thread, before);
 }
 
 /* is_closed tells whether the client has sent its FIN. */
@@ -186,7 +188,7 @@ static void claim(struct session *session, struct issuer *issuer, const struct l
     session_fail_minting(session);
 }
 
-void leaf_acquire(struct session *session)
+static void acquire(struct session *session)
 {
     struct session_thread *thread = session->thread;
     struct question question;
@@ -221,6 +223,13 @@ void leaf_acquire(struct session *session)
     } else {
         claim(session, issuer, &names, mint_key_slice(&key));
     }
+}
+
+void leaf_acquire(struct session *session)
+{
+    enum cpu_stage before = session_cpu_enter(session->thread, CPU_STAGE_MINT);
+    acquire(session);
+    session_cpu_enter(session->thread, before);
 }
 
 void leaf_woken(struct session_thread *thread, struct mail *posted)

@@ -129,7 +129,9 @@ static unsigned take_takeovers(struct session_thread *thread)
         unsigned num = rte_ring_sc_dequeue_burst(worker_takeovers(thread->dataplane->workers[i], thread->index),
                                                  takeovers, TAKEOVERS_PER_TURN, NULL);
         for (unsigned j = 0; j < num; j++) {
+            enum cpu_stage before = session_cpu_enter(thread, CPU_STAGE_TAKEOVER);
             session_begin(thread, takeovers[j]);
+            session_cpu_enter(thread, before);
         }
         num_taken += num;
     }
@@ -246,12 +248,19 @@ static void turn(struct session_thread *thread)
     read_clocks(thread);
     handle_events(thread, events, num);
     take_takeovers(thread);
+    enum cpu_stage before = session_cpu_enter(thread, CPU_STAGE_MINT);
     mint_client_process(thread->minter, thread->now_ns);
     take_mails(thread);
+    session_cpu_enter(thread, before);
     run_ready(thread);
     (void)wheel_expire(&thread->wheel, thread->now_ns, TIMERS_PER_TURN, session_timer, thread);
+    session_cpu_enter(thread, CPU_STAGE_MINT);
     mint_client_flush(thread->minter, thread->now_ns);
+    session_cpu_enter(thread, before);
     free_ended(thread);
+    if (stage_cpu_due(&thread->cpu)) {
+        stage_cpu_settle(&thread->cpu, mg_clock_thread_cpu_ns());
+    }
 }
 
 static void end_all(struct session_thread *thread)
@@ -284,6 +293,7 @@ static void *session_thread_main(void *arg)
     }
     read_clocks(thread);
     wheel_init(&thread->wheel, WHEEL_TICK_NS, thread->now_ns);
+    stage_cpu_begin(&thread->cpu, rte_get_tsc_hz(), rte_rdtsc());
     while (!atomic_load_explicit(&thread->dataplane->stop_sessions, memory_order_relaxed)) {
         turn(thread);
     }
@@ -331,6 +341,11 @@ uint32_t session_thread_count(const struct session_thread *thread)
 const struct counters *session_thread_counters(const struct session_thread *thread)
 {
     return &thread->counters;
+}
+
+const struct stage_cpu *session_thread_cpu(const struct session_thread *thread)
+{
+    return &thread->cpu;
 }
 
 const struct mint_client_counters *session_thread_mint_counters(const struct session_thread *thread)

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "dataplane/counters.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/session/stage_cpu.h"
 #include "minting/mint_client.h"
 
 /* session_thread_new makes thread |index| with room for its share of the configured sessions. Main thread. */
@@ -31,6 +32,7 @@ void session_thread_ring(struct session_thread *thread);
 uint32_t session_thread_count(const struct session_thread *thread);
 
 const struct counters *session_thread_counters(const struct session_thread *thread);
+const struct stage_cpu *session_thread_cpu(const struct session_thread *thread);
 const struct mint_client_counters *session_thread_mint_counters(const struct session_thread *thread);
 
 #endif

@@ -84,9 +84,8 @@ static bool let_through(const struct session *session)
            (session->mimic != NULL && policy_settings(policy)->bad_upstream == CONFIG_BAD_UPSTREAM_FORWARD_UNTRUST);
 }
 
-static bool verify_server(void *arg, SSL *ssl, uint8_t *alert)
+static bool judge_server(struct session *session, const SSL *ssl, uint8_t *alert)
 {
-    struct session *session = arg;
     struct session_thread *thread = session->thread;
     const STACK_OF(CRYPTO_BUFFER) *chain = SSL_get0_peer_certificates(ssl);
     const struct trust *trust = server_trust_get0(thread->dataplane->trust);
@@ -112,6 +111,15 @@ static bool verify_server(void *arg, SSL *ssl, uint8_t *alert)
         count(&thread->counters, COUNT_WAY_OUT_BAD_UPSTREAM);
     }
     return true;
+}
+
+static bool verify_server(void *arg, SSL *ssl, uint8_t *alert)
+{
+    struct session *session = arg;
+    enum cpu_stage before = session_cpu_enter(session->thread, CPU_STAGE_VERIFICATION);
+    bool good = judge_server(session, ssl, alert);
+    session_cpu_enter(session->thread, before);
+    return good;
 }
 
 static void client_certificate_asked(void *arg)

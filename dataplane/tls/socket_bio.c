@@ -17,33 +17,28 @@ void socket_bio_init(struct socket_bio *bio, int fd, struct socket_buffers *buff
     *bio = (struct socket_bio){.fd = fd, .buffers = buffers, .readable = true};
 }
 
-static bool take_buffer(struct socket_bio *bio)
+/* take_buffer returns NULL if memory is short. */
+static struct socket_buffer *take_buffer(struct socket_buffers *buffers)
 {
-    struct socket_buffers *buffers = bio->buffers;
     struct socket_buffer *buffer = buffers->free;
     if (buffer != NULL) {
         buffers->free = buffer->next_free;
         buffers->num_free--;
     } else {
         buffer = malloc(sizeof(*buffer));
-        if (buffer == NULL) {
-            return false;
-        }
     }
-    buffers->num_in_use++;
-    bio->buffer = buffer;
-    bio->start = bio->end = 0;
-    return true;
+    buffers->num_in_use += buffer != NULL;
+    return buffer;
 }
 
-void socket_bio_release(struct socket_bio *bio)
+/* give_back takes the buffer at |place|, if there is one. */
+static void give_back(struct socket_buffers *buffers, struct socket_buffer **place)
 {
-    struct socket_buffer *buffer = bio->buffer;
+    struct socket_buffer *buffer = *place;
+    *place = NULL;
     if (buffer == NULL) {
         return;
     }
-    struct socket_buffers *buffers = bio->buffers;
-    bio->buffer = NULL;
     buffers->num_in_use--;
     if (buffers->num_free >= MAX_FREE_BUFFERS) {
         free(buffer);
@@ -52,6 +47,12 @@ void socket_bio_release(struct socket_bio *bio)
     buffer->next_free = buffers->free;
     buffers->free = buffer;
     buffers->num_free++;
+}
+
+void socket_bio_release(struct socket_bio *bio)
+{
+    give_back(bio->buffers, &bio->buffer);
+    give_back(bio->buffers, &bio->unsent);
 }
 
 void socket_buffers_free(struct socket_buffers *buffers)
@@ -113,12 +114,14 @@ enum mg_status socket_bio_read(struct socket_bio *bio, void *out, size_t len, si
         if (!bio->readable && !bio->end_of_file) {
             return MG_AGAIN;
         }
-        if (!take_buffer(bio)) {
+        bio->buffer = take_buffer(bio->buffers);
+        if (bio->buffer == NULL) {
             return MG_MEMORY;
         }
+        bio->start = bio->end = 0;
         enum mg_status status = receive(bio, bio->buffer->bytes, sizeof(bio->buffer->bytes), &bio->end);
         if (status != MG_OK || bio->end == 0) {
-            socket_bio_release(bio);
+            give_back(bio->buffers, &bio->buffer);
             *out_len = 0;
             return status;
         }
@@ -129,12 +132,13 @@ enum mg_status socket_bio_read(struct socket_bio *bio, void *out, size_t len, si
     note_last(bio, bio->buffer->bytes + bio->start, *out_len);
     bio->start += *out_len;
     if (bio->start == bio->end) {
-        socket_bio_release(bio);
+        give_back(bio->buffers, &bio->buffer);
     }
     return MG_OK;
 }
 
-enum mg_status socket_bio_write(struct socket_bio *bio, const void *data, size_t len, size_t *out_len)
+/* transmit writes to the socket itself. */
+static enum mg_status transmit(struct socket_bio *bio, const void *data, size_t len, size_t *out_len)
 {
     ssize_t sent;
     do {
@@ -148,6 +152,65 @@ enum mg_status socket_bio_write(struct socket_bio *bio, const void *data, size_t
     bio->write_blocked = false;
     *out_len = (size_t)sent;
     return MG_OK;
+}
+
+enum mg_status socket_bio_flush(struct socket_bio *bio)
+{
+    while (bio->unsent != NULL) {
+        size_t sent;
+        enum mg_status status =
+            transmit(bio, bio->unsent->bytes + bio->unsent_start, bio->unsent_end - bio->unsent_start, &sent);
+        if (status != MG_OK) {
+            return status;
+        }
+        bio->unsent_start += sent;
+        if (bio->unsent_start == bio->unsent_end) {
+            give_back(bio->buffers, &bio->unsent);
+        }
+    }
+    return MG_OK;
+}
+
+void socket_bio_cork(struct socket_bio *bio)
+{
+    bio->corked = true;
+}
+
+void socket_bio_uncork(struct socket_bio *bio)
+{
+    bio->corked = false;
+}
+
+/* collect keeps as much of |data| as there is room for. */
+static enum mg_status collect(struct socket_bio *bio, const void *data, size_t len, size_t *out_len)
+{
+    if (bio->unsent != NULL && bio->unsent_end == sizeof(bio->unsent->bytes)) {
+        enum mg_status status = socket_bio_flush(bio);
+        if (status != MG_OK) {
+            return status;
+        }
+    }
+    if (bio->unsent == NULL) {
+        bio->unsent = take_buffer(bio->buffers);
+        if (bio->unsent == NULL) {
+            return MG_MEMORY;
+        }
+        bio->unsent_start = bio->unsent_end = 0;
+    }
+    size_t room = sizeof(bio->unsent->bytes) - bio->unsent_end;
+    *out_len = len < room ? len : room;
+    memcpy(bio->unsent->bytes + bio->unsent_end, data, *out_len);
+    bio->unsent_end += *out_len;
+    return MG_OK;
+}
+
+enum mg_status socket_bio_write(struct socket_bio *bio, const void *data, size_t len, size_t *out_len)
+{
+    if (bio->corked) {
+        return collect(bio, data, len, out_len);
+    }
+    enum mg_status status = socket_bio_flush(bio);
+    return status == MG_OK ? transmit(bio, data, len, out_len) : status;
 }
 
 /* ---- as a BIO ---- */

@@ -413,48 +413,45 @@ static bool begins_again(const struct flow *flow, const struct packet *packet, e
     }
 }
 
-void track_packet(struct worker *worker, struct rte_mbuf *mbuf, const struct packet *parsed, enum side side)
+void track_packet(struct worker *worker, struct rte_mbuf *mbuf, struct packet *packet, enum side side,
+                  const struct flow_lookup *lookup)
 {
-    struct packet packet = *parsed;
-    struct flow_key key;
-    flow_key_of(&key, &packet, side);
-    uint64_t hash = flow_hash(&worker->dataplane->siphash, &key);
-    struct flow *flow = flow_find(worker->flows, &key, hash);
-    if (flow != NULL && begins_again(flow, &packet, side)) {
+    struct flow *flow = lookup->flow;
+    if (flow != NULL && begins_again(flow, packet, side)) {
         track_remove(worker, flow);
         flow = NULL;
     }
     if (flow == NULL) {
-        unknown_flow(worker, mbuf, &packet, side, &key, hash);
+        unknown_flow(worker, mbuf, packet, side, &lookup->key, lookup->hash);
         return;
     }
     switch (flow->state) {
     case FLOW_SYN:
-        if (is_syn(&packet) && side == SIDE_CLIENT) {
-            neutralize(worker, mbuf, &packet); /* sent again */
+        if (is_syn(packet) && side == SIDE_CLIENT) {
+            neutralize(worker, mbuf, packet); /* sent again */
         }
-        before_data(worker, flow, mbuf, &packet, side);
+        before_data(worker, flow, mbuf, packet, side);
         break;
     case FLOW_OPEN:
-        before_data(worker, flow, mbuf, &packet, side);
+        before_data(worker, flow, mbuf, packet, side);
         break;
     case FLOW_HOLDING:
-        while_holding(worker, flow, mbuf, &packet, side);
+        while_holding(worker, flow, mbuf, packet, side);
         break;
     case FLOW_ADOPTING:
-        note_l2(&flow->end[side], &packet);
+        note_l2(&flow->end[side], packet);
         decide_hold(worker, flow, mbuf);
         break;
     case FLOW_ADOPTED:
-        note_l2(&flow->end[side], &packet);
+        note_l2(&flow->end[side], packet);
         flow->last_packet_ns = worker->now_ns;
-        steer_to_stack(worker, flow, mbuf, &packet, side);
+        steer_to_stack(worker, flow, mbuf, packet, side);
         break;
     case FLOW_BYPASSED:
-        while_bypassed(worker, flow, mbuf, &packet, side);
+        while_bypassed(worker, flow, mbuf, packet, side);
         break;
     case FLOW_BLOCKED:
-        while_blocked(worker, mbuf, &packet, side);
+        while_blocked(worker, mbuf, packet, side);
         break;
     }
 }

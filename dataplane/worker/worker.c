@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 
 #include <rte_ethdev.h>
+#include <rte_prefetch.h>
 #include <rte_ring_elem.h>
 
 #include "base/clock.h"
@@ -20,6 +21,7 @@
 #define ANSWERS_PER_TURN 64
 /* Turns without work before the worker sleeps. */
 #define TURNS_BEFORE_SLEEP 4
+_Static_assert(WORKER_BURST <= FLOW_MAX_FIND, "a burst is looked up at once");
 
 /* ---- life ---- */
 
@@ -116,6 +118,7 @@ enum mg_status worker_new(struct worker **out, struct dataplane *dataplane, unsi
     worker->tun_fd = dataplane->stack.tun_fds[index];
     worker->max_held = share_of(config->dataplane.hold_packets, dataplane->num_workers);
     worker->log = session_log_channel(dataplane->log, index);
+    wheel_init(&worker->wheel, WHEEL_TICK_NS, mg_clock_monotonic_ns());
     worker->fragments = calloc(1, sizeof(*worker->fragments));
     worker->stack_buffer = malloc(TUN_MAX_PACKET);
     if (worker->fragments == NULL || worker->stack_buffer == NULL || !held_register() || !make_flows(worker) ||
@@ -159,15 +162,13 @@ void worker_free(struct worker *worker)
 
 /* owner_of chooses by the two addresses alone, so that fragments and ICMP errors, which have no ports of their own,
  * meet their flow (docs/adr/0007). */
-static struct worker *owner_of(struct worker *worker, const struct packet *packet, enum side side)
+static struct worker *owner_of(struct worker *worker, const struct flow_key *key)
 {
     const struct dataplane *dataplane = worker->dataplane;
     if (dataplane->num_workers == 1) {
         return worker;
     }
-    struct flow_key key;
-    flow_key_of(&key, packet, side);
-    uint64_t hash = mg_siphash(&dataplane->siphash, &key, offsetof(struct flow_key, client_port));
+    uint64_t hash = mg_siphash(&dataplane->siphash, key, offsetof(struct flow_key, client_port));
     return dataplane->workers[hash % dataplane->num_workers];
 }
 
@@ -213,47 +214,96 @@ static void handle_icmp_error(struct worker *worker, struct rte_mbuf *mbuf, cons
     }
 }
 
-static void handle_owned(struct worker *worker, struct rte_mbuf *mbuf, const struct packet *packet, enum side side)
+/* A frame of a burst. */
+struct arrival {
+    struct rte_mbuf *mbuf;
+    enum side side;
+    struct worker *owner;
+    struct packet packet;
+    struct flow_lookup lookup; /* PACKET_TCP of our own */
+};
+
+/* look parses a frame, and says whose it is. */
+static void look(struct worker *worker, struct arrival *out, struct rte_mbuf *mbuf, bool owned)
 {
-    switch (packet->kind) {
+    struct mg_slice frame;
+    out->mbuf = mbuf;
+    out->side = mbuf->port == worker->dataplane->ports.id[SIDE_CLIENT] ? SIDE_CLIENT : SIDE_SERVER;
+    out->owner = worker;
+    if (!ports_frame(mbuf, &frame)) {
+        out->packet.kind = PACKET_OTHER;
+        return;
+    }
+    packet_parse(&out->packet, frame);
+    if (out->packet.kind == PACKET_OTHER || out->packet.kind == PACKET_UDP) {
+        return;
+    }
+    flow_key_of(&out->lookup.key, &out->packet, out->side);
+    if (!owned) {
+        out->owner = owner_of(worker, &out->lookup.key);
+    }
+}
+
+/* look_all looks at a burst, and then for the flows of all its segments at once. */
+static void look_all(struct worker *worker, struct arrival *arrivals, struct rte_mbuf *const *mbufs, unsigned num,
+                     bool owned)
+{
+    struct flow_lookup *lookups[WORKER_BURST];
+    unsigned num_lookups = 0;
+    for (unsigned i = 0; i < num; i++) {
+        struct arrival *arrival = &arrivals[i];
+        look(worker, arrival, mbufs[i], owned);
+        if (arrival->packet.kind == PACKET_TCP && arrival->owner == worker) {
+            arrival->lookup.hash = flow_hash(&worker->dataplane->siphash, &arrival->lookup.key);
+            lookups[num_lookups++] = &arrival->lookup;
+        }
+    }
+    if (num_lookups > 0) {
+        flow_find_many(worker->flows, lookups, num_lookups);
+    }
+}
+
+static void handle(struct worker *worker, struct arrival *arrival)
+{
+    struct rte_mbuf *mbuf = arrival->mbuf;
+    if (arrival->owner != worker) {
+        pass_on(worker, arrival->owner, mbuf);
+        return;
+    }
+    switch (arrival->packet.kind) {
     case PACKET_TCP:
-        track_packet(worker, mbuf, packet, side);
+        track_packet(worker, mbuf, &arrival->packet, arrival->side, &arrival->lookup);
         break;
     case PACKET_TCP_FRAGMENT:
-        track_fragment(worker, mbuf, packet, side);
+        track_fragment(worker, mbuf, &arrival->packet, arrival->side);
         break;
     case PACKET_ICMP_ERROR:
-        handle_icmp_error(worker, mbuf, packet, side);
+        handle_icmp_error(worker, mbuf, &arrival->packet, arrival->side);
         break;
     case PACKET_UDP:
+        handle_udp(worker, mbuf, &arrival->packet, arrival->side);
+        break;
     case PACKET_OTHER:
-        output_forward(worker, mbuf, side);
+        output_forward(worker, mbuf, arrival->side);
         break;
     }
 }
 
-static void handle_frame(struct worker *worker, struct rte_mbuf *mbuf, enum side side, bool owned)
+/* handle_burst handles up to WORKER_BURST frames in their order. |owned|: another worker has said that they are ours.
+ */
+static void handle_burst(struct worker *worker, struct rte_mbuf *const *mbufs, unsigned num, bool owned)
 {
-    struct mg_slice frame;
-    struct packet packet;
-    if (!ports_frame(mbuf, &frame)) {
-        output_forward(worker, mbuf, side);
-        return;
-    }
-    packet_parse(&packet, frame);
-    if (packet.kind == PACKET_OTHER) {
-        output_forward(worker, mbuf, side);
-        return;
-    }
-    if (packet.kind == PACKET_UDP) {
-        handle_udp(worker, mbuf, &packet, side);
-        return;
-    }
-    struct worker *owner = owned ? worker : owner_of(worker, &packet, side);
-    if (owner == worker) {
-        handle_owned(worker, mbuf, &packet, side);
-    } else {
-        pass_on(worker, owner, mbuf);
+    struct arrival arrivals[WORKER_BURST];
+    look_all(worker, arrivals, mbufs, num, owned);
+    uint64_t changes = flow_changes(worker->flows);
+    for (unsigned i = 0; i < num; i++) {
+        struct arrival *arrival = &arrivals[i];
+        bool looked_up = arrival->packet.kind == PACKET_TCP && arrival->owner == worker;
+        if (looked_up && flow_changes(worker->flows) != changes) {
+            /* A frame before it in this burst has opened or ended a flow, perhaps this one. */
+            arrival->lookup.flow = flow_find(worker->flows, &arrival->lookup.key, arrival->lookup.hash);
+        }
+        handle(worker, arrival);
     }
 }
 
@@ -270,8 +320,9 @@ static unsigned receive(struct worker *worker, enum side side)
     for (uint16_t i = 0; i < num; i++) {
         num_bytes += rte_pktmbuf_pkt_len(mbufs[i]);
         mbufs[i]->port = worker->dataplane->ports.id[side];
-        handle_frame(worker, mbufs[i], side, false);
+        rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
     }
+    handle_burst(worker, mbufs, num, false);
     count_n(&worker->counters, side == SIDE_CLIENT ? COUNT_RX_CLIENT : COUNT_RX_SERVER, num);
     count_n(&worker->counters, side == SIDE_CLIENT ? COUNT_RX_CLIENT_BYTES : COUNT_RX_SERVER_BYTES, num_bytes);
     return num;
@@ -281,15 +332,11 @@ static unsigned take_foreign(struct worker *worker)
 {
     unsigned num_taken = 0;
     for (unsigned i = 0; i < worker->dataplane->num_workers; i++) {
-        void *mbufs[WORKER_BURST];
+        struct rte_mbuf *mbufs[WORKER_BURST];
         unsigned num = worker->from_worker[i] == NULL
                            ? 0
-                           : rte_ring_sc_dequeue_burst(worker->from_worker[i], mbufs, WORKER_BURST, NULL);
-        for (unsigned j = 0; j < num; j++) {
-            struct rte_mbuf *mbuf = mbufs[j];
-            handle_frame(worker, mbuf,
-                         mbuf->port == worker->dataplane->ports.id[SIDE_CLIENT] ? SIDE_CLIENT : SIDE_SERVER, true);
-        }
+                           : rte_ring_sc_dequeue_burst(worker->from_worker[i], (void **)mbufs, WORKER_BURST, NULL);
+        handle_burst(worker, mbufs, num, true);
         num_taken += num;
     }
     return num_taken;
@@ -310,7 +357,7 @@ static unsigned take_answers(struct worker *worker)
     return num_taken;
 }
 
-static unsigned turn(struct worker *worker)
+unsigned worker_turn(struct worker *worker)
 {
     worker->now_ns = mg_clock_monotonic_ns();
     worker->policy = mg_rcu_load(&worker->dataplane->policy);
@@ -374,12 +421,11 @@ int worker_run(void *arg)
         return -1;
     }
     prctl(PR_SET_TIMERSLACK, 1000UL); /* or the kernel stretches each sleep by 50 us */
-    wheel_init(&worker->wheel, WHEEL_TICK_NS, mg_clock_monotonic_ns());
     uint64_t sleep_ns = worker->dataplane->config->dataplane.idle_sleep_ns;
     unsigned idle_turns = 0;
     bool slept = false;
     while (!atomic_load_explicit(&worker->dataplane->stop_workers, memory_order_relaxed)) {
-        if (turn(worker) > 0) {
+        if (worker_turn(worker) > 0) {
             idle_turns = 0;
             slept = false;
             continue;

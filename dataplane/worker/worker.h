@@ -18,6 +18,11 @@ MG_MUST_USE enum mg_status worker_new(struct worker **out, struct dataplane *dat
 /* worker_run is the lcore's main function (lcore_function_t); returns when dataplane->stop_workers is set. */
 int worker_run(void *worker);
 
+/* worker_turn is what worker_run does over and over: it looks once at all that may have work, and returns how much
+ * there was. For measurements; a thread that is registered by mg_rcu_thread_start_poll_mode, in place of worker_run's.
+ */
+unsigned worker_turn(struct worker *worker);
+
 /* worker_free: after every worker has returned. */
 void worker_free(struct worker *worker);
 

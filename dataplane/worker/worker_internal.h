@@ -104,8 +104,10 @@ void output_answer(struct worker *worker, const struct packet *packet, const uin
 
 /* ---- track.c ---- */
 
-/* track_packet handles a whole TCP segment that came in on |side|; it owns |mbuf|. */
-void track_packet(struct worker *worker, struct rte_mbuf *mbuf, const struct packet *packet, enum side side);
+/* track_packet handles a whole TCP segment that came in on |side|, whose flow was looked up; it owns |mbuf|, and may
+ * change |packet| with it. */
+void track_packet(struct worker *worker, struct rte_mbuf *mbuf, struct packet *packet, enum side side,
+                  const struct flow_lookup *lookup);
 /* track_fragment handles an IP fragment of one. */
 void track_fragment(struct worker *worker, struct rte_mbuf *mbuf, const struct packet *packet, enum side side);
 void track_policy_flow(struct policy_flow *out, const struct flow_key *key);

@@ -102,11 +102,15 @@ def test_what_is_in_use_is_minted_ahead(lab, control, roots, intermediates):
     one, two = intermediates
     swap(control, one)
     warm_up(lab, roots)
+    before = lab.metrics()
     with counting(lab) as ahead:
         progress = swap(control, two)
     num_done, num_all = progress[-1]
     assert num_done == num_all >= NUM_WARM and progress == sorted(progress)
     assert ahead["minted"] >= NUM_WARM
+    counted = {name: value - before[name] for name, value in lab.metrics().items()}
+    assert counted["mintgate_dataplane_minted_ahead_total"] == num_all
+    assert counted["mintgate_dataplane_minting_ahead_seconds_total"] > 0
     with counting(lab) as after:
         warm_up(lab, roots)
     assert after["minted"] == 0 and after["hits"] >= NUM_WARM

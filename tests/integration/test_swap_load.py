@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The default goes back and forth by the API while new connections keep coming, with names that are warm and names that
 are new: none fails, each shows an issuer that was the default while it ran, and what is in use stays in the cache.
-bench/swaps.py measures the same at length."""
+`mintgate-bench swap` measures the same at length."""
 
 import itertools
 import pathlib

@@ -92,6 +92,14 @@ def test_resumption_happens_when_asked_for_alone(lab, version):
     assert lab.origin_stats()["resumed"] - before["resumed"] == 16
 
 
+def test_as_many_connections_resume_as_is_asked_for(lab):
+    words = ["--name", "n%d.good.lab.test", "--range", "0-3", "--connections", "100", "--in-flight", "1",
+             "--get", "/info", "--resume-percent", "50"]
+    report = lab.loadgen(*words)
+    assert report["results"] == {"ok": 100}
+    assert 30 <= report["resumed"] == report["offered"] <= 70
+
+
 def test_large_answers_count_every_byte(lab):
     report = lab.loadgen("--name", "www.good.lab.test", "--get", "/bytes/3000000", "--expect-length", "3000000",
                          "--connections", "8")
@@ -109,6 +117,18 @@ def test_open_loop_latency_counts_from_the_intended_start(lab):
     assert open_loop["latency_us"]["start_lag"]["max"] >= waited_us
     assert closed_loop["latency_us"]["total"]["p50"] < waited_us
     assert closed_loop["latency_us"]["start_lag"]["p50"] < 5_000
+
+
+@pytest.mark.parametrize("options", [[], ["--poisson", "--threads", "2"]])
+def test_what_an_overloaded_open_loop_cannot_start_is_reported(lab, options):
+    """Two hundred a second are due, ten can be served: each of those due in the first second is started or counted."""
+    report = lab.loadgen("--name", "www.good.lab.test", "--get", "/slow?ms=200", "--connections", 10**6, "--in-flight",
+                         "2", "--rate", "200", "--max-seconds", "1", *options)
+    assert report["results"] == {"ok": report["connections"]}
+    due = report["connections"] + report["not_started"]
+    assert report["not_started"] > 100 and 150 <= due <= 250
+    lag = report["latency_us"]["start_lag"]
+    assert lag["max"] > 500_000 and lag["p50"] > 150_000  # of all that were due
 
 
 @pytest.mark.parametrize("options", [[], ["--poisson"], ["--threads", "2"], ["--poisson", "--threads", "2"]])
@@ -130,6 +150,22 @@ def test_a_seed_gives_the_same_names_with_any_number_of_threads(lab, tmp_path):
     assert len(set(first.values())) > 30
     assert names("--seed", "7", "--threads", "3") == first
     assert names("--seed", "8") != first
+
+
+def test_fifty_thousand_names_as_popular_as_zipf_says_in_little_memory(lab, tmp_path):
+    """A few names have much of the load, and most of the many are never asked for; nothing is kept for each of them."""
+    path = tmp_path / "records"
+    report = lab.loadgen("--name", "n%d.fresh.lab.test", "--range", "0-49999", "--zipf", "1", "--connections", "600",
+                         "--records", path, "--distribution")
+    names = [json.loads(line)["name"].split(".")[0] for line in path.read_text().splitlines()]
+    assert report["results"] == {"ok": 600} and report["distinct_leaves"] == len(set(names))
+    counts = [names.count(f"n{i}") for i in range(3)]
+    assert 25 <= counts[0] <= 90 and counts[0] > counts[2]  # 600 / (log 50,000 + 0.58) = 53
+    assert 250 <= len(set(names)) <= 480
+    for latency in report["latency_us"].values():
+        values = [value for value, count in latency["distribution"] for _ in range(count)]
+        assert len(values) == 600 and values == sorted(values)
+        assert latency["p50"] == values[299] and latency["p99.99"] == values[-1] <= latency["max"]
 
 
 def test_fresh_names_come_between_those_that_come_again(lab, tmp_path):

@@ -98,6 +98,58 @@ static void test_the_longest_number_fits_into_the_longest_name(void **state)
     assert_string_equal(name + LOAD_MAX_NAME - 22, "18446744073709551615");
 }
 
+static void test_zipf_has_the_first_name_most_often_and_all_of_them(void **state)
+{
+    (void)state;
+    struct load_options options;
+    unsigned counts[4] = {0};
+    accepted(&options, "--name n%d.lab.test --range 7-10 --zipf 1 --connect 127.0.0.1");
+    for (unsigned i = 0; i < 1000; i++) {
+        uint64_t name_index = load_options_name_index(&options, i);
+        assert_in_range(name_index, 0, 3);
+        assert_int_equal(name_index, load_options_name_index(&options, i));
+        counts[name_index]++;
+    }
+    assert_in_range(counts[0], 430, 530); /* 1000 times 1 / (1 + 1/2 + 1/3 + 1/4) */
+    assert_in_range(counts[3], 80, 160);
+}
+
+static unsigned count_resuming(const struct load_options *options)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < 1000; i++) {
+        count += load_options_may_resume(options, i);
+    }
+    return count;
+}
+
+static void test_as_many_may_resume_as_is_said(void **state)
+{
+    (void)state;
+    struct load_options options;
+    accepted(&options, "--name a.test --connect 127.0.0.1");
+    assert_int_equal(count_resuming(&options), 0);
+    accepted(&options, "--name a.test --connect 127.0.0.1 --resume");
+    assert_int_equal(count_resuming(&options), 1000);
+    accepted(&options, "--name a.test --connect 127.0.0.1 --resume-percent 30");
+    assert_in_range(count_resuming(&options), 250, 350);
+    accepted(&options, "--name a.test --connect 127.0.0.1 --resume-percent 0");
+    assert_int_equal(count_resuming(&options), 0);
+}
+
+static void test_what_is_chosen_at_random_is_chosen_by_itself(void **state)
+{
+    (void)state;
+    struct load_options options;
+    unsigned num_both = 0;
+    accepted(&options, "--name n%d.test --range 0-9 --fresh f%d.test --resume-percent 50 --connect 127.0.0.1");
+    for (unsigned i = 0; i < 1000; i++) {
+        bool is_fresh = load_options_name_index(&options, i) >= load_options_num_names(&options);
+        num_both += is_fresh && load_options_may_resume(&options, i);
+    }
+    assert_in_range(num_both, 200, 300);
+}
+
 static void assert_address(const union load_address *address, int family, const char *text, unsigned port)
 {
     char seen[INET6_ADDRSTRLEN];
@@ -171,6 +223,12 @@ static void test_what_makes_no_sense_is_refused_with_the_option(void **state)
         {"--name a --connect 127.0.0.1 --rate 0", "--rate"},
         {"--name a --connect 127.0.0.1 --rate 5x", "--rate"},
         {"--name a --connect 127.0.0.1 --poisson", "--poisson"},
+        {"--name a --connect 127.0.0.1 --zipf -1", "--zipf"},
+        {"--name a --connect 127.0.0.1 --zipf 11", "--zipf"},
+        {"--name a --connect 127.0.0.1 --zipf nan", "--zipf"},
+        {"--name a --connect 127.0.0.1 --zipf 1 --random-names", "--zipf"},
+        {"--name n%d --range 1-4294967297 --connect 127.0.0.1 --zipf 1", "--zipf"},
+        {"--name a --connect 127.0.0.1 --resume-percent 101", "--resume-percent"},
         {"--name a --connect 127.0.0.1 --tls 1.1", "--tls"},
         {"--name a --connect 127.0.0.1 --get nothing", "--get"},
         {"--name a --connect 127.0.0.1 --threads 4 --in-flight 3", "--in-flight"},
@@ -191,6 +249,9 @@ int main(void)
         cmocka_unit_test(test_a_fresh_name_comes_up_once_and_the_others_as_before),
         cmocka_unit_test(test_a_plain_name_is_always_the_same),
         cmocka_unit_test(test_the_longest_number_fits_into_the_longest_name),
+        cmocka_unit_test(test_zipf_has_the_first_name_most_often_and_all_of_them),
+        cmocka_unit_test(test_as_many_may_resume_as_is_said),
+        cmocka_unit_test(test_what_is_chosen_at_random_is_chosen_by_itself),
         cmocka_unit_test(test_addresses_are_read_in_all_their_forms),
         cmocka_unit_test(test_source_addresses_are_used_in_turn),
         cmocka_unit_test(test_the_port_is_443_unless_told),

@@ -22,8 +22,14 @@
 static void test_a_sample_comes_back_from_its_line(void **state)
 {
     (void)state;
-    const struct bench_sample sample = {
-        .count = 1, .wall_ns = 2, .cpu_ns = 3, .watched_ns = 4, .p50_ns = 5, .p99_ns = 6, .p999_ns = UINT64_MAX};
+    const struct bench_sample sample = {.count = 1,
+                                        .wall_ns = 2,
+                                        .cpu_ns = 3,
+                                        .watched_ns = 4,
+                                        .p50_ns = 5,
+                                        .p99_ns = 6,
+                                        .p999_ns = UINT64_MAX,
+                                        .bytes = 8};
     struct bench_sample read;
     char line[BENCH_SAMPLE_MAX_LINE];
     bench_sample_write(&sample, line);
@@ -38,14 +44,14 @@ static void test_what_is_no_sample_is_refused(void **state)
         "",
         "\n",
         "done\n",
-        "done 1 2 3 4 5 6\n",
-        "done 1 2 3 4 5 6 7",
-        "done 1 2 3 4 5 6 7 8\n",
-        "done 1 2 3 4 5 6 x\n",
-        "ready 1 2 3 4 5 6 7\n",
-        "done 0 2 3 4 5 6 7\n", /* nothing done */
-        "done 1 0 3 4 5 6 7\n", /* in no time */
-        "done 1 2 0 4 5 6 7\n",
+        "done 1 2 3 4 5 6 7\n",
+        "done 1 2 3 4 5 6 7 8",
+        "done 1 2 3 4 5 6 7 8 9\n",
+        "done 1 2 3 4 5 6 7 x\n",
+        "ready 1 2 3 4 5 6 7 8\n",
+        "done 0 2 3 4 5 6 7 8\n", /* nothing done */
+        "done 1 0 3 4 5 6 7 8\n", /* in no time */
+        "done 1 2 0 4 5 6 7 8\n",
     };
     struct bench_sample read;
     for (size_t i = 0; i < MG_ARRAY_LEN(lines); i++) {
@@ -56,10 +62,10 @@ static void test_what_is_no_sample_is_refused(void **state)
 /* ---- the kernel ---- */
 
 /* What the threads of a probe did. */
-static _Atomic unsigned num_setups, num_teardowns, seen_threads;
+static _Atomic unsigned num_setups, num_teardowns, num_weighed, seen_threads;
 static _Atomic unsigned long seen_parameter;
 static _Atomic size_t num_steps, num_drained;
-static _Atomic bool step_before_all_were_set_up;
+static _Atomic bool step_before_all_were_set_up, teardown_before_all_were_weighed;
 
 static void *counting_setup(unsigned thread, unsigned num_threads, unsigned long parameter)
 {
@@ -87,9 +93,19 @@ static size_t counting_drain(void *state)
     return 5;
 }
 
+static size_t counting_weigh(void *state)
+{
+    (void)state;
+    num_weighed++;
+    return 1000;
+}
+
 static void counting_teardown(void *state)
 {
     free(state);
+    if (num_weighed < seen_threads) {
+        teardown_before_all_were_weighed = true;
+    }
     num_teardowns++;
 }
 
@@ -97,15 +113,16 @@ static const struct probe counting = {.name = "counting",
                                       .setup = counting_setup,
                                       .step = counting_step,
                                       .drain = counting_drain,
+                                      .weigh = counting_weigh,
                                       .teardown = counting_teardown,
                                       .times_steps = true};
 
 static int reset(void **state)
 {
     (void)state;
-    num_setups = num_teardowns = seen_threads = 0;
+    num_setups = num_teardowns = num_weighed = seen_threads = 0;
     num_steps = num_drained = 0;
-    step_before_all_were_set_up = false;
+    step_before_all_were_set_up = teardown_before_all_were_weighed = false;
     return 0;
 }
 
@@ -119,6 +136,8 @@ static void test_every_thread_is_set_up_counted_drained_and_torn_down(void **sta
     assert_int_equal(num_drained, 3);
     assert_int_equal(seen_parameter, 77);
     assert_false(step_before_all_were_set_up);
+    assert_false(teardown_before_all_were_weighed);
+    assert_int_equal(sample.bytes, 3 * 1000);
     assert_int_equal(sample.count, 3 * num_steps + 5 * num_drained);
     assert_true(sample.wall_ns >= 5000000);
     assert_true(sample.cpu_ns > 0);

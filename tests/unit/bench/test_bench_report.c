@@ -46,6 +46,30 @@ static struct bench bench = {
     .num_groups = 1,
 };
 
+/* One round of a group in which the last row is beside the second, not the limit. */
+static struct bench_sample pair_samples[] = {
+    {.count = 100, .wall_ns = 1000000000, .cpu_ns = 1000000000},
+    {.count = 300, .wall_ns = 1000000000, .cpu_ns = 1000000000},
+    {.count = 600, .wall_ns = 1000000000, .cpu_ns = 1000000000, .bytes = 60000},
+};
+
+static struct bench pair = {
+    .options = {.rounds = 1, .milliseconds = 100},
+    .groups = {{.title = "pairs",
+                .num_rows = 3,
+                .rows = {{.name = "the limit", .role = BENCH_LIMIT},
+                         {.name = "one thread", .role = BENCH_OURS, .against = 1},
+                         {.name = "two threads",
+                          .role = BENCH_OURS,
+                          .key = "two_vs_one",
+                          .bytes_key = "bytes_each",
+                          .size = 777,
+                          .max_bytes = 120,
+                          .against = 1}},
+                .samples = pair_samples}},
+    .num_groups = 1,
+};
+
 static const struct report_run run = {
     .subcommand = "test",
     .cpu = 1,
@@ -144,6 +168,9 @@ static void test_the_json_has_the_schema_the_machine_and_each_sample(void **stat
                  *ours = json_array_get(rows, 1);
     assert_int_equal(json_array_size(rows), 2);
     assert_null(json_object_get(limit, "ratios"));
+    assert_string_equal(json_string_value(json_object_get(ours, "key")), "ours_vs_limit");
+    assert_string_equal(json_string_value(json_object_get(ours, "ns_key")), "ours_ns");
+    assert_null(json_object_get(limit, "key"));
     assert_string_equal(json_string_value(json_object_get(ours, "role")), "ours");
     assert_float_equal(number_at(json_object_get(ours, "ratios"), "per_cpu_second", "median"), 0.5, 1e-5);
     assert_float_equal(number_at(json_object_get(ours, "values"), "p50_ns", "max"), 1700, 1e-5);
@@ -152,6 +179,29 @@ static void test_the_json_has_the_schema_the_machine_and_each_sample(void **stat
     const json_t *second = json_array_get(json_object_get(ours, "samples"), 1);
     assert_int_equal(json_integer_value(json_object_get(second, "count")), 1500);
     json_decref(document);
+}
+
+static void test_a_ratio_may_be_to_another_row_and_memory_is_told(void **state)
+{
+    (void)state;
+    json_t *document = report_json(&pair, &run);
+    assert_float_equal(number_at(document, "ratios", "two_vs_one"), 2, 1e-5);
+    assert_float_equal(number_at(document, "ratios", "bytes_each"), 100, 1e-5);
+    const json_t *rows = json_object_get(json_array_get(json_object_get(document, "groups"), 0), "rows");
+    const json_t *one = json_array_get(rows, 1), *two = json_array_get(rows, 2);
+    assert_null(json_object_get(one, "ratios")); /* to itself */
+    assert_string_equal(json_string_value(json_object_get(two, "against")), "one thread");
+    assert_int_equal(json_integer_value(json_object_get(two, "size")), 777);
+    assert_float_equal(number_at(json_object_get(two, "values"), "bytes", "median"), 100, 1e-5);
+    json_decref(document);
+
+    struct mg_buffer out;
+    mg_buffer_init(&out, 65536);
+    report_text(&pair, &run, &out);
+    mg_buffer_append_u8(&out, 0);
+    assert_non_null(
+        strstr((const char *)out.data, "100 bytes each, aim 120  2.000 of CPU (2.000 to 2.000) to one thread"));
+    mg_buffer_free(&out);
 }
 
 int main(void)
@@ -163,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_the_table_has_rates_ratios_and_aims),
         cmocka_unit_test(test_large_numbers_have_their_thousands_apart),
         cmocka_unit_test(test_the_json_has_the_schema_the_machine_and_each_sample),
+        cmocka_unit_test(test_a_ratio_may_be_to_another_row_and_memory_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

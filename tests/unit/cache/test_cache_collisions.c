@@ -80,11 +80,47 @@ static void test_removal_and_replacement_take_the_right_one_of_a_hash(void **sta
     free_and_check(cache);
 }
 
+/* It is here because this program has the cache's inside. */
+static void test_evicted_entries_give_their_slots_back(void **state)
+{
+    (void)state;
+    struct cache_config config = config_wide();
+    config.max_entries = 4;
+    struct cache *cache = cache_with(config);
+    for (uint64_t n = 0; n < 1000; n++) {
+        fill(cache, n, 10, NOW, LATER);
+        if (n % 10 == 9) {
+            mg_rcu_barrier(); /* what was evicted is reclaimed */
+        }
+    }
+    assert_in_range(atomic_load(&cache->slots.num_begun), 5, 4 + 10 + 1);
+    free_and_check(cache);
+}
+
+static void test_an_entry_with_a_long_key_has_memory_of_its_own(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_with(config_wide());
+    static const uint8_t key[51] = {1};
+    struct cache_value *value;
+    struct cache_pending *pending;
+    for (size_t len = 50; len <= 51; len++) {
+        assert_int_equal(cache_claim(cache, mg_slice_of(key, len), NOW, NULL, &value, &pending), CACHE_CLAIM_ELECTED);
+        assert_int_equal(slots_own(&cache->slots, pending), len == 50);
+        cache_publish(pending, &value_new(len)->value, 10, LATER);
+        assert_int_equal(cache_lookup(cache, mg_slice_of(key, len), NOW, &value), CACHE_HIT);
+        assert_int_equal(value_id(value), len);
+    }
+    free_and_check(cache);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys_of_one_hash_are_told_apart),
         cmocka_unit_test(test_a_key_is_not_found_by_its_beginning),
+        cmocka_unit_test(test_evicted_entries_give_their_slots_back),
+        cmocka_unit_test(test_an_entry_with_a_long_key_has_memory_of_its_own),
         cmocka_unit_test(test_removal_and_replacement_take_the_right_one_of_a_hash),
     };
     return cmocka_run_group_tests(tests, start_rcu, stop_rcu);

@@ -132,16 +132,20 @@ static void test_the_hash_is_keyed_and_covers_all_but_the_tags(void **state)
 {
     (void)state;
     const struct mg_siphash_key other = {{1, 3}};
-    struct flow_key key = key_number(7), changed;
-    uint64_t hash = flow_hash(&siphash, &key);
-    assert_true(hash != flow_hash(&other, &key));
-    for (size_t i = 0; i < offsetof(struct flow_key, vlan); i++) {
-        changed = key;
-        ((uint8_t *)&changed)[i] ^= 1;
-        assert_true(flow_hash(&siphash, &changed) != hash);
+    for (uint8_t is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+        struct flow_key key = key_number(7), changed;
+        key.is_ipv6 = is_ipv6;
+        uint64_t hash = flow_hash(&siphash, &key);
+        assert_true(hash != flow_hash(&other, &key));
+        for (size_t i = 0; i < offsetof(struct flow_key, vlan); i++) {
+            bool is_zero = is_ipv6 == 0 && i < offsetof(struct flow_key, client_port) && i % 16 >= 4;
+            changed = key;
+            ((uint8_t *)&changed)[i] ^= 1;
+            assert_true((flow_hash(&siphash, &changed) == hash) == is_zero);
+        }
+        changed = stack_key(&key);
+        assert_true(flow_hash(&siphash, &changed) == hash);
     }
-    changed = stack_key(&key);
-    assert_true(flow_hash(&siphash, &changed) == hash);
 }
 
 static void test_sequence_numbers_are_compared_across_their_wrap(void **state)
@@ -177,13 +181,68 @@ static void test_a_flow_is_found_by_its_whole_key(void **state)
     flow_table_free(table);
 }
 
+static void test_many_flows_are_found_as_one_is(void **state)
+{
+    (void)state;
+    static struct flow_lookup lookups[FLOW_MAX_FIND];
+    struct flow_lookup *pointers[FLOW_MAX_FIND];
+    struct flow_table *table = new_table(3000);
+    for (uint32_t n = 0; n < 3000; n++) {
+        struct flow_key key = key_number(2 * n);
+        assert_non_null(add(table, &key));
+    }
+    for (unsigned num = 1; num <= FLOW_MAX_FIND; num++) {
+        for (unsigned i = 0; i < num; i++) { /* every other one is not there, and one is asked for twice */
+            lookups[i] = (struct flow_lookup){.key = key_number(i == num - 1 ? 0 : num * i), .flow = (void *)1};
+            lookups[i].hash = flow_hash(&siphash, &lookups[i].key);
+            pointers[i] = &lookups[i];
+        }
+        flow_find_many(table, pointers, num);
+        for (unsigned i = 0; i < num; i++) {
+            assert_ptr_equal(lookups[i].flow, find(table, &lookups[i].key));
+        }
+    }
+    flow_table_free(table);
+}
+
+static void test_what_changes_an_answer_is_counted(void **state)
+{
+    (void)state;
+    struct flow_table *table = new_table(1);
+    struct flow_key key = key_number(7), other = key_number(8);
+    uint64_t changes = flow_changes(table);
+    struct flow *flow = add(table, &key);
+    assert_int_equal(flow_changes(table), changes + 1);
+    assert_null(add(table, &other));
+    assert_ptr_equal(find(table, &key), flow);
+    assert_int_equal(flow_changes(table), changes + 1);
+    flow_remove(table, flow);
+    assert_int_equal(flow_changes(table), changes + 2);
+    flow_table_free(table);
+}
+
+static void test_a_flow_begins_with_a_cache_line(void **state)
+{
+    (void)state;
+    struct flow_table *table = new_table(5);
+    for (uint32_t n = 0; n < 5; n++) {
+        struct flow_key key = key_number(n);
+        assert_int_equal((uintptr_t)add(table, &key) % 64, 0);
+    }
+    assert_true(offsetof(struct flow, state) + sizeof(enum flow_state) <= 64);
+    flow_table_free(table);
+}
+
 static void test_a_new_flow_is_in_its_zero_state(void **state)
 {
     (void)state;
     struct flow_table *table = new_table(1);
     struct flow_key key = key_number(7), other = key_number(8);
     struct flow *flow = add(table, &key);
-    memset((char *)flow + offsetof(struct flow, state), 0x55, sizeof(*flow) - offsetof(struct flow, state));
+    const struct flow before = *flow;
+    memset((char *)flow + sizeof(key), 0x55, sizeof(*flow) - sizeof(key));
+    flow->hash = before.hash;
+    flow->generation = before.generation;
     flow->stack_key = false;
     flow_remove(table, flow);
     assert_ptr_equal(add(table, &other), flow); /* the same place */
@@ -386,6 +445,9 @@ int main(void)
         cmocka_unit_test(test_the_hash_is_keyed_and_covers_all_but_the_tags),
         cmocka_unit_test(test_sequence_numbers_are_compared_across_their_wrap),
         cmocka_unit_test(test_a_flow_is_found_by_its_whole_key),
+        cmocka_unit_test(test_many_flows_are_found_as_one_is),
+        cmocka_unit_test(test_what_changes_an_answer_is_counted),
+        cmocka_unit_test(test_a_flow_begins_with_a_cache_line),
         cmocka_unit_test(test_a_new_flow_is_in_its_zero_state),
         cmocka_unit_test(test_the_table_holds_exactly_its_capacity),
         cmocka_unit_test(test_flows_of_one_hash_all_fit),

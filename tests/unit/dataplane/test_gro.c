@@ -371,16 +371,20 @@ static void test_nothing_is_merged_behind_a_short_one(void **state)
     assert_int_equal(gro.num_segments, 2);
 }
 
-static void test_nothing_is_merged_behind_psh(void **state)
+/* RFC 9293 section 3.9.1.2: PSH marks no boundary that a receiver would have to keep. */
+static void test_segments_are_merged_behind_psh_which_is_kept(void **state)
 {
     (void)state;
-    struct frame_tcp first = segment(1000, 100), second = NEXT;
+    struct frame_tcp first = segment(1000, 100);
     first.flags |= TCP_PSH;
-    check_refused(&surroundings[0], &first, &surroundings[0], &second);
-    assert_true(gro_add(&gro, make_segment(&surroundings[0], 1000, 100)));
-    second.flags |= TCP_PSH;
-    assert_true(gro_add(&gro, make(&surroundings[0], &second)));
-    assert_false(gro_add(&gro, make_segment(&surroundings[0], 1200, 100)));
+    assert_true(gro_add(&gro, make(&surroundings[0], &first)));
+    assert_true(gro_add(&gro, make_segment(&surroundings[0], 1100, 100)));
+    assert_true(gro_add(&gro, make_segment(&surroundings[0], 1200, 100)));
+    struct virtio_net_hdr header;
+    struct packet merged;
+    packet_parse_ip(&merged, written(&header));
+    assert_int_equal(merged.payload.len, 300);
+    assert_int_equal(merged.tcp_flags, TCP_ACK | TCP_PSH);
 }
 
 static void test_a_wrong_checksum_is_never_merged(void **state)
@@ -477,7 +481,7 @@ int main(void)
         TEST(test_a_longer_segment_is_not_merged),
         TEST(test_another_ip_header_is_not_merged),
         TEST(test_nothing_is_merged_behind_a_short_one),
-        TEST(test_nothing_is_merged_behind_psh),
+        TEST(test_segments_are_merged_behind_psh_which_is_kept),
         TEST(test_a_wrong_checksum_is_never_merged),
         TEST(test_at_most_so_many_segments_are_merged),
         TEST(test_the_joined_packet_has_at_most_65535_bytes),

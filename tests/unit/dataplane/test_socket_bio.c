@@ -21,7 +21,8 @@ static void connect_pair(int *ours, int *theirs)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t len = sizeof(address);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int listener = socket(AF_INET, SOCK_STREAM, 0), room = 3 * SOCKET_BIO_BUFFER; /* the kernel doubles it */
+    assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
     assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(listener, 1), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
@@ -61,22 +62,32 @@ static int stop(void **state)
     return 0;
 }
 
-static uint8_t stream[100000];
+static uint8_t stream[3 * SOCKET_BIO_BUFFER + 1000];
 
-static void send_bytes(size_t start_at, size_t len)
+static void fill_stream(void)
 {
     for (size_t i = 0; i < sizeof(stream); i++) {
         stream[i] = frame_payload_byte((uint32_t)i);
     }
-    assert_int_equal(send(peer, stream + start_at, len, 0), len);
+}
+
+static void send_bytes(size_t start_at, size_t len)
+{
+    fill_stream();
+    for (size_t sent = 0; sent < len;) {
+        ssize_t now = send(peer, stream + start_at + sent, len - sent, 0);
+        assert_true(now > 0);
+        sent += (size_t)now;
+    }
 }
 
 /* readable does what the session thread does when epoll reports. It waits until |len| bytes are there. */
 static void readable(size_t len)
 {
-    static uint8_t seen[sizeof(stream)];
+    uint8_t *seen = malloc(len + 1);
     while (recv(bio.fd, seen, len, MSG_PEEK) < (ssize_t)len) {
     }
+    free(seen);
     bio.readable = true;
 }
 
@@ -307,6 +318,112 @@ static void test_a_write_that_finds_no_room_waits_for_it(void **state)
     assert_false(bio.write_blocked);
 }
 
+/* ---- collecting ---- */
+
+static void write_corked(size_t start_at, size_t len)
+{
+    size_t taken;
+    assert_int_equal(socket_bio_write(&bio, stream + start_at, len, &taken), MG_OK);
+    assert_int_equal(taken, len);
+}
+
+/* assert_peer_gets checks that |len| bytes of the stream from |start_at| on come to the peer. */
+static void assert_peer_gets(size_t start_at, size_t len)
+{
+    uint8_t *seen = malloc(len);
+    assert_int_equal(recv(peer, seen, len, MSG_WAITALL), len);
+    assert_memory_equal(seen, stream + start_at, len);
+    free(seen);
+}
+
+static bool peer_has_something(void)
+{
+    uint8_t byte;
+    return recv(peer, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static void test_what_is_written_corked_is_sent_in_one_go(void **state)
+{
+    (void)state;
+    fill_stream();
+    socket_bio_cork(&bio);
+    write_corked(0, 1000);
+    write_corked(1000, 500);
+    socket_bio_uncork(&bio);
+    assert_true(socket_bio_has_unsent(&bio));
+    assert_false(peer_has_something());
+    assert_int_equal(socket_bio_flush(&bio), MG_OK);
+    assert_false(socket_bio_has_unsent(&bio));
+    assert_int_equal(buffers.num_in_use, 0);
+    assert_peer_gets(0, 1500);
+    assert_int_equal(socket_bio_flush(&bio), MG_OK); /* of nothing */
+}
+
+static void test_a_full_buffer_is_sent_while_corked(void **state)
+{
+    (void)state;
+    size_t taken;
+    fill_stream();
+    socket_bio_cork(&bio);
+    assert_int_equal(socket_bio_write(&bio, stream, SOCKET_BIO_BUFFER + 7, &taken), MG_OK);
+    assert_int_equal(taken, SOCKET_BIO_BUFFER);
+    assert_false(peer_has_something());
+    write_corked(SOCKET_BIO_BUFFER, 7);
+    assert_peer_gets(0, SOCKET_BIO_BUFFER);
+    assert_false(peer_has_something());
+    assert_int_equal(socket_bio_flush(&bio), MG_OK);
+    assert_peer_gets(SOCKET_BIO_BUFFER, 7);
+}
+
+static void test_a_write_behind_what_is_collected_comes_after_it(void **state)
+{
+    (void)state;
+    fill_stream();
+    socket_bio_cork(&bio);
+    write_corked(0, 100);
+    socket_bio_uncork(&bio);
+    write_corked(100, 20); /* not corked any more: an alert, say */
+    assert_false(socket_bio_has_unsent(&bio));
+    assert_peer_gets(0, 120);
+}
+
+/* fill_up writes the stream over and over until there is no room, and returns how much was taken. */
+static size_t fill_up(void)
+{
+    size_t len, total = 0;
+    enum mg_status status;
+    while ((status = socket_bio_write(&bio, stream + total % sizeof(stream), sizeof(stream) - total % sizeof(stream),
+                                      &len)) == MG_OK) {
+        total += len;
+    }
+    assert_int_equal(status, MG_AGAIN);
+    assert_true(bio.write_blocked);
+    return total;
+}
+
+static void test_nothing_overtakes_what_finds_no_room(void **state)
+{
+    (void)state;
+    size_t len;
+    fill_stream();
+    socket_bio_cork(&bio);
+    size_t total = fill_up();
+    socket_bio_uncork(&bio);
+    assert_int_equal(socket_bio_flush(&bio), MG_AGAIN);
+    assert_int_equal(socket_bio_write(&bio, "x", 1, &len), MG_AGAIN);
+    for (size_t seen = 0; seen < total;) {
+        size_t piece = total - seen < 1000 ? total - seen : 1000;
+        size_t until_wrap = sizeof(stream) - seen % sizeof(stream);
+        piece = piece < until_wrap ? piece : until_wrap;
+        enum mg_status status = socket_bio_flush(&bio);
+        assert_true(status == MG_OK || status == MG_AGAIN);
+        assert_peer_gets(seen % sizeof(stream), piece);
+        seen += piece;
+    }
+    assert_int_equal(socket_bio_flush(&bio), MG_OK);
+    assert_int_equal(buffers.num_in_use, 0);
+}
+
 static void test_a_write_to_nobody_is_an_error_and_no_signal(void **state)
 {
     (void)state;
@@ -432,6 +549,10 @@ int main(void)
         TEST(test_data_before_a_reset_is_read_and_a_reset_stays_one),
         TEST(test_a_reset_that_a_write_met_is_none_of_a_clean_end),
         TEST(test_a_write_that_finds_no_room_waits_for_it),
+        TEST(test_what_is_written_corked_is_sent_in_one_go),
+        TEST(test_a_full_buffer_is_sent_while_corked),
+        TEST(test_a_write_behind_what_is_collected_comes_after_it),
+        TEST(test_nothing_overtakes_what_finds_no_room),
         TEST(test_a_write_to_nobody_is_an_error_and_no_signal),
         TEST(test_no_more_than_some_unused_buffers_are_kept),
         TEST(test_releasing_gives_the_buffer_back_and_forgets_what_was_in_it),

@@ -37,12 +37,14 @@ void issuers_open(struct issuers_fixture *fixture, enum wire_key_type type, bool
               backend_software_new(&fixture->backend, use_lanes, &error) == MG_OK &&
               (fixture->backends.software = fixture->backend) != NULL &&
               issuer_set_new(&fixture->issuers, fixture->store, &fixture->backends, &error) == MG_OK &&
-              issuer_publisher_new(&fixture->publisher, issuer_set_up_ref(fixture->issuers), &error) == MG_OK;
+              issuer_publisher_new(&fixture->publisher, issuer_set_up_ref(fixture->issuers), &error) == MG_OK &&
+              client_keys_new(&fixture->client_keys, fixture->store, &error) == MG_OK;
     expect(ok, error.text);
 }
 
 void issuers_close(struct issuers_fixture *fixture)
 {
+    client_keys_free(fixture->client_keys);
     issuer_publisher_free(fixture->publisher);
     issuer_set_free(fixture->issuers);
     backend_software_free(fixture->backend);

@@ -6,6 +6,7 @@
 #ifndef MINTGATE_TESTS_SIGNER_FIXTURE_H
 #define MINTGATE_TESTS_SIGNER_FIXTURE_H
 
+#include "hsm/client_keys.h"
 #include "hsm/issuer_publisher.h"
 #include "leaf_builder.h"
 
@@ -17,6 +18,7 @@ struct issuers_fixture {
     struct backends backends;   /* that one alone */
     struct issuer_set *issuers; /* a reference to what was there at the beginning */
     struct issuer_publisher *publisher;
+    struct client_keys *client_keys;
 };
 
 void issuers_open(struct issuers_fixture *fixture, enum wire_key_type type, bool use_lanes);

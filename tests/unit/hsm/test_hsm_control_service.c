@@ -27,7 +27,8 @@ static int open_service(void **state)
     temp_dir_make(state);
     f = calloc(1, sizeof(*f));
     issuers_open(f, WIRE_KEY_EC_P256, false);
-    service = (struct control_service){.store = f->store, .backends = &f->backends, .issuers = f->publisher};
+    service = (struct control_service){
+        .store = f->store, .backends = &f->backends, .issuers = f->publisher, .client_keys = f->client_keys};
     mg_buffer_init(&request_packet, WIRE_CONTROL_MAX_PACKET);
     mg_buffer_init(&reply_packet, WIRE_CONTROL_MAX_PACKET);
     return 0;

@@ -32,7 +32,8 @@ static int open_service(void **state)
     issuers_open(f, WIRE_KEY_EC_P256, false);
     const struct journal_config config = {.directory = temp_path("journal"), .rotate_bytes = 1 << 20};
     assert_int_equal(journal_open(&journal, &config, NOW * 1000000, NULL), MG_OK);
-    service = (struct control_service){.store = f->store, .backends = &f->backends, .issuers = f->publisher};
+    service = (struct control_service){
+        .store = f->store, .backends = &f->backends, .issuers = f->publisher, .client_keys = f->client_keys};
     assert_int_equal(ca_signer_init(&service.ca, &service.tokens, journal, NULL), MG_OK);
     mg_buffer_init(&request_packet, WIRE_CONTROL_MAX_PACKET);
     mg_buffer_init(&reply_packet, WIRE_CONTROL_MAX_PACKET);

@@ -32,7 +32,7 @@ static void test_each_call_accepts_its_purposes(void **state)
           [KEY_CALL_DESTROY] = true,
           [KEY_CALL_INSTALL] = true}},
         {KEY_SKA, {[KEY_CALL_MAKE] = true, [KEY_CALL_DESTROY] = true, [KEY_CALL_SKA_SIGN] = true}},
-        {KEY_TLS_CLIENT, {[KEY_CALL_DESTROY] = true, [KEY_CALL_IMPORT] = true}},
+        {KEY_TLS_CLIENT, {[KEY_CALL_DESTROY] = true, [KEY_CALL_IMPORT] = true, [KEY_CALL_CLIENT_SIGN] = true}},
         {KEY_SERVER_TLS, {false}},
     };
     assert_int_equal(MG_ARRAY_LEN(matrix), KEY_PURPOSE_LAST - KEY_PURPOSE_FIRST + 1);

@@ -379,6 +379,7 @@ static bool takes_key(enum wire_signer_type type)
 {
     switch (type) {
     case WIRE_SIGNER_SIGN:
+    case WIRE_SIGNER_CLIENT_SIGN:
         return true;
     case WIRE_SIGNER_HELLO:
     case WIRE_SIGNER_ISSUERS: /* the signer's */
@@ -405,6 +406,36 @@ static enum wire_sign_status ask_leaf(const struct subject *subject)
     return result.status;
 }
 
+/* ask_as_client has signed what a TLS client signs, by a scheme that goes with the key. */
+static enum wire_sign_status ask_as_client(const struct subject *subject)
+{
+    struct client *client = calloc(1, sizeof(*client));
+    struct wire_issuers issuers;
+    uint8_t content[64 + 34 + 32];
+    memset(content, ' ', 64);
+    memcpy(content + 64, "TLS 1.3, client CertificateVerify", 34);
+    memset(content + 98, 0x5a, 32);
+    const struct wire_client_sign request = {
+        .id = 1, .key_id = subject->id, .scheme = 0x0403, .content = mg_slice_of(content, sizeof(content))};
+    assert_true(takes_key(WIRE_SIGNER_CLIENT_SIGN));
+    client_open(client, signer_connect_engine());
+    client_hello(client, &issuers);
+    mg_buffer_clear(&client->out);
+    wire_signer_encode_client_sign(&client->out, &request);
+    client_send_bytes(client, mg_buffer_slice(&client->out));
+    client_receive(client);
+    enum wire_sign_status status = client->results[0].status;
+    client_close(client);
+    free(client);
+    return status;
+}
+
+static void assert_client_row(const struct subject *subject)
+{
+    bool is_allowed = subject->purpose == KEY_TLS_CLIENT && subject->holder[0] == '\0'; /* no token takes such keys */
+    assert_int_equal(ask_as_client(subject), is_allowed ? WIRE_SIGN_OK : WIRE_SIGN_UNKNOWN_KEY);
+}
+
 static void assert_sign_row(const struct subject *subject)
 {
     enum wire_sign_status status = ask_leaf(subject);
@@ -422,10 +453,13 @@ static void assert_matrix(const struct subject of_purpose[NUM_PURPOSES])
     for (int purpose = KEY_PURPOSE_FIRST; purpose <= KEY_PURPOSE_LAST; purpose++) {
         const struct subject *subject = &of_purpose[purpose];
         assert_sign_row(subject);
+        assert_client_row(subject);
         make_calls(subject, false);
+        assert_client_row(subject);
         assert_sign_row(subject); /* whatever was tried to make it an issuer */
         make_calls(subject, true);
         assert_int_equal(ask_leaf(subject), WIRE_SIGN_UNKNOWN_KEY);
+        assert_int_equal(ask_as_client(subject), WIRE_SIGN_UNKNOWN_KEY);
         assert_int_equal(is_listed(subject), control_rows[WIRE_CONTROL_DESTROY].expected[purpose] == DENIED);
     }
 }

@@ -57,6 +57,7 @@ static void open_with(enum wire_key_type type, size_t queue)
                    .journal = f->journal,
                    .max_validity_seconds = LEAF_POLICY_DEFAULT_MAX_VALIDITY},
         .issuers = f->issuers.issuers,
+        .client_keys = f->issuers.client_keys,
         .queue = queue,
     };
     assert_int_equal(signing_loop_start(&f->loop, &config, NULL), MG_OK);
@@ -351,8 +352,9 @@ static void test_a_packet_that_breaks_the_protocol_ends_its_connection_alone(voi
     assert_breaks(mg_slice_of("\x02\x00", 2), true);      /* the signer's own ISSUERS */
     assert_breaks(mg_slice_of("\x01\x00\x01", 3), true);  /* HELLO twice */
     assert_breaks(mg_slice_of("\x01\x00\x00", 3), false); /* versions that it does not speak */
-    assert_breaks(mg_slice_of("\x01\x00\x03", 3), false);
+    assert_breaks(mg_slice_of("\x01\x00\x04", 3), false);
     assert_breaks(mg_slice_of("\x05\x00\x00", 3), true); /* CANCEL of nothing */
+    assert_breaks(mg_slice_of("\x06\x00", 2), true);     /* CLIENT_SIGN cut short */
     assert_breaks(mg_slice_of("\x01\x00", 2), false);
     static const uint8_t large[WIRE_SIGNER_MAX_PACKET + 1] = {WIRE_SIGNER_SIGN};
     assert_breaks(mg_slice_of(large, sizeof(large)), true);

@@ -94,6 +94,7 @@ static enum mg_status submit_with(struct fixture *fixture, const struct leaf_nam
         .done = on_done,
         .is_wanted = is_wanted,
         .arg = fixture,
+        .verify = fixture->verify,
     };
     return mint_client_submit(fixture->client, &job, fixture->now_ns, NULL);
 }
@@ -138,12 +139,11 @@ struct mint_client_options options_for(const struct signer *signer)
     };
 }
 
-void fixture_init_with(struct fixture *fixture, bool verify_all)
+void fixture_init_with(struct fixture *fixture, bool verify)
 {
-    *fixture = (struct fixture){.now_ns = 1000 * MG_NS_PER_SECOND};
+    *fixture = (struct fixture){.now_ns = 1000 * MG_NS_PER_SECOND, .verify = verify};
     signer_init(&fixture->signer);
-    struct mint_client_options options = options_for(&fixture->signer);
-    options.verify_all = verify_all;
+    const struct mint_client_options options = options_for(&fixture->signer);
     const struct mint_client_callbacks callbacks = {.issuers = on_issuers, .arg = fixture};
     assert_int_equal(mint_client_new(&fixture->client, &options, &callbacks, NULL), MG_OK);
 }

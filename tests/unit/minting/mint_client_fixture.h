@@ -31,11 +31,12 @@ struct fixture {
     size_t num_outcomes;
     bool submits_again; /* when a job ends */
     bool is_unwanted;   /* what was submitted by submit_cancellable */
+    bool verify;        /* of each job */
 };
 
 /* fixture_init makes a client that is connected, fixture_init_with one whose signer has not been started. */
 void fixture_init(struct fixture *fixture);
-void fixture_init_with(struct fixture *fixture, bool verify_all);
+void fixture_init_with(struct fixture *fixture, bool verify);
 void fixture_free(struct fixture *fixture);
 
 /* The options and the callback that the client is made with. */

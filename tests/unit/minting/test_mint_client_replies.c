@@ -133,7 +133,7 @@ static void test_the_first_signature_of_each_connection_is_verified(void **state
     fixture_free(&fixture);
 }
 
-static void test_every_signature_is_verified_if_configured(void **state)
+static void test_every_signature_is_verified_where_the_job_says_so(void **state)
 {
     (void)state;
     struct fixture fixture;
@@ -156,7 +156,7 @@ int main(void)
         cmocka_unit_test(test_repeated_and_unknown_replies_are_dropped),
         cmocka_unit_test(test_a_late_reply_does_not_touch_the_next_job_of_its_slot),
         cmocka_unit_test(test_the_first_signature_of_each_connection_is_verified),
-        cmocka_unit_test(test_every_signature_is_verified_if_configured),
+        cmocka_unit_test(test_every_signature_is_verified_where_the_job_says_so),
     };
     return cmocka_run_group_tests_name("mint_client_replies", tests, setup_group, teardown_group);
 }

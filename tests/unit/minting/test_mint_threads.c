@@ -184,6 +184,7 @@ static void submit_some(struct worker *worker, uint64_t now_ns)
             .now = CERTS_NOW,
             .done = on_done,
             .arg = arg,
+            .verify = true,
         };
         certs_must(mint_client_submit(worker->client, &job, now_ns, NULL) == MG_OK);
         worker->num_under_way++;
@@ -210,7 +211,6 @@ static void *run_worker(void *arg)
         .max_jobs = JOBS_AT_A_TIME,
         .timeout_ns = 500 * MG_NS_PER_MS,
         .max_validity_seconds = VALIDITY_DEFAULT_MAX_SECONDS,
-        .verify_all = true,
     };
     const struct mint_client_callbacks callbacks = {.issuers = on_issuers};
     certs_must(mg_rcu_thread_start() == MG_OK);

@@ -49,6 +49,7 @@ static enum mg_status decode_any(struct mg_slice packet)
     static struct wire_sign_request requests[WIRE_SIGNER_MAX_BATCH];
     static struct wire_sign_result results[WIRE_SIGNER_MAX_BATCH];
     struct wire_sign_cancel cancel;
+    struct wire_client_sign client_sign;
     struct mg_error error = {""};
     enum wire_signer_type type;
     uint16_t version;
@@ -72,6 +73,9 @@ static enum mg_status decode_any(struct mg_slice packet)
         break;
     case WIRE_SIGNER_CANCEL:
         status = wire_signer_decode_cancel(packet, &cancel, &error);
+        break;
+    case WIRE_SIGNER_CLIENT_SIGN:
+        status = wire_signer_decode_client_sign(packet, &client_sign, &error);
         break;
     }
     assert_true(status == MG_OK || error.text[0] != '\0'); /* every refusal says why */
@@ -123,7 +127,7 @@ static void test_unknown_types_are_refused(void **state)
     assert_int_equal(wire_signer_type_of(mg_buffer_slice(packet), &type), MG_INVALID);
     for (unsigned byte = 0; byte <= 255; byte++) {
         uint8_t value = (uint8_t)byte;
-        bool known = byte >= WIRE_SIGNER_HELLO && byte <= WIRE_SIGNER_CANCEL;
+        bool known = byte >= WIRE_SIGNER_HELLO && byte <= WIRE_SIGNER_CLIENT_SIGN;
         assert_int_equal(wire_signer_type_of(mg_slice_of(&value, 1), &type), known ? MG_OK : MG_INVALID);
     }
 }
@@ -370,6 +374,25 @@ static void test_a_signature_comes_with_ok_and_only_with_ok(void **state)
     assert_refused_with_byte(packet, STATUS, WIRE_SIGN_OK);
 }
 
+static void test_client_sign_round_trip(void **state)
+{
+    struct mg_buffer *packet = *state;
+    const struct wire_client_sign in = {
+        .id = UINT64_MAX - 1, .key_id = {{1, 2, 3}}, .scheme = 0x0804, .content = mg_slice_of_text("content")};
+    struct wire_client_sign out;
+    wire_signer_encode_client_sign(packet, &in);
+    assert_type(mg_buffer_slice(packet), WIRE_SIGNER_CLIENT_SIGN);
+    assert_int_equal(wire_signer_decode_client_sign(mg_buffer_slice(packet), &out, NULL), MG_OK);
+    assert_int_equal(out.id, in.id);
+    assert_memory_equal(&out.key_id, &in.key_id, sizeof(in.key_id));
+    assert_int_equal(out.scheme, in.scheme);
+    assert_true(mg_slice_equal(out.content, in.content));
+    assert_only_whole_packets_decode(packet);
+    mg_buffer_clear(packet);
+    wire_signer_encode_client_sign(packet, &(struct wire_client_sign){.id = 1});
+    assert_int_equal(decode_any(mg_buffer_slice(packet)), MG_INVALID); /* no content */
+}
+
 static void test_cancel_round_trip(void **state)
 {
     struct mg_buffer *packet = *state;
@@ -419,6 +442,7 @@ int main(void)
         PACKET_TEST(test_a_full_batch_of_the_largest_signatures_fits),
         PACKET_TEST(test_a_signature_comes_with_ok_and_only_with_ok),
         PACKET_TEST(test_cancel_round_trip),
+        PACKET_TEST(test_client_sign_round_trip),
         cmocka_unit_test(test_every_status_has_its_own_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,16 +32,17 @@ static void check_names(const struct mimic *mimic)
     certs_must(mimic->num_names <= MIMIC_MAX_NAMES && mimic->general_names.len <= MIMIC_MAX_NAMES_LEN);
     for (size_t i = 0; i < mimic->num_names; i++) {
         const struct mimic_name *name = &mimic->names[i];
+        struct mg_slice value = mimic_name_value(name);
         struct dns_name canonical;
-        if (name->kind == MIMIC_NAME_DNS) {
-            certs_must(dns_name_from_san(&canonical, name->value) == DNS_NAME_OK);
-            certs_must(mg_slice_equal(dns_name_slice(&canonical), name->value));
-            certs_must(name->value.data[0] == '*' || mimic_covers_dns(mimic, name->value));
+        if (mimic_name_kind_of(name) == MIMIC_NAME_DNS) {
+            certs_must(dns_name_from_san(&canonical, value) == DNS_NAME_OK);
+            certs_must(mg_slice_equal(dns_name_slice(&canonical), value));
+            certs_must(value.data[0] == '*' || mimic_covers_dns(mimic, value));
         } else {
-            certs_must(name->value.len == 4 || name->value.len == 16);
-            certs_must(mimic_covers_ip(mimic, name->value));
+            certs_must(value.len == 4 || value.len == 16);
+            certs_must(mimic_covers_ip(mimic, value));
         }
-        total_len += name->general_name.len;
+        total_len += name->len;
     }
     certs_must(total_len == mimic->general_names.len);
 }
@@ -71,7 +72,8 @@ static void check_leaf(const struct leaf *leaf, const struct leaf_names *names)
     size_t i = 0;
     for (size_t j = 0; j < names->mimic->num_names; j++) {
         if (!leaf_names_is_dropped(names, j)) {
-            certs_must(mg_slice_equal(again->names[i++].general_name, names->mimic->names[j].general_name));
+            certs_must(mg_slice_equal(mimic_name_general_name(&again->names[i++]),
+                                      mimic_name_general_name(&names->mimic->names[j])));
         }
     }
     certs_must(again->subject.len == 0 || mg_slice_equal(again->subject, names->mimic->subject));

@@ -71,11 +71,22 @@ static bool recode_cancel(struct mg_slice packet, struct mg_buffer *out)
     return true;
 }
 
+static bool recode_client_sign(struct mg_slice packet, struct mg_buffer *out)
+{
+    struct wire_client_sign request;
+    if (wire_signer_decode_client_sign(packet, &request, NULL) != MG_OK) {
+        return false;
+    }
+    wire_signer_encode_client_sign(out, &request);
+    return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static bool (*const recoders[])(struct mg_slice packet, struct mg_buffer * out) = {
-        [WIRE_SIGNER_HELLO] = recode_hello,   [WIRE_SIGNER_ISSUERS] = recode_issuers, [WIRE_SIGNER_SIGN] = recode_sign,
-        [WIRE_SIGNER_SIGNED] = recode_signed, [WIRE_SIGNER_CANCEL] = recode_cancel,
+        [WIRE_SIGNER_HELLO] = recode_hello,   [WIRE_SIGNER_ISSUERS] = recode_issuers,
+        [WIRE_SIGNER_SIGN] = recode_sign,     [WIRE_SIGNER_SIGNED] = recode_signed,
+        [WIRE_SIGNER_CANCEL] = recode_cancel, [WIRE_SIGNER_CLIENT_SIGN] = recode_client_sign,
     };
     struct mg_slice packet = mg_slice_of(data, size);
     enum wire_signer_type type;

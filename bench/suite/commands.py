@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The subcommands that scripts/bench runs, in this order, with the options of its two settings."""
+
+import dataclasses
+import os
+
+QUICK, FULL = "quick", "full"
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    name: str  # of the subcommand
+    quick: tuple  # options
+    full: tuple
+    quick_seconds: float  # about what it takes, for the estimate of what remains; twice as long and more is an error
+    full_seconds: float
+    pinned: bool = False  # kept on one processor by --cpu
+    script: str = None  # of scripts/, where it is not mintgate-bench that is to be asked
+
+    def seconds(self, setting):
+        return self.quick_seconds if setting == QUICK else self.full_seconds
+
+    def time_limit(self, setting):
+        """Long enough for a busy machine; it is there so that one that hangs does not keep the others from running."""
+        return 120 + 4 * self.seconds(setting)
+
+    def arguments(self, setting, root, build, json_path):
+        program = [root / "scripts" / self.script] if self.script else [build / "bench/mintgate-bench", self.name]
+        options = self.quick if setting == QUICK else self.full
+        pin = ("--cpu", max(os.sched_getaffinity(0))) if self.pinned else ()
+        return [str(word) for word in (*program, *options, *pin, "--first", "--json", json_path)]
+
+
+COMMANDS = (
+    Command("mint", ("--quick",), ("--rounds", 25), 45, 300, pinned=True),
+    Command("hsm", ("--sessions", 2, "--rounds", 7), ("--sessions", 2, "--rounds", 15), 45, 90),
+    Command("cache", ("--quick",), ("--rounds", 15), 45, 300),
+    Command("hello", ("--rounds", 7), ("--rounds", 15), 8, 16, pinned=True),
+    Command("forward", ("--quick",), (), 60, 300),
+    Command("handshake", ("--quick",), (), 60, 600),
+    Command("bulk", ("--quick",), (), 60, 300),
+    Command("swap", ("--quick",), (), 60, 420),
+    Command("peers", ("--quick",), (), 150, 1200, script="bench-peers"),
+)
+
+BY_NAME = {command.name: command for command in COMMANDS}
