@@ -79,7 +79,8 @@ struct config_rule {
     struct config_port_ranges port; /* server's TCP port */
     enum config_action action;
     enum config_block_with block_with;
-    const char *issuer; /* name of an intermediate; NULL: the default */
+    const char *issuer;             /* name of an intermediate; NULL: the default */
+    const char *client_certificate; /* name of a key store, or of a reference to one; NULL: none */
 };
 
 struct config_rules {
@@ -120,6 +121,8 @@ struct config_sessions {
 
 struct config_tls {
     const char *trust_store;
+    const char *trust_store_name; /* of a trust store, or of a reference to one; "": the file alone */
+    bool trust_store_and_file;    /* both, where there is a name */
     const char *intermediates;
     uint64_t learned_intermediates;
     enum config_tls_version min_version;

@@ -117,6 +117,11 @@ static const struct config_key sessions_keys[] = {
 static const struct config_key tls_keys[] = {
     {"trust_store", CONFIG_STRING, AT(tls.trust_store), "/etc/ssl/certs/ca-certificates.crt", 0, 0, NULL, true,
      "PEM file of the roots that servers' chains must end in."},
+    {"trust_store_name", CONFIG_STRING, AT(tls.trust_store_name), "", 0, 64, NULL, true,
+     "Name of a trust store of the control plane, or of a reference to one, that verifies servers instead of that "
+     "file. Nothing in it is trusted before the control plane has sent it. Empty: none."},
+    {"trust_store_and_file", CONFIG_BOOL, AT(tls.trust_store_and_file), "false", 0, 0, NULL, true,
+     "Where `trust_store_name` is set: the roots of the file `trust_store` are trusted as well."},
     {"intermediates", CONFIG_STRING, AT(tls.intermediates), "", 0, 0, NULL, true,
      "PEM file of intermediates for servers that do not send theirs; empty: none."},
     {"learned_intermediates", CONFIG_COUNT, AT(tls.learned_intermediates), "1024", 0, 65536, NULL, false,
@@ -340,6 +345,9 @@ const struct config_key config_rule_keys[] = {
     {"issuer", CONFIG_STRING, RULE_AT(issuer), "", 0, 255, NULL, true,
      "For `action: intercept`: the name of an enabled intermediate that signs for it. The default one serves the rest, "
      "and where that intermediate is not there."},
+    {"client_certificate", CONFIG_STRING, RULE_AT(client_certificate), "", 0, 64, NULL, true,
+     "For `action: intercept`: the name of a key store of the control plane, or of a reference to one, by which the "
+     "engine proves itself to servers that ask for a client certificate."},
 };
 const size_t config_num_rule_keys = MG_ARRAY_LEN(config_rule_keys);
 

@@ -16,11 +16,13 @@
 
 struct cache;
 struct chain_memory;
+struct client_keys;
 struct decision;
 struct hello_info;
 struct issuers;
 struct leaf_keys;
 struct publisher;
+struct server_trust;
 struct session_thread;
 struct tls_settings;
 struct worker;
@@ -32,6 +34,8 @@ struct dataplane {
     struct mg_siphash_key siphash;
     struct policy *policy;    /* RCU; main: wo, all: ro */
     struct tls_settings *tls; /* RCU; main: wo, sessions: ro */
+    struct server_trust *trust;
+    struct client_keys *client_keys;
     struct learned *learned;
     struct chain_memory *chains;
     struct issuers *issuers;

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tlskit import certificates
 
-VERSION = 2
+VERSION = 3
 HELLO, PREPARE, PROGRESS, PREPARED, COMMIT, COMMITTED, ABORT = range(1, 8)
 ROLE_DEFAULT = 1
 KEY_TYPES = {"EC_P256": 1, "EC_P384": 2, "RSA_2K": 3, "RSA_3K": 4, "RSA_4K": 5}

@@ -10,6 +10,7 @@
  *   PROGRESS   done u32, all u32
  *   PREPARED   ready u8, reason behind a u8
  *   COMMIT, COMMITTED, ABORT   nothing
+ *   WANT, STORE, STORE_TAKEN   as in publish_store.c
  */
 
 static void encode_issuers(struct mg_buffer *out, const struct wire_publish *message)
@@ -44,6 +45,15 @@ void wire_publish_encode(struct mg_buffer *out, const struct wire_publish *messa
     case WIRE_PUBLISH_PREPARED:
         mg_buffer_append_u8(out, message->ready);
         mg_buffer_append_prefixed_u8(out, message->reason);
+        break;
+    case WIRE_PUBLISH_WANT:
+        wire_store_wants_encode(out, &message->store.wants);
+        break;
+    case WIRE_PUBLISH_STORE:
+        wire_store_part_encode(out, &message->store.part);
+        break;
+    case WIRE_PUBLISH_STORE_TAKEN:
+        wire_store_taken_encode(out, &message->store.taken);
         break;
     case WIRE_PUBLISH_COMMIT:
     case WIRE_PUBLISH_COMMITTED:
@@ -148,6 +158,12 @@ static enum mg_status decode_fields(struct mg_slice *in, struct wire_publish *ou
         return decode_progress(in, out, error);
     case WIRE_PUBLISH_PREPARED:
         return decode_prepared(in, out, error);
+    case WIRE_PUBLISH_WANT:
+        return wire_store_wants_decode(in, &out->store.wants, error);
+    case WIRE_PUBLISH_STORE:
+        return wire_store_part_decode(in, &out->store.part, error);
+    case WIRE_PUBLISH_STORE_TAKEN:
+        return wire_store_taken_decode(in, &out->store.taken, error);
     case WIRE_PUBLISH_COMMIT:
     case WIRE_PUBLISH_COMMITTED:
     case WIRE_PUBLISH_ABORT:

@@ -12,6 +12,9 @@
  *                                              ◄──  COMMIT     serve them from now on; or ABORT: forget them
  *     COMMITTED                                ──►             also for an epoch that is served already
  *
+ * WANT, STORE and STORE_TAKEN bring what stores hold, beside all that: wire/publish_store.h. Their epoch is the store's
+ * own, WANT's is 0. An engine of version 2 does not know them.
+ *
  * An epoch is a state of the control plane's database, at least 1, and only grows. PREPARE while another is being
  * prepared replaces it. A packet that does not decode is fatal to the connection. Pure encode and decode, no I/O: any
  * thread.
@@ -19,9 +22,13 @@
 #ifndef MINTGATE_WIRE_PUBLISH_H
 #define MINTGATE_WIRE_PUBLISH_H
 
+#include "wire/publish_store.h"
 #include "wire/signer.h"
 
-#define WIRE_PUBLISH_VERSION 2
+#define WIRE_PUBLISH_VERSION 3
+/* The oldest that control still speaks with. */
+#define WIRE_PUBLISH_OLDEST_VERSION 2
+#define WIRE_PUBLISH_VERSION_OF_STORES 3
 #define WIRE_PUBLISH_MAX_PACKET WIRE_SIGNER_MAX_PACKET
 #define WIRE_PUBLISH_MAX_ISSUERS 16
 /* Of a name, a reason; UTF-8, not checked here. */
@@ -36,6 +43,9 @@ enum wire_publish_type {
     WIRE_PUBLISH_COMMIT = 5,
     WIRE_PUBLISH_COMMITTED = 6,
     WIRE_PUBLISH_ABORT = 7,
+    WIRE_PUBLISH_WANT = 8,
+    WIRE_PUBLISH_STORE = 9,
+    WIRE_PUBLISH_STORE_TAKEN = 10,
 };
 
 /* An issuer by the name that policy rules know it by. The first of a PREPARE is the default. One that has expired is
@@ -61,6 +71,11 @@ struct wire_publish {
     uint32_t num_done, num_all;                                     /* PROGRESS */
     bool ready;                                                     /* PREPARED */
     struct mg_slice reason;                                         /* PREPARED, not ready: for people; borrowed */
+    union {
+        struct wire_store_wants wants; /* WANT */
+        struct wire_store_part part;   /* STORE */
+        struct wire_store_taken taken; /* STORE_TAKEN */
+    } store;
 };
 
 /* wire_publish_encode appends the packet of |message| to |out|, which the caller has initialised with

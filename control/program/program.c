@@ -32,6 +32,7 @@
 #include "control/program/health.h"
 #include "control/program/mintgate_api.h"
 #include "control/program/problems.h"
+#include "control/program/published_stores.h"
 #include "control/program/refused.h"
 #include "control/sap/sap_api.h"
 #include "control/securosys/ska_api.h"
@@ -223,6 +224,8 @@ static enum mg_status make_service(struct program *program, struct mg_error *err
     if (status != MG_OK) {
         return status;
     }
+    const struct store_source stores = published_stores_of(program->store);
+    engines_set_stores(program->engines, &stores);
     const struct sap_imports_config imports_config = {
         .store = program->store, .signer = program->signer, .service = program->service};
     return sap_imports_new(&program->sap_imports, &imports_config, error);
@@ -267,9 +270,16 @@ static enum mg_status add_ccadb(struct program *program, struct mg_error *error)
     return status == MG_OK ? ccadb_add(program->router, ccadb, error) : status;
 }
 
+static void stores_changed(void *arg)
+{
+    struct program *program = arg;
+    engines_stores_changed(program->engines);
+}
+
 static enum mg_status add_sap(struct program *program, struct mg_error *error)
 {
-    program->sap = (struct sap){.store = program->store, .imports = program->sap_imports};
+    program->sap = (struct sap){
+        .store = program->store, .imports = program->sap_imports, .changed = stores_changed, .changed_arg = program};
     program->sap_api = (struct sap_api){
         .sap = &program->sap,
         .lifecycle = &program->lifecycle,

@@ -16,6 +16,10 @@
 #include "base/histogram.h"
 #include "base/log.h"
 #include "base/unix_socket.h"
+#include "control/publish/store_feed.h"
+
+/* How often stores are looked at where nobody says that they changed: a restored database. */
+#define LOOK_AT_STORES_MS 1000
 
 /* What an engine is doing. */
 enum engine_state {
@@ -35,6 +39,9 @@ struct engine {
     uint64_t preparing; /* that it was told to prepare */
     uint32_t num_done, num_all;
     char trouble[256];
+    uint64_t serial;         /* of the connection: no other ever has it */
+    uint16_t version;        /* that it speaks */
+    struct store_feed *feed; /* owned; NULL: it has not said what it wants */
 };
 
 /* How publications ended. */
@@ -48,6 +55,7 @@ struct engines {
     char *socket_path;
     int listen_fd;
     int stop_fd;
+    int wake_fd; /* an eventfd: stores have changed */
     pthread_t thread;
     bool started;
 
@@ -59,16 +67,28 @@ struct engines {
     const struct mg_buffer *next; /* the PREPARE that is under way, or NULL */
     uint64_t next_epoch;
     uint8_t *in;
+    uint64_t last_serial;
+    struct store_source source; /* its functions are NULL before engines_set_stores */
     struct mg_counter ends[NUM_PUBLICATION_ENDS];
     struct mg_histogram durations; /* of those that were not BUSY */
 };
 
 /* ---- to an engine ---- */
 
+static void forget_feed(struct engine *engine)
+{
+    if (engine->feed != NULL) {
+        store_feed_clear(engine->feed);
+        free(engine->feed);
+        engine->feed = NULL;
+    }
+}
+
 static void hang_up(struct engines *engines, struct engine *engine)
 {
     mg_log_info("engine %d: hung up", (int)engine->pid);
     close(engine->fd);
+    forget_feed(engine);
     *engine = (struct engine){.state = FREE, .fd = -1};
     pthread_cond_broadcast(&engines->changed);
 }
@@ -117,9 +137,11 @@ static void bring_up(struct engines *engines, struct engine *engine)
 
 static bool said_hello(struct engines *engines, struct engine *engine, const struct wire_publish *message)
 {
-    if (engine->state != GREETING || message->version != WIRE_PUBLISH_VERSION) {
+    if (engine->state != GREETING || message->version < WIRE_PUBLISH_OLDEST_VERSION ||
+        message->version > WIRE_PUBLISH_VERSION) {
         return false;
     }
+    engine->version = message->version;
     engine->epoch = message->epoch;
     mg_log_info("engine %d: connected; it serves publication %llu", (int)engine->pid,
                 (unsigned long long)engine->epoch);
@@ -169,6 +191,118 @@ static bool made_progress(struct engine *engine, const struct wire_publish *mess
     return true;
 }
 
+/* ---- stores ---- */
+
+static bool said_wants(struct engine *engine, const struct wire_publish *message)
+{
+    if (engine->state == GREETING || engine->version < WIRE_PUBLISH_VERSION_OF_STORES) {
+        return false;
+    }
+    if (engine->feed == NULL && (engine->feed = calloc(1, sizeof(*engine->feed))) == NULL) {
+        return false; /* it will dial again */
+    }
+    store_feed_want(engine->feed, &message->store.wants);
+    return true;
+}
+
+static bool has_taken(struct engines *engines, struct engine *engine, const struct wire_publish *message)
+{
+    const struct wire_store_taken *taken = &message->store.taken;
+    struct mg_slice next;
+    if (engine->feed == NULL || !store_feed_taken(engine->feed, message, &next)) {
+        return false;
+    }
+    if (taken->reason.len > 0) {
+        mg_log_error("engine %d cannot use store %.*s: %.*s", (int)engine->pid, (int)taken->id.name.len,
+                     (const char *)taken->id.name.data, (int)taken->reason.len, (const char *)taken->reason.data);
+    }
+    if (next.len > 0) {
+        (void)send_packet(engines, engine, next);
+    }
+    return true;
+}
+
+/* What is looked at without the lock: what an engine wants. */
+struct look {
+    uint64_t serial;
+    struct store_source source;
+    size_t num_wants;
+    struct store_want wants[WIRE_STORE_MAX_WANTS];
+};
+
+/* begin_look tells whether |engine| may be offered something. */
+static bool begin_look(struct engines *engines, const struct engine *engine, struct look *out)
+{
+    pthread_mutex_lock(&engines->lock);
+    bool may = engine->state != FREE && engine->feed != NULL && store_feed_is_idle(engine->feed) &&
+               engines->source.load != NULL;
+    if (may) {
+        out->serial = engine->serial;
+        out->source = engines->source;
+        out->num_wants = engine->feed->num_wants;
+        memcpy(out->wants, engine->feed->wants, sizeof(out->wants));
+    }
+    pthread_mutex_unlock(&engines->lock);
+    return may;
+}
+
+/* offer sends the first of |parts|, unless the engine has gone meanwhile. */
+static void offer(struct engines *engines, struct engine *engine, uint64_t serial, const struct store_want *want,
+                  struct store_parts *parts)
+{
+    pthread_mutex_lock(&engines->lock);
+    if (engine->state != FREE && engine->serial == serial) {
+        (void)send_packet(engines, engine, store_feed_offer(engine->feed, want, parts));
+    }
+    pthread_mutex_unlock(&engines->lock);
+}
+
+/* feed_engine offers |engine| the first store that is not what it was offered last. The database is read with nothing
+ * locked; only this thread receives, so that the feed stays idle meanwhile. */
+static void feed_engine(struct engines *engines, struct engine *engine)
+{
+    struct look look;
+    struct mg_error error;
+    if (!begin_look(engines, engine, &look)) {
+        return;
+    }
+    for (size_t i = 0; i < look.num_wants; i++) {
+        const struct store_want *want = &look.wants[i];
+        struct store_parts parts = {.num_parts = 0};
+        uint64_t epoch;
+        enum mg_status status = look.source.epoch(look.source.arg, want->name, &epoch, &error);
+        if (status == MG_OK && epoch == want->offered) {
+            continue;
+        }
+        if (status == MG_OK) {
+            status = look.source.load(look.source.arg, want->kind, want->name, &parts, &error);
+        }
+        if (status == MG_OK) {
+            offer(engines, engine, look.serial, want, &parts);
+            store_parts_free(&parts);
+            return;
+        }
+        mg_log_error("store %s cannot be read for engines: %s", want->name, error.text);
+    }
+}
+
+static void feed_all(struct engines *engines)
+{
+    for (size_t i = 0; i < ENGINES_MAX; i++) {
+        feed_engine(engines, &engines->engines[i]);
+    }
+}
+
+static bool is_feeding(const struct engines *engines)
+{
+    for (size_t i = 0; i < ENGINES_MAX; i++) {
+        if (engines->engines[i].feed != NULL && engines->engines[i].feed->num_wants > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* handle returns false for what an engine must not say now. */
 static bool handle(struct engines *engines, struct engine *engine, const struct wire_publish *message)
 {
@@ -181,9 +315,14 @@ static bool handle(struct engines *engines, struct engine *engine, const struct 
         return has_committed(engine, message);
     case WIRE_PUBLISH_PROGRESS:
         return made_progress(engine, message);
+    case WIRE_PUBLISH_WANT:
+        return said_wants(engine, message);
+    case WIRE_PUBLISH_STORE_TAKEN:
+        return has_taken(engines, engine, message);
     case WIRE_PUBLISH_PREPARE:
     case WIRE_PUBLISH_COMMIT:
     case WIRE_PUBLISH_ABORT:
+    case WIRE_PUBLISH_STORE:
         break;
     }
     return false;
@@ -214,6 +353,8 @@ static void receive(struct engines *engines, struct engine *engine)
 
 /* ---- the thread ---- */
 
+#define NUM_OWN_FDS 3 /* before those of engines */
+
 static void accept_engine(struct engines *engines)
 {
     int fd;
@@ -223,7 +364,8 @@ static void accept_engine(struct engines *engines)
     }
     for (size_t i = 0; i < ENGINES_MAX && mg_unix_peer_allowed(fd, &pid, NULL); i++) {
         if (engines->engines[i].state == FREE) {
-            engines->engines[i] = (struct engine){.state = GREETING, .fd = fd, .pid = pid};
+            engines->engines[i] =
+                (struct engine){.state = GREETING, .fd = fd, .pid = pid, .serial = ++engines->last_serial};
             return;
         }
     }
@@ -238,7 +380,9 @@ static nfds_t poll_all(struct engines *engines, struct pollfd *fds, struct engin
     nfds_t num = 0;
     fds[num++] = (struct pollfd){.fd = engines->stop_fd, .events = POLLIN};
     fds[num++] = (struct pollfd){.fd = engines->listen_fd, .events = POLLIN};
+    fds[num++] = (struct pollfd){.fd = engines->wake_fd, .events = POLLIN};
     pthread_mutex_lock(&engines->lock);
+    int timeout_ms = is_feeding(engines) ? LOOK_AT_STORES_MS : -1;
     for (size_t i = 0; i < ENGINES_MAX; i++) {
         if (engines->engines[i].state != FREE) {
             which[num] = &engines->engines[i];
@@ -246,15 +390,15 @@ static nfds_t poll_all(struct engines *engines, struct pollfd *fds, struct engin
         }
     }
     pthread_mutex_unlock(&engines->lock);
-    (void)poll(fds, num, -1);
+    (void)poll(fds, num, timeout_ms);
     return num;
 }
 
 static void *engines_main(void *arg)
 {
     struct engines *engines = arg;
-    struct pollfd fds[2 + ENGINES_MAX];
-    struct engine *which[2 + ENGINES_MAX];
+    struct pollfd fds[NUM_OWN_FDS + ENGINES_MAX];
+    struct engine *which[NUM_OWN_FDS + ENGINES_MAX];
     pthread_setname_np(pthread_self(), "engines");
     for (;;) {
         nfds_t num = poll_all(engines, fds, which);
@@ -262,7 +406,7 @@ static void *engines_main(void *arg)
             return NULL;
         }
         pthread_mutex_lock(&engines->lock);
-        for (nfds_t i = 2; i < num; i++) {
+        for (nfds_t i = NUM_OWN_FDS; i < num; i++) {
             /* Meanwhile it may have been hung up on, and the place taken by another. */
             if (fds[i].revents != 0 && which[i]->state != FREE && which[i]->fd == fds[i].fd) {
                 receive(engines, which[i]);
@@ -272,6 +416,11 @@ static void *engines_main(void *arg)
             accept_engine(engines);
         }
         pthread_mutex_unlock(&engines->lock);
+        if (fds[2].revents != 0) {
+            eventfd_t count;
+            (void)eventfd_read(engines->wake_fd, &count);
+        }
+        feed_all(engines);
     }
 }
 
@@ -295,10 +444,11 @@ enum mg_status engines_new(struct engines **out, const char *socket_path, struct
     }
     engines->listen_fd = -1;
     engines->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    engines->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     engines->in = malloc(WIRE_PUBLISH_MAX_PACKET);
     engines->socket_path = strdup(socket_path);
     enum mg_status status = MG_OK;
-    if (engines->stop_fd < 0 || engines->in == NULL || engines->socket_path == NULL) {
+    if (engines->stop_fd < 0 || engines->wake_fd < 0 || engines->in == NULL || engines->socket_path == NULL) {
         status = mg_error_set(error, MG_MEMORY, "out of memory or descriptors");
     }
     if (status == MG_OK) {
@@ -328,6 +478,7 @@ void engines_free(struct engines *engines)
     for (size_t i = 0; i < ENGINES_MAX; i++) {
         if (engines->engines[i].state != FREE) {
             close(engines->engines[i].fd);
+            forget_feed(&engines->engines[i]);
         }
     }
     if (engines->listen_fd >= 0) {
@@ -336,6 +487,9 @@ void engines_free(struct engines *engines)
     }
     if (engines->stop_fd >= 0) {
         close(engines->stop_fd);
+    }
+    if (engines->wake_fd >= 0) {
+        close(engines->wake_fd);
     }
     mg_buffer_free(&engines->present);
     pthread_mutex_destroy(&engines->lock);
@@ -385,6 +539,19 @@ enum mg_status engines_set_present(struct engines *engines, const struct wire_pu
     }
     pthread_mutex_unlock(&engines->lock);
     return MG_OK;
+}
+
+void engines_set_stores(struct engines *engines, const struct store_source *source)
+{
+    pthread_mutex_lock(&engines->lock);
+    engines->source = *source;
+    pthread_mutex_unlock(&engines->lock);
+    engines_stores_changed(engines);
+}
+
+void engines_stores_changed(struct engines *engines)
+{
+    (void)eventfd_write(engines->wake_fd, 1);
 }
 
 static size_t count_in(const struct engines *engines, enum engine_state state, uint64_t epoch)

@@ -9,6 +9,9 @@
  *
  * An engine that comes with another epoch than the present one, because it was away or the control plane was, is
  * brought up to it at once. Any thread may call, but for engines_new and engines_free.
+ *
+ * Beside that engines are told what the stores hold that they want (wire/publish_store.h): when they say so, and
+ * whenever the store's epoch is another one.
  */
 #ifndef MINTGATE_CONTROL_PUBLISH_ENGINES_H
 #define MINTGATE_CONTROL_PUBLISH_ENGINES_H
@@ -17,6 +20,7 @@
 
 #include "base/buffer.h"
 #include "base/status.h"
+#include "control/publish/store_parts.h"
 #include "wire/publish.h"
 
 #define ENGINES_MAX 64
@@ -34,6 +38,12 @@ void engines_free(struct engines *engines);
 /* engines_set_present says what the database holds, |present| being a PREPARE; copied. At start. */
 MG_MUST_USE enum mg_status engines_set_present(struct engines *engines, const struct wire_publish *present,
                                                struct mg_error *error);
+
+/* engines_set_stores says where stores come from; copied. Before that engines wait for theirs. */
+void engines_set_stores(struct engines *engines, const struct store_source *source);
+
+/* engines_stores_changed has the stores looked at now, not within a second. */
+void engines_stores_changed(struct engines *engines);
 
 struct engines_publication {
     const struct wire_publish *message; /* a PREPARE: its epoch is the next one, its premint_ms is kept to */

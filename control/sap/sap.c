@@ -63,7 +63,12 @@ static enum mg_status end(struct step *step, enum mg_status status, const char *
     if (status == MG_OK && !step->is_silent) {
         status = audit(step, operation, object, error);
     }
-    return store_end(step->tx, status, error);
+    status = store_end(step->tx, status, error);
+    const struct sap *sap = step->call->sap;
+    if (status == MG_OK && sap->changed != NULL) {
+        sap->changed(sap->changed_arg);
+    }
+    return status;
 }
 
 /* touch notes that |store| has changed now. */

@@ -21,6 +21,9 @@
 struct sap {
     struct store *store; /* with the tables of audit.h, intermediate.h and sap_record.h */
     struct sap_imports *imports;
+    /* Called after each change, for whoever serves stores (sap_reading.h); may be NULL. Any thread; must not block. */
+    void (*changed)(void *arg);
+    void *changed_arg;
 };
 
 struct sap_call {

@@ -23,6 +23,8 @@
 #include "dataplane/session/issuer_watch.h"
 #include "dataplane/session/session_internal.h"
 #include "dataplane/tls/chain_memory.h"
+#include "dataplane/tls/client_keys.h"
+#include "dataplane/tls/server_trust.h"
 #include "dataplane/tls/tls_settings.h"
 #include "dataplane/worker/worker.h"
 
@@ -60,6 +62,7 @@ static void raise_descriptor_limit(const struct config *config)
     }
 }
 
+/* make_snapshots makes what is published next, and, once all else is there, has the new trust in force. */
 static enum mg_status make_snapshots(struct engine *engine, const struct config *config, struct policy **policy,
                                      struct tls_settings **tls, struct mg_error *error)
 {
@@ -68,9 +71,15 @@ static enum mg_status make_snapshots(struct engine *engine, const struct config 
     if (status != MG_OK) {
         return status;
     }
-    status = tls_settings_new(tls, &config->tls, generation, engine->intermediates, &session_tls_callbacks, error);
+    status = tls_settings_new(tls, &config->tls, generation, &session_tls_callbacks, error);
     if (status != MG_OK) {
         policy_free(*policy);
+        return status;
+    }
+    status = server_trust_configure(engine->dataplane.trust, &config->tls, error);
+    if (status != MG_OK) {
+        policy_free(*policy);
+        tls_settings_unref(*tls);
         return status;
     }
     engine->generation = generation;
@@ -123,6 +132,8 @@ static enum mg_status make_shared(struct engine *engine, struct mg_error *error)
     dataplane->session_threads = calloc(dataplane->num_session_threads, sizeof(*dataplane->session_threads));
     if (dataplane->workers == NULL || dataplane->session_threads == NULL ||
         intermediates_new(&engine->intermediates, config->tls.learned_intermediates) != MG_OK ||
+        server_trust_new(&dataplane->trust, engine->intermediates) != MG_OK ||
+        client_keys_new(&dataplane->client_keys) != MG_OK ||
         learned_new(&dataplane->learned, config->policy.not_interceptable_entries) != MG_OK ||
         chain_memory_new(&dataplane->chains, config->tls.remember_chains) != MG_OK || make_leaves(engine) != MG_OK ||
         issuers_new(&dataplane->issuers, &issuer_options) != MG_OK) {
@@ -394,6 +405,8 @@ void engine_stop(struct engine *engine)
     leaf_keys_free(dataplane->leaf_keys);
     policy_free(dataplane->policy);
     tls_settings_unref(dataplane->tls);
+    server_trust_free(dataplane->trust);
+    client_keys_free(dataplane->client_keys);
     intermediates_free(engine->intermediates);
     mg_rcu_barrier();
     mg_rcu_thread_stop();

@@ -9,6 +9,8 @@
 #include "dataplane/session/issuers.h"
 #include "dataplane/session/session_thread.h"
 #include "dataplane/tls/chain_memory.h"
+#include "dataplane/tls/client_keys.h"
+#include "dataplane/tls/server_trust.h"
 #include "dataplane/tls/tls_settings.h"
 #include "dataplane/worker/worker.h"
 
@@ -219,5 +221,7 @@ void engine_metrics_write(const struct dataplane *dataplane, struct mg_buffer *o
     write_issuers(dataplane, out);
     write_caches(dataplane, out);
     publisher_metrics_write(dataplane->publisher, out);
+    server_trust_metrics(dataplane->trust, out);
+    client_keys_metrics(dataplane->client_keys, out);
     write_minting(dataplane, out);
 }

@@ -7,6 +7,8 @@
 #include "cache/rcu.h"
 #include "dataplane/engine/engine_metrics.h"
 #include "dataplane/policy/explain.h"
+#include "dataplane/tls/client_keys.h"
+#include "dataplane/tls/server_trust.h"
 #include "minting/mint_key.h"
 
 /* Issuers of which leaves are told apart; more are summed up. */
@@ -39,6 +41,22 @@ static void render_health(void *arg, struct mg_buffer *out)
         issuer_health_write(&health, out);
         mg_rcu_thread_stop();
     }
+}
+
+static void render_trust(void *arg, struct mg_buffer *out)
+{
+    const struct dataplane *dataplane = arg;
+    if (mg_rcu_thread_start() != MG_OK) {
+        return;
+    }
+    mg_json_begin_object(out, NULL);
+    server_trust_write(dataplane->trust, out);
+    mg_json_begin_array(out, "keyStores");
+    client_keys_write(dataplane->client_keys, out);
+    mg_json_end_array(out);
+    mg_json_end_object(out);
+    mg_buffer_append_u8(out, '\n');
+    mg_rcu_thread_stop();
 }
 
 /* ---- the cache ---- */
@@ -178,6 +196,7 @@ enum mg_status engine_pages_start(struct metrics_http **out, struct dataplane *d
         {.path = "/metrics", .content_type = METRICS_HTTP_PROMETHEUS, .render = render_metrics, .arg = dataplane},
         {.path = "/bypasses", .content_type = json, .render = render_bypasses, .arg = dataplane, .is_local = true},
         {.path = "/health", .content_type = json, .render = render_health, .arg = dataplane, .is_local = true},
+        {.path = "/trust", .content_type = json, .render = render_trust, .arg = dataplane, .is_local = true},
         {.path = "/cache", .content_type = json, .render = render_cache, .arg = dataplane, .is_local = true},
         {.path = "/policy/explain", .content_type = json, .answer = answer_explain, .arg = dataplane, .is_local = true},
     };

@@ -15,6 +15,7 @@ struct rule {
     enum config_action action;
     enum config_block_with block_with;
     char *issuer;
+    char *client_certificate;
 };
 
 struct policy {
@@ -24,6 +25,8 @@ struct policy {
     enum config_way_out revoked_default;
     struct rule *rules;
     size_t num_rules;
+    const char *key_stores[POLICY_MAX_KEY_STORES]; /* the rules' own */
+    size_t num_key_stores;
 };
 
 /* ---- building ---- */
@@ -53,17 +56,38 @@ static enum mg_status compile_rule(struct rule *rule, const struct config_rule *
     }
     rule->name = strdup(source->name);
     rule->issuer = strdup(source->issuer == NULL ? "" : source->issuer);
+    rule->client_certificate = strdup(source->client_certificate == NULL ? "" : source->client_certificate);
     rule->client.num_items = source->client.num_items;
     rule->server.num_items = source->server.num_items;
     rule->port.num_items = source->port.num_items;
     rule->action = source->action;
     rule->block_with = source->block_with;
     bool copied =
-        rule->name != NULL && rule->issuer != NULL &&
+        rule->name != NULL && rule->issuer != NULL && rule->client_certificate != NULL &&
         copy_list(&rule->client.items, source->client.items, source->client.num_items, sizeof(struct config_prefix)) &&
         copy_list(&rule->server.items, source->server.items, source->server.num_items, sizeof(struct config_prefix)) &&
         copy_list(&rule->port.items, source->port.items, source->port.num_items, sizeof(struct config_port_range));
     return status == MG_OK && copied ? MG_OK : mg_error_set(error, MG_MEMORY, "%s: out of memory", path);
+}
+
+/* note_key_store adds the one that |rule| names, if it is not there yet. */
+static enum mg_status note_key_store(struct policy *policy, const struct rule *rule, const char *path,
+                                     struct mg_error *error)
+{
+    if (rule->client_certificate[0] == '\0') {
+        return MG_OK;
+    }
+    for (size_t i = 0; i < policy->num_key_stores; i++) {
+        if (strcmp(policy->key_stores[i], rule->client_certificate) == 0) {
+            return MG_OK;
+        }
+    }
+    if (policy->num_key_stores == POLICY_MAX_KEY_STORES) {
+        return mg_error_set(error, MG_LIMIT, "%s: policy.rules: client_certificate: more than %d key stores", path,
+                            POLICY_MAX_KEY_STORES);
+    }
+    policy->key_stores[policy->num_key_stores++] = rule->client_certificate;
+    return MG_OK;
 }
 
 enum mg_status policy_new(struct policy **out, const struct config *config, uint64_t generation, struct mg_error *error)
@@ -89,6 +113,9 @@ enum mg_status policy_new(struct policy **out, const struct config *config, uint
     for (size_t i = 0; i < source->num_items && status == MG_OK; i++) {
         policy->num_rules = i + 1;
         status = compile_rule(&rules[i], &source->items[i], config->path, error);
+        if (status == MG_OK) {
+            status = note_key_store(policy, &rules[i], config->path, error);
+        }
     }
     if (status != MG_OK) {
         policy_free(policy);
@@ -108,6 +135,7 @@ void policy_free(struct policy *policy)
         name_set_clear(&rule->names);
         free(rule->name);
         free(rule->issuer);
+        free(rule->client_certificate);
         free(rule->client.items);
         free(rule->server.items);
         free(rule->port.items);
@@ -119,6 +147,16 @@ void policy_free(struct policy *policy)
 uint64_t policy_generation(const struct policy *policy)
 {
     return policy->generation;
+}
+
+size_t policy_num_key_stores(const struct policy *policy)
+{
+    return policy->num_key_stores;
+}
+
+const char *policy_key_store(const struct policy *policy, size_t index)
+{
+    return policy->key_stores[index];
 }
 
 const struct config_policy *policy_settings(const struct policy *policy)
@@ -216,12 +254,13 @@ void policy_decide(const struct policy *policy, const struct policy_flow *flow, 
     for (size_t i = 0; i < policy->num_rules; i++) {
         const struct rule *rule = &policy->rules[i];
         if (flow_matches(rule, flow) && name_set_matches(&rule->names, sni)) {
-            *out = (struct policy_verdict){rule->action, rule->block_with, (uint16_t)i, rule->name, rule->issuer};
+            *out = (struct policy_verdict){rule->action, rule->block_with, (uint16_t)i,
+                                           rule->name,   rule->issuer,     rule->client_certificate};
             return;
         }
     }
-    *out = (struct policy_verdict){policy->settings.default_action, policy->settings.block_with, POLICY_NO_RULE,
-                                   "default", ""};
+    *out = (struct policy_verdict){
+        policy->settings.default_action, policy->settings.block_with, POLICY_NO_RULE, "default", "", ""};
 }
 
 static const char *action_name(enum config_action action)
@@ -257,8 +296,10 @@ void policy_explain(const struct policy *policy, const struct policy_flow *flow,
         const char *reason = why_not(rule, flow, sni);
         mg_buffer_append_format(out, "rule %zu %s: ", i + 1, rule->name);
         if (reason == NULL) {
-            mg_buffer_append_format(out, "matches: %s%s%s\n", action_name(rule->action),
-                                    rule->issuer[0] == '\0' ? "" : ", issuer ", rule->issuer);
+            mg_buffer_append_format(out, "matches: %s%s%s%s%s\n", action_name(rule->action),
+                                    rule->issuer[0] == '\0' ? "" : ", issuer ", rule->issuer,
+                                    rule->client_certificate[0] == '\0' ? "" : ", client certificate from ",
+                                    rule->client_certificate);
             return;
         }
         mg_buffer_append_format(out, "no: %s\n", reason);
@@ -266,9 +307,11 @@ void policy_explain(const struct policy *policy, const struct policy_flow *flow,
     mg_buffer_append_format(out, "no rule matches: policy.default: %s\n", action_name(policy->settings.default_action));
 }
 
-static bool is_like(enum config_action action, const char *issuer, const struct policy_verdict *like)
+static bool is_like(enum config_action action, const char *issuer, const char *client_certificate,
+                    const struct policy_verdict *like)
 {
-    return action == like->action && strcmp(issuer, like->issuer) == 0;
+    return action == like->action && strcmp(issuer, like->issuer) == 0 &&
+           strcmp(client_certificate, like->client_certificate) == 0;
 }
 
 /* all_below_are tells whether every <label>.|domain| gets the same as |like|. */
@@ -281,14 +324,14 @@ static bool all_below_are(const struct policy *policy, const struct policy_flow 
             continue;
         }
         enum name_set_overlap overlap = name_set_overlap(&rule->names, domain);
-        if (overlap != NAME_SET_DISJOINT && !is_like(rule->action, rule->issuer, like)) {
+        if (overlap != NAME_SET_DISJOINT && !is_like(rule->action, rule->issuer, rule->client_certificate, like)) {
             return false;
         }
         if (overlap == NAME_SET_ALL) {
             return true;
         }
     }
-    return is_like(policy->settings.default_action, "", like);
+    return is_like(policy->settings.default_action, "", "", like);
 }
 
 bool policy_same_for(const struct policy *policy, const struct policy_flow *flow, struct mg_slice name,
@@ -300,7 +343,7 @@ bool policy_same_for(const struct policy *policy, const struct policy_flow *flow
     }
     struct policy_verdict verdict;
     policy_decide(policy, flow, name, &verdict);
-    return is_like(verdict.action, verdict.issuer, like);
+    return is_like(verdict.action, verdict.issuer, verdict.client_certificate, like);
 }
 
 bool policy_names_matter(const struct policy *policy, const struct policy_flow *flow)

@@ -28,6 +28,7 @@ struct policy_flow {
 
 #define POLICY_NO_RULE UINT16_MAX
 #define POLICY_MAX_RULES 4096
+#define POLICY_MAX_KEY_STORES 63 /* and a trust store: WIRE_PUBLISH_MAX_STORES */
 
 struct policy_verdict {
     enum config_action action;
@@ -35,15 +36,23 @@ struct policy_verdict {
     uint16_t rule;         /* its index; POLICY_NO_RULE: the default */
     const char *rule_name; /* lives as long as the policy; "default" without a rule */
     const char *issuer;    /* lives likewise: the intermediate that signs; "": the default one */
+    const char
+        *client_certificate; /* lives likewise: the key store that servers which ask are answered from; "": none */
 };
 
 /* policy_new compiles |config|->policy; the snapshot keeps no pointer into |config|. |generation| counts policies.
- * MG_INVALID: a name that is none, with file, line and rule in |error|. */
+ * MG_INVALID: a name that is none, with file, line and rule in |error|. MG_LIMIT: more than POLICY_MAX_RULES, or
+ * POLICY_MAX_KEY_STORES. */
 MG_MUST_USE enum mg_status policy_new(struct policy **out, const struct config *config, uint64_t generation,
                                       struct mg_error *error);
 void policy_free(struct policy *policy);
 
 uint64_t policy_generation(const struct policy *policy);
+
+/* policy_num_key_stores and policy_key_store are the key stores that rules name, each once. They live as long as the
+ * policy. */
+size_t policy_num_key_stores(const struct policy *policy);
+const char *policy_key_store(const struct policy *policy, size_t index);
 
 /* policy_settings returns the ways out and their times, as configured. */
 const struct config_policy *policy_settings(const struct policy *policy);
@@ -69,9 +78,10 @@ void policy_decide(const struct policy *policy, const struct policy_flow *flow, 
 void policy_explain(const struct policy *policy, const struct policy_flow *flow, struct mg_slice sni,
                     struct mg_buffer *out);
 
-/* policy_same_for tells whether |name|, a canonical name or a "*." pattern of a certificate, would get the action and
- * issuer of |like| too, for a pattern each name that it stands for. A name that would not must not stand in a minted
- * certificate: browsers send requests for it over this connection then (RFC 9113 section 9.1.1). */
+/* policy_same_for tells whether |name|, a canonical name or a "*." pattern of a certificate, would get the action,
+ * issuer and client certificate of |like| too, for a pattern each name that it stands for. A name that would not must
+ * not stand in a minted certificate: browsers send requests for it over this connection then (RFC 9113 section 9.1.1).
+ */
 bool policy_same_for(const struct policy *policy, const struct policy_flow *flow, struct mg_slice name,
                      const struct policy_verdict *like);
 

@@ -23,6 +23,7 @@
 #include "base/unix_socket.h"
 #include "cache/rcu.h"
 #include "dataplane/publish/premint.h"
+#include "dataplane/publish/store_intake.h"
 #include "dataplane/session/issuers.h"
 #include "minting/mint_key.h"
 
@@ -71,6 +72,9 @@ struct publisher {
     uint64_t backoff_ns; /* after the next failure */
     uint64_t now_ns;
     struct preparation preparation;
+    struct store_intake stores;
+    uint64_t said_generation; /* of the policy whose stores the control plane knows to be wanted; 0: of none */
+    bool has_wanted;          /* it was told of stores on this connection */
     uint8_t *in;
     struct mg_buffer out;
 
@@ -355,6 +359,62 @@ static void commit(struct publisher *publisher, uint64_t epoch)
     }
 }
 
+/* ---- stores ---- */
+
+/* say_wants says which stores the present configuration names. Who never wanted any need not say so. */
+static void say_wants(struct publisher *publisher)
+{
+    const struct policy *policy = mg_rcu_load(&publisher->dataplane->policy);
+    char trust_store[WIRE_STORE_MAX_NAME + 1];
+    struct wire_publish message = {.type = WIRE_PUBLISH_WANT};
+    struct wire_store_wants *wants = &message.store.wants;
+    server_trust_store_name(publisher->dataplane->trust, trust_store);
+    if (trust_store[0] != '\0') {
+        wants->ids[wants->num_ids++] = (struct wire_store_id){WIRE_STORE_TRUST, mg_slice_of_text(trust_store)};
+    }
+    for (size_t i = 0; i < policy_num_key_stores(policy) && wants->num_ids < WIRE_STORE_MAX_WANTS; i++) {
+        const char *name = policy_key_store(policy, i);
+        wants->ids[wants->num_ids++] = (struct wire_store_id){WIRE_STORE_KEYS, mg_slice_of_text(name)};
+    }
+    publisher->said_generation = policy_generation(policy);
+    if (wants->num_ids > 0 || publisher->has_wanted) {
+        publisher->has_wanted = true;
+        tell(publisher, &message);
+    }
+    if (client_keys_drop_others(publisher->dataplane->client_keys, wants) != MG_OK) {
+        mg_log_warning("key stores that are not wanted any more stay: out of memory");
+    }
+}
+
+/* say_changed_wants does so after a reload. */
+static void say_changed_wants(struct publisher *publisher)
+{
+    if (publisher->fd >= 0 &&
+        policy_generation(mg_rcu_load(&publisher->dataplane->policy)) != publisher->said_generation) {
+        say_wants(publisher);
+    }
+}
+
+static void take_store(struct publisher *publisher, const struct wire_publish *message)
+{
+    struct mg_error error = {""};
+    struct wire_publish answer = {.type = WIRE_PUBLISH_STORE_TAKEN, .epoch = message->epoch};
+    struct wire_store_taken *taken = &answer.store.taken;
+    taken->id = message->store.part.id;
+    enum mg_status status = store_intake_take(&publisher->stores, message, &taken->num_taken, &error);
+    if (status == MG_INVALID) {
+        mg_log_error("control plane: %s", error.text);
+        disconnect(publisher);
+        return;
+    }
+    if (status != MG_OK) {
+        mg_log_error("store %.*s: %s; what was in force of it stays", (int)taken->id.name.len,
+                     (const char *)taken->id.name.data, error.text);
+        taken->reason = mg_slice_of_text(error.text);
+    }
+    tell(publisher, &answer);
+}
+
 static void handle(struct publisher *publisher, struct mg_slice packet)
 {
     struct wire_publish message;
@@ -377,6 +437,11 @@ static void handle(struct publisher *publisher, struct mg_slice packet)
             end_preparation(publisher);
         }
         break;
+    case WIRE_PUBLISH_STORE:
+        take_store(publisher, &message);
+        break;
+    case WIRE_PUBLISH_WANT:
+    case WIRE_PUBLISH_STORE_TAKEN:
     case WIRE_PUBLISH_HELLO:
     case WIRE_PUBLISH_PROGRESS:
     case WIRE_PUBLISH_PREPARED:
@@ -418,6 +483,7 @@ static void disconnect(struct publisher *publisher)
         publisher->fd = -1;
         atomic_store_explicit(&publisher->connected, false, memory_order_relaxed);
         end_preparation(publisher);
+        store_intake_forget(&publisher->stores);
     }
     publisher->due_ns = publisher->now_ns + publisher->backoff_ns;
     publisher->backoff_ns *= 2;
@@ -450,6 +516,8 @@ static void connect_when_due(struct publisher *publisher)
     };
     mg_log_info("connected to the control plane");
     tell(publisher, &hello);
+    publisher->has_wanted = false;
+    say_wants(publisher);
 }
 
 /* ---- the thread ---- */
@@ -482,6 +550,7 @@ static void turn(struct publisher *publisher)
     mg_rcu_online();
     publisher->now_ns = mg_clock_monotonic_ns();
     connect_when_due(publisher);
+    say_changed_wants(publisher);
     receive(publisher);
     mint_client_process(publisher->minter, publisher->now_ns);
     mint_ahead(publisher);
@@ -509,6 +578,7 @@ static void *publisher_main(void *arg)
         turn(publisher);
     }
     end_preparation(publisher);
+    store_intake_forget(&publisher->stores);
     mint_client_free(publisher->minter); /* what is under way ends here */
     publisher->minter = NULL;
     mg_rcu_thread_stop();
@@ -569,6 +639,7 @@ enum mg_status publisher_new(struct publisher **out, struct dataplane *dataplane
     }
     sem_init(&publisher->settled, 0, 0);
     publisher->dataplane = dataplane;
+    publisher->stores = (struct store_intake){.trust = dataplane->trust, .client_keys = dataplane->client_keys};
     publisher->socket_path = dataplane->config->control.engine_socket;
     publisher->file = dataplane->config->minting.published;
     publisher->fd = -1;

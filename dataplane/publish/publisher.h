@@ -9,6 +9,8 @@
  *        └────────── ABORT, another PREPARE, a failed probe, a lost connection ──────────────────────┤
  *        └───────────────────────────────────────────────────────────────────────────────────────────┘
  *
+ * Beside that it says which stores the configuration names, and takes what they hold (store_intake.h).
+ *
  * A commit is one pointer (session/issuers.h). What was committed is kept in a file, so that an engine that starts
  * without the control plane serves what it served before; leaves of issuers that are gone are taken out of the cache.
  */

@@ -29,6 +29,7 @@
 #include "dataplane/session/session_thread.h"
 #include "dataplane/session/stage_cpu.h"
 #include "dataplane/tls/chain_memory.h"
+#include "dataplane/tls/server_trust.h"
 #include "dataplane/tls/socket_bio.h"
 #include "dataplane/tls/tls_settings.h"
 #include "dataplane/worker/doorbell.h"

@@ -55,8 +55,9 @@ static void note_certificate(struct session *session)
     }
 }
 
-/* judge_chain verifies a chain that is not remembered. */
-static void judge_chain(struct session *session, const STACK_OF(CRYPTO_BUFFER) * chain, const struct chain_key *key)
+/* judge_chain verifies a chain that is not remembered under |trust|. */
+static void judge_chain(struct session *session, const struct trust *trust, const STACK_OF(CRYPTO_BUFFER) * chain,
+                        const struct chain_key *key)
 {
     struct session_thread *thread = session->thread;
     const CRYPTO_BUFFER *first = sk_CRYPTO_BUFFER_value(chain, 0);
@@ -64,8 +65,8 @@ static void judge_chain(struct session *session, const STACK_OF(CRYPTO_BUFFER) *
     if (mimic_new(&session->mimic, mg_slice_of(CRYPTO_BUFFER_data(first), CRYPTO_BUFFER_len(first)), NULL) != MG_OK) {
         session->verdict = TRUST_INVALID;
     } else {
-        session->verdict = trust_verify(session->settings->trust, chain, session->mimic,
-                                        hello_info_sni(&session->hello), thread->now_wall, &valid_until);
+        session->verdict =
+            trust_verify(trust, chain, session->mimic, hello_info_sni(&session->hello), thread->now_wall, &valid_until);
     }
     count_verdict(session);
     if (session->verdict == TRUST_OK) {
@@ -87,8 +88,9 @@ static bool judge_server(struct session *session, const SSL *ssl, uint8_t *alert
 {
     struct session_thread *thread = session->thread;
     const STACK_OF(CRYPTO_BUFFER) *chain = SSL_get0_peer_certificates(ssl);
+    const struct trust *trust = server_trust_get0(thread->dataplane->trust);
     struct chain_key key;
-    chain_key_of(&key, chain, trust_generation(session->settings->trust));
+    chain_key_of(&key, chain, trust_generation(trust));
     session->mimic = chain_memory_find(thread->dataplane->chains, &key, thread->now_wall);
     if (session->mimic != NULL) {
         session->verdict = trust_verify_name(session->mimic, hello_info_sni(&session->hello));
@@ -98,7 +100,7 @@ static bool judge_server(struct session *session, const SSL *ssl, uint8_t *alert
             count_verdict(session);
         }
     } else {
-        judge_chain(session, chain, &key);
+        judge_chain(session, trust, chain, &key);
     }
     note_certificate(session);
     if (!let_through(session)) {

@@ -161,8 +161,7 @@ static enum mg_status copy_alpn(struct tls_settings *settings, const struct conf
 }
 
 enum mg_status tls_settings_new(struct tls_settings **out, const struct config_tls *config, uint64_t generation,
-                                struct intermediates *learned, const struct tls_callbacks *callbacks,
-                                struct mg_error *error)
+                                const struct tls_callbacks *callbacks, struct mg_error *error)
 {
     struct tls_settings *settings = calloc(1, sizeof(*settings));
     if (settings == NULL) {
@@ -178,9 +177,6 @@ enum mg_status tls_settings_new(struct tls_settings **out, const struct config_t
     enum mg_status status = settings->upstream == NULL || settings->client == NULL
                                 ? mg_error_set(error, MG_INTERNAL, "tls: BoringSSL cannot be set up")
                                 : copy_alpn(settings, &config->alpn, error);
-    if (status == MG_OK) {
-        status = trust_new(&settings->trust, config, generation, learned, error);
-    }
     if (status != MG_OK) {
         tls_settings_unref(settings);
         return status;
@@ -202,7 +198,6 @@ void tls_settings_unref(struct tls_settings *settings)
     }
     SSL_CTX_free(settings->upstream);
     SSL_CTX_free(settings->client);
-    trust_free(settings->trust);
     free(settings);
 }
 

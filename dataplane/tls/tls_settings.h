@@ -11,7 +11,6 @@
 #include "base/status.h"
 #include "config/config.h"
 #include "dataplane/policy/hello_info.h"
-#include "dataplane/tls/trust.h"
 
 #define TLS_SETTINGS_MAX_ALPN 16
 
@@ -34,7 +33,6 @@ struct tls_settings {
     uint64_t generation;
     SSL_CTX *upstream;
     SSL_CTX *client;
-    struct trust *trust;
     enum config_tls_version min_version;
     enum config_weaker_upstream weaker_upstream;
     uint64_t remember_chain_seconds;
@@ -47,8 +45,8 @@ struct tls_settings {
 
 /* tls_settings_new builds the snapshot; the caller owns one reference. |callbacks| lives as long as the program. */
 MG_MUST_USE enum mg_status tls_settings_new(struct tls_settings **out, const struct config_tls *config,
-                                            uint64_t generation, struct intermediates *learned,
-                                            const struct tls_callbacks *callbacks, struct mg_error *error);
+                                            uint64_t generation, const struct tls_callbacks *callbacks,
+                                            struct mg_error *error);
 struct tls_settings *tls_settings_up_ref(struct tls_settings *settings);
 void tls_settings_unref(struct tls_settings *settings);
 

@@ -38,8 +38,18 @@ struct intermediates {
     X509 **certificates;
 };
 
+struct trust_base {
+    char store_name[WIRE_STORE_MAX_NAME + 1];
+    STACK_OF(X509) * roots; /* of the file; owned, as the next */
+    STACK_OF(X509) * bundle;
+    int64_t remember_seconds; /* paths above intermediates; 0: not at all */
+};
+
 struct trust {
     uint64_t generation;
+    char store_name[WIRE_STORE_MAX_NAME + 1];
+    size_t num_file_roots;
+    struct trusted *store; /* one reference; NULL: none */
     X509_STORE *roots;
     STACK_OF(X509) * bundle;
     struct intermediates *learned;
@@ -117,6 +127,15 @@ static void learn(struct intermediates *store, X509 *certificate)
 
 /* ---- the snapshot ---- */
 
+static bool push_ref(STACK_OF(X509) * stack, X509 *certificate)
+{
+    if (!sk_X509_push(stack, certificate)) {
+        return false;
+    }
+    X509_up_ref(certificate);
+    return true;
+}
+
 /* read_pem calls |take| for each certificate of a PEM file; |take| owns it. */
 static enum mg_status read_pem(const char *key, const char *path, bool (*take)(void *arg, X509 *certificate), void *arg,
                                struct mg_error *error)
@@ -154,20 +173,83 @@ static enum mg_status read_pem(const char *key, const char *path, bool (*take)(v
     return status;
 }
 
-static bool take_root(void *arg, X509 *certificate)
+static bool take(void *arg, X509 *certificate)
 {
-    bool ok = X509_STORE_add_cert(arg, certificate) == 1;
-    X509_free(certificate);
-    ERR_clear_error(); /* the same root twice is no error */
+    bool ok = sk_X509_push(arg, certificate) != 0;
+    if (!ok) {
+        X509_free(certificate);
+    }
     return ok;
 }
 
-static bool take_intermediate(void *arg, X509 *certificate)
+enum mg_status trust_base_new(struct trust_base **out, const struct config_tls *config, struct mg_error *error)
 {
-    return sk_X509_push(arg, certificate) != 0;
+    struct trust_base *base = calloc(1, sizeof(*base));
+    if (base == NULL) {
+        return mg_error_set(error, MG_MEMORY, "tls: out of memory");
+    }
+    const char *name = config->trust_store_name == NULL ? "" : config->trust_store_name;
+    bool has_file = name[0] == '\0' || config->trust_store_and_file;
+    base->remember_seconds = config->remember_chains == 0 ? 0 : (int64_t)(config->remember_chain_ns / MG_NS_PER_SECOND);
+    base->roots = sk_X509_new_null();
+    base->bundle = sk_X509_new_null();
+    enum mg_status status = MG_OK;
+    if (base->roots == NULL || base->bundle == NULL) {
+        status = mg_error_set(error, MG_MEMORY, "tls: out of memory");
+    } else if (strlen(name) >= sizeof(base->store_name)) {
+        status = mg_error_set(error, MG_INVALID, "tls.trust_store_name: longer than %d", WIRE_STORE_MAX_NAME);
+    } else {
+        memcpy(base->store_name, name, strlen(name));
+    }
+    if (status == MG_OK && has_file) {
+        status = read_pem("trust_store", config->trust_store, take, base->roots, error);
+    }
+    if (status == MG_OK && config->intermediates[0] != '\0') {
+        status = read_pem("intermediates", config->intermediates, take, base->bundle, error);
+    }
+    if (status != MG_OK) {
+        trust_base_free(base);
+        return status;
+    }
+    *out = base;
+    return MG_OK;
 }
 
-enum mg_status trust_new(struct trust **out, const struct config_tls *config, uint64_t generation,
+void trust_base_free(struct trust_base *base)
+{
+    if (base == NULL) {
+        return;
+    }
+    sk_X509_pop_free(base->roots, X509_free);
+    sk_X509_pop_free(base->bundle, X509_free);
+    free(base);
+}
+
+const char *trust_base_store_name(const struct trust_base *base)
+{
+    static const char none[WIRE_STORE_MAX_NAME + 1];
+    return base == NULL ? none : base->store_name;
+}
+
+static bool add_roots(X509_STORE *store, const STACK_OF(X509) * roots)
+{
+    for (size_t i = 0; i < sk_X509_num(roots); i++) {
+        if (X509_STORE_add_cert(store, sk_X509_value(roots, i)) != 1) {
+            return false;
+        }
+        ERR_clear_error(); /* the same root twice is no error */
+    }
+    return true;
+}
+
+/* add_anchors: an anchor is one where the store says so, whoever certified it (RFC 5280 section 6.1.1, d). */
+static bool add_anchors(X509_STORE *store, const struct trusted *trusted)
+{
+    return sk_X509_num(trusted->anchors) == 0 ||
+           (add_roots(store, trusted->anchors) && X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) == 1);
+}
+
+enum mg_status trust_new(struct trust **out, const struct trust_base *base, struct trusted *store, uint64_t generation,
                          struct intermediates *learned, struct mg_error *error)
 {
     struct trust *trust = calloc(1, sizeof(*trust));
@@ -176,22 +258,22 @@ enum mg_status trust_new(struct trust **out, const struct config_tls *config, ui
     }
     trust->generation = generation;
     trust->learned = learned;
+    trust->store = store == NULL ? NULL : trusted_up_ref(store);
+    trust->num_file_roots = sk_X509_num(base->roots);
+    memcpy(trust->store_name, base->store_name, sizeof(trust->store_name));
     trust->roots = X509_STORE_new();
     trust->bundle = sk_X509_new_null();
-    enum mg_status status = mg_error_set(error, MG_MEMORY, "tls: out of memory");
-    if (trust->roots != NULL && trust->bundle != NULL) {
-        status = read_pem("trust_store", config->trust_store, take_root, trust->roots, error);
+    bool made = trust->roots != NULL && trust->bundle != NULL && add_roots(trust->roots, base->roots) &&
+                (store == NULL || add_anchors(trust->roots, store));
+    for (size_t i = 0; made && i < sk_X509_num(base->bundle); i++) {
+        made = push_ref(trust->bundle, sk_X509_value(base->bundle, i));
     }
-    if (status == MG_OK && config->intermediates[0] != '\0') {
-        status = read_pem("intermediates", config->intermediates, take_intermediate, trust->bundle, error);
+    if (made && base->remember_seconds > 0) {
+        made = known_paths_new(&trust->paths, MAX_KNOWN_PATHS, base->remember_seconds) == MG_OK;
     }
-    int64_t remember_seconds = (int64_t)(config->remember_chain_ns / MG_NS_PER_SECOND);
-    if (status == MG_OK && config->remember_chains > 0 && remember_seconds > 0) {
-        status = known_paths_new(&trust->paths, MAX_KNOWN_PATHS, remember_seconds);
-    }
-    if (status != MG_OK) {
+    if (!made) {
         trust_free(trust);
-        return status;
+        return mg_error_set(error, MG_MEMORY, "tls: out of memory");
     }
     *out = trust;
     return MG_OK;
@@ -205,12 +287,26 @@ void trust_free(struct trust *trust)
     X509_STORE_free(trust->roots);
     sk_X509_pop_free(trust->bundle, X509_free);
     known_paths_free(trust->paths);
+    trusted_unref(trust->store);
     free(trust);
 }
 
 uint64_t trust_generation(const struct trust *trust)
 {
     return trust->generation;
+}
+
+void trust_report(const struct trust *trust, struct trust_report *out)
+{
+    *out = (struct trust_report){.generation = trust->generation, .num_file_roots = trust->num_file_roots};
+    memcpy(out->store_name, trust->store_name, sizeof(out->store_name));
+    if (trust->store != NULL) {
+        out->has_store = !trust->store->is_missing;
+        out->epoch = trust->store->epoch;
+        out->num_anchors = sk_X509_num(trust->store->anchors);
+        out->num_exact = sk_CRYPTO_BUFFER_num(trust->store->exact);
+        out->num_unusable = trust->store->num_unusable;
+    }
 }
 
 /* ---- strength, on the chain that was built ---- */
@@ -304,15 +400,6 @@ static bool is_valid_at(const X509 *certificate, int64_t now)
 {
     return posix_time_of(X509_get0_notBefore(certificate)) <= now &&
            posix_time_of(X509_get0_notAfter(certificate)) >= now;
-}
-
-static bool push_ref(STACK_OF(X509) * stack, X509 *certificate)
-{
-    if (!sk_X509_push(stack, certificate)) {
-        return false;
-    }
-    X509_up_ref(certificate);
-    return true;
 }
 
 /* known_and returns the bundle, what was learned, and |sent|: helpers to a root, never roots. What is known here comes
@@ -488,6 +575,35 @@ static enum trust_verdict verify_whole(const struct trust *trust, X509 *leaf, co
     return verdict;
 }
 
+/* verify_exact judges a server's own certificate that is trusted byte by byte. Its signature is not looked at: what
+ * certifies it is the store. */
+static enum trust_verdict verify_exact(X509 *leaf, int64_t now, int64_t *valid_until)
+{
+    *valid_until = posix_time_of(X509_get0_notAfter(leaf));
+    if (posix_time_of(X509_get0_notBefore(leaf)) > now) {
+        return TRUST_NOT_YET_VALID;
+    }
+    if (*valid_until < now) {
+        return TRUST_EXPIRED;
+    }
+    if (!key_is_strong(leaf)) {
+        return TRUST_WEAK_KEY;
+    }
+    return X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0) == 1 ? TRUST_OK : TRUST_INVALID;
+}
+
+/* verify_chain: a certificate that is trusted for itself needs no chain, and is not saved by one. */
+static enum trust_verdict verify_chain(const struct trust *trust, X509 *leaf, const STACK_OF(CRYPTO_BUFFER) * chain,
+                                       int64_t now, int64_t *valid_until)
+{
+    if (trust->store != NULL && trusted_has(trust->store, sk_CRYPTO_BUFFER_value(chain, 0))) {
+        return verify_exact(leaf, now, valid_until);
+    }
+    return verify_by_known_path(trust, leaf, chain, now, valid_until)
+               ? TRUST_OK
+               : verify_whole(trust, leaf, chain, now, valid_until);
+}
+
 enum trust_verdict trust_verify_name(const struct mimic *mimic, struct mg_slice name)
 {
     return name.len == 0 || mimic_covers_dns(mimic, name) ? TRUST_OK : TRUST_WRONG_NAME;
@@ -499,12 +615,7 @@ enum trust_verdict trust_verify(const struct trust *trust, const STACK_OF(CRYPTO
     size_t num_sent = sk_CRYPTO_BUFFER_num(chain);
     X509 *leaf =
         num_sent == 0 || num_sent > MAX_CHAIN_SENT ? NULL : X509_parse_from_buffer(sk_CRYPTO_BUFFER_value(chain, 0));
-    enum trust_verdict verdict = TRUST_INVALID;
-    if (leaf != NULL) {
-        verdict = verify_by_known_path(trust, leaf, chain, now, valid_until)
-                      ? TRUST_OK
-                      : verify_whole(trust, leaf, chain, now, valid_until);
-    }
+    enum trust_verdict verdict = leaf == NULL ? TRUST_INVALID : verify_chain(trust, leaf, chain, now, valid_until);
     if (verdict == TRUST_OK) {
         verdict = trust_verify_name(mimic, name);
     }

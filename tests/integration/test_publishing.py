@@ -80,7 +80,7 @@ def test_what_is_aborted_cannot_be_committed(lab, control):
     assert control.hello.epoch == 0
 
 
-@pytest.mark.parametrize("packet", [b"", b"\0", b"\x09" + bytes(8), b"\5" + bytes(7), b"\1" + bytes(10)],
+@pytest.mark.parametrize("packet", [b"", b"\0", b"\x0b" + bytes(8), b"\5" + bytes(7), b"\1" + bytes(10)],
                          ids=["empty", "short", "unknown", "cut", "an engine's"])
 def test_garbage_ends_the_connection_and_nothing_else(lab, control, packet):
     control.publish(1, built_in(lab))

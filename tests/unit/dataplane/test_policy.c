@@ -286,12 +286,62 @@ static void test_a_rule_names_the_issuer_and_the_default_serves_the_rest(void **
     policy_free(policy);
 }
 
+static void test_a_rule_names_the_key_store_that_answers_servers_which_ask(void **state)
+{
+    (void)state;
+    struct policy_flow flow = flow_of("10.0.0.1", "192.0.2.1", 443);
+    struct policy_verdict verdict;
+    struct policy *policy =
+        new_policy("policy:\n"
+                   "  rules:\n"
+                   "    - {name: a, sni: a.lab.test, action: intercept, client_certificate: partner}\n"
+                   "    - {name: b, sni: b.lab.test, action: intercept, client_certificate: partner}\n"
+                   "    - {name: c, sni: c.lab.test, action: intercept, client_certificate: bank}\n"
+                   "    - {name: rest, action: intercept}\n");
+    policy_decide(policy, &flow, mg_slice_of_text("c.lab.test"), &verdict);
+    assert_string_equal(verdict.client_certificate, "bank");
+    policy_decide(policy, &flow, mg_slice_of_text("d.lab.test"), &verdict);
+    assert_string_equal(verdict.client_certificate, "");
+    /* What one client's certificate opened must not serve requests for a name that has another one, or none. */
+    assert_false(policy_same_for(policy, &flow, mg_slice_of_text("a.lab.test"), &verdict));
+    assert_false(policy_same_for(policy, &flow, mg_slice_of_text("*.lab.test"), &verdict));
+    policy_decide(policy, &flow, mg_slice_of_text("a.lab.test"), &verdict);
+    assert_true(policy_same_for(policy, &flow, mg_slice_of_text("b.lab.test"), &verdict));
+    assert_false(policy_same_for(policy, &flow, mg_slice_of_text("c.lab.test"), &verdict));
+    assert_int_equal(policy_num_key_stores(policy), 2);
+    assert_string_equal(policy_key_store(policy, 0), "partner");
+    assert_string_equal(policy_key_store(policy, 1), "bank");
+    policy_free(policy);
+}
+
+static void test_more_key_stores_than_an_engine_takes_are_refused(void **state)
+{
+    (void)state;
+    for (int num = POLICY_MAX_KEY_STORES; num <= POLICY_MAX_KEY_STORES + 1; num++) {
+        struct mg_buffer yaml;
+        struct config *config;
+        struct policy *policy;
+        mg_buffer_init(&yaml, 65536);
+        mg_buffer_append_text(&yaml, "policy:\n  rules:\n");
+        for (int i = 0; i < num; i++) {
+            mg_buffer_append_format(&yaml, "    - {name: r%d, action: intercept, client_certificate: s%d}\n", i, i);
+        }
+        assert_int_equal(config_parse(&config, "test.yaml", yaml.data, yaml.len, NULL), MG_OK);
+        assert_int_equal(policy_new(&policy, config, GENERATION, NULL), num > POLICY_MAX_KEY_STORES ? MG_LIMIT : MG_OK);
+        if (num <= POLICY_MAX_KEY_STORES) {
+            policy_free(policy);
+        }
+        config_free(config);
+        mg_buffer_free(&yaml);
+    }
+}
+
 /* ---- names of one certificate ---- */
 
 static bool same_for(const struct policy *policy, const char *name, enum config_action action)
 {
     struct policy_flow flow = flow_of("10.0.0.1", "192.0.2.1", 443);
-    const struct policy_verdict like = {.action = action, .issuer = ""};
+    const struct policy_verdict like = {.action = action, .issuer = "", .client_certificate = ""};
     return policy_same_for(policy, &flow, mg_slice_of_text(name), &like);
 }
 
@@ -597,7 +647,7 @@ static void check_sums(const struct config_policy *plain, const struct policy *p
     assert_true(policy_names_matter(policy, flow) || !differs);
     for (enum config_action action = CONFIG_ACTION_INTERCEPT; action <= CONFIG_ACTION_BLOCK; action++) {
         /* Below x stand a, b and any other; below a.x likewise; below y all are others. */
-        const struct policy_verdict like = {.action = action, .issuer = ""};
+        const struct policy_verdict like = {.action = action, .issuer = "", .client_certificate = ""};
         bool x = policy_same_for(policy, flow, mg_slice_of_text("*.x"), &like);
         bool a = policy_same_for(policy, flow, mg_slice_of_text("*.a.x"), &like);
         bool y = policy_same_for(policy, flow, mg_slice_of_text("*.y"), &like);
@@ -611,7 +661,8 @@ static void test_random_policies_decide_as_the_plainest_evaluator_does(void **st
 {
     (void)state;
     uint64_t seed = 443;
-    const struct policy_verdict intercepted = {.action = CONFIG_ACTION_INTERCEPT, .issuer = ""};
+    const struct policy_verdict intercepted = {
+        .action = CONFIG_ACTION_INTERCEPT, .issuer = "", .client_certificate = ""};
     unsigned may = 0, num = 0, all_below = 0;
     for (int round = 0; round < 3000; round++) {
         struct random_policy random;
@@ -653,7 +704,7 @@ static void test_without_conditions_on_names_what_may_be_is_what_is_decided(void
         random_address(server, flow.is_ipv6, &seed);
         enum config_action action = naive_decide(&random.config.policy, &flow, "a.x");
         assert_int_equal(policy_may_touch(policy, &flow), action != CONFIG_ACTION_BYPASS);
-        const struct policy_verdict like = {.action = action, .issuer = ""};
+        const struct policy_verdict like = {.action = action, .issuer = "", .client_certificate = ""};
         assert_true(policy_same_for(policy, &flow, mg_slice_of_text("*.x"), &like));
         assert_false(policy_names_matter(policy, &flow));
         policy_free(policy);
@@ -672,6 +723,8 @@ int main(void)
         cmocka_unit_test(test_a_flow_is_watched_if_any_name_could_have_it_intercepted_or_blocked),
         cmocka_unit_test(test_addresses_are_watched_if_any_port_is),
         cmocka_unit_test(test_a_rule_names_the_issuer_and_the_default_serves_the_rest),
+        cmocka_unit_test(test_a_rule_names_the_key_store_that_answers_servers_which_ask),
+        cmocka_unit_test(test_more_key_stores_than_an_engine_takes_are_refused),
         cmocka_unit_test(test_names_whose_verdict_differs_are_told_apart),
         cmocka_unit_test(test_only_rules_that_the_flow_can_meet_count_for_names),
         cmocka_unit_test(test_names_do_not_matter_behind_a_rule_for_all_of_them),

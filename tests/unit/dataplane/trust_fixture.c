@@ -127,6 +127,8 @@ static char directory[] = "/tmp/test_trust.XXXXXX";
 char store_path[64], bundle_path[64];
 struct intermediates *learned;
 struct trust *trust;
+struct trusted *trust_store;
+bool with_file;
 struct mg_error trust_error;
 int64_t remember_seconds;
 
@@ -152,13 +154,21 @@ enum mg_status new_trust(bool with_bundle)
 {
     const struct config_tls config = {
         .trust_store = store_path,
+        .trust_store_name = trust_store == NULL ? "" : trust_store->name,
+        .trust_store_and_file = with_file,
         .intermediates = with_bundle ? bundle_path : "",
         .remember_chains = remember_seconds > 0,
         .remember_chain_ns = (uint64_t)remember_seconds * MG_NS_PER_SECOND,
     };
     trust_free(trust);
     trust = NULL;
-    return trust_new(&trust, &config, 5, learned, &trust_error);
+    struct trust_base *base;
+    enum mg_status status = trust_base_new(&base, &config, &trust_error);
+    if (status == MG_OK) {
+        status = trust_new(&trust, base, trust_store, 5, learned, &trust_error);
+        trust_base_free(base);
+    }
+    return status;
 }
 
 /* ---- verification ---- */

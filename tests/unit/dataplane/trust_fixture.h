@@ -43,6 +43,9 @@ struct mg_slice leaf(void);
 extern char store_path[64], bundle_path[64];
 extern struct intermediates *learned;
 extern struct trust *trust;
+/* What new_trust is given of the control plane's; NULL: nothing. With it the file counts only if |with_file|. */
+extern struct trusted *trust_store;
+extern bool with_file;
 extern struct mg_error trust_error;
 extern int64_t remember_seconds; /* known paths; 0: none */
 

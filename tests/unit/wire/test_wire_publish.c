@@ -193,10 +193,157 @@ static void test_what_makes_no_sense_is_refused(void **state)
     assert_refused(&message, "reason");
     message = (struct wire_publish){.type = WIRE_PUBLISH_PREPARED};
     assert_refused(&message, "reason");
-    message = (struct wire_publish){.type = (enum wire_publish_type)8};
-    assert_refused(&message, "unknown type 8");
+    message = (struct wire_publish){.type = (enum wire_publish_type)11};
+    assert_refused(&message, "unknown type 11");
     message = (struct wire_publish){.type = (enum wire_publish_type)0};
     assert_refused(&message, "unknown type 0");
+}
+
+/* ---- stores ---- */
+
+static struct wire_store_id id_of(enum wire_store_kind kind, const char *name)
+{
+    return (struct wire_store_id){kind, mg_slice_of_text(name)};
+}
+
+static struct wire_publish wants(void)
+{
+    return (struct wire_publish){
+        .type = WIRE_PUBLISH_WANT,
+        .store.wants = {.ids = {id_of(WIRE_STORE_TRUST, "servers"), id_of(WIRE_STORE_KEYS, "servers")}, .num_ids = 2},
+    };
+}
+
+static struct wire_publish trust_part(void)
+{
+    return (struct wire_publish){
+        .type = WIRE_PUBLISH_STORE,
+        .epoch = 9,
+        .store.part = {.id = id_of(WIRE_STORE_TRUST, "servers"),
+                       .first = 3,
+                       .num_all = 6,
+                       .items = {{.certificates = {mg_slice_of_text("a CA")}, .num_certificates = 1, .is_anchor = true},
+                                 {.certificates = {mg_slice_of_text("a server")}, .num_certificates = 1}},
+                       .num_items = 2},
+    };
+}
+
+static struct wire_publish keys_part(void)
+{
+    return (struct wire_publish){
+        .type = WIRE_PUBLISH_STORE,
+        .epoch = 10,
+        .store.part = {.id = id_of(WIRE_STORE_KEYS, "partner"),
+                       .num_all = 1,
+                       .items = {{.certificates = {mg_slice_of_text("own"), mg_slice_of_text("above")},
+                                  .num_certificates = 2,
+                                  .name = mg_slice_of_text("entry"),
+                                  .key_id = {{7, 8, 9}}}},
+                       .num_items = 1},
+    };
+}
+
+static struct wire_publish taken(void)
+{
+    return (struct wire_publish){
+        .type = WIRE_PUBLISH_STORE_TAKEN,
+        .epoch = 9,
+        .store.taken = {.id = id_of(WIRE_STORE_TRUST, "servers"), .num_taken = 5, .reason = mg_slice_of_text("full")},
+    };
+}
+
+static void test_what_an_engine_wants_and_has_taken_says_what_was_meant(void **state)
+{
+    (void)state;
+    struct wire_publish message = wants();
+    round_trip(&message);
+    assert_int_equal(decoded.store.wants.num_ids, 2);
+    assert_int_equal(decoded.store.wants.ids[1].kind, WIRE_STORE_KEYS);
+    assert_slice(decoded.store.wants.ids[0].name, "servers");
+    assert_whole_or_nothing(&message);
+    message = taken();
+    round_trip(&message);
+    assert_int_equal(decoded.store.taken.num_taken, 5);
+    assert_slice(decoded.store.taken.reason, "full");
+    assert_whole_or_nothing(&message);
+}
+
+static void test_a_part_of_a_store_says_what_was_meant(void **state)
+{
+    (void)state;
+    struct wire_publish message = trust_part();
+    round_trip(&message);
+    const struct wire_store_part *part = &decoded.store.part;
+    assert_true(part->first == 3 && part->num_all == 6 && part->num_items == 2 && part->missing.len == 0);
+    assert_true(part->items[0].is_anchor && !part->items[1].is_anchor);
+    assert_slice(part->items[1].certificates[0], "a server");
+    assert_whole_or_nothing(&message);
+    message = keys_part();
+    round_trip(&message);
+    assert_slice(part->items[0].name, "entry");
+    assert_slice(part->items[0].certificates[1], "above");
+    assert_int_equal(part->items[0].num_certificates, 2);
+    assert_int_equal(part->items[0].key_id.bytes[2], 9);
+    assert_whole_or_nothing(&message);
+    message.store.part = (struct wire_store_part){.id = message.store.part.id, .missing = mg_slice_of_text("none")};
+    round_trip(&message);
+    assert_slice(part->missing, "none");
+}
+
+/* What an item adds to a packet is what it is said to add: control cuts stores by it. */
+static void test_the_size_of_an_item_is_what_it_takes(void **state)
+{
+    (void)state;
+    struct wire_publish messages[] = {trust_part(), keys_part()};
+    for (size_t i = 0; i < MG_ARRAY_LEN(messages); i++) {
+        struct wire_store_part *part = &messages[i].store.part;
+        part->num_all = WIRE_STORE_MAX_ITEMS;
+        mg_buffer_clear(&packet);
+        wire_publish_encode(&packet, &messages[i]);
+        size_t len = packet.len;
+        part->items[part->num_items++] = part->items[0];
+        mg_buffer_clear(&packet);
+        wire_publish_encode(&packet, &messages[i]);
+        assert_int_equal(packet.len - len, wire_store_item_size(part->id.kind, &part->items[0]));
+    }
+}
+
+static void test_stores_that_make_no_sense_are_refused(void **state)
+{
+    (void)state;
+    static char long_name[WIRE_STORE_MAX_NAME + 1];
+    struct wire_publish message = wants();
+    message.store.wants.ids[1].kind = WIRE_STORE_TRUST;
+    assert_refused(&message, "store 2 is store 1 again");
+    message.store.wants.ids[1].kind = (enum wire_store_kind)3;
+    assert_refused(&message, "kind 3");
+    message.store.wants.ids[1] = id_of(WIRE_STORE_KEYS, "");
+    assert_refused(&message, "0 bytes");
+    message.store.wants.ids[1].name = mg_slice_of(long_name, sizeof(long_name));
+    assert_refused(&message, "65 bytes");
+    message = trust_part();
+    message.store.part.first = 5;
+    assert_refused(&message, "2 items from 5 of 6");
+    message.store.part.num_all = WIRE_STORE_MAX_ITEMS + 1;
+    assert_refused(&message, "of 2049 items");
+    message = trust_part();
+    message.store.part.num_items = 0;
+    assert_refused(&message, "0 items from 3 of 6");
+    message = trust_part();
+    message.store.part.missing = mg_slice_of_text("none");
+    assert_refused(&message, "missing has items");
+    message = trust_part();
+    message.store.part.items[1].certificates[0].len = 0;
+    assert_refused(&message, "no bytes");
+    message = keys_part();
+    message.store.part.items[0].num_certificates = 0;
+    assert_refused(&message, "0 certificates");
+    message = trust_part();
+    round_trip(&message);
+    /* type, epoch, kind, "servers" and no reason behind their lengths, first, all, count: then is_anchor */
+    packet.data[1 + 8 + 1 + 8 + 1 + 2 + 2 + 1] = 2;
+    assert_int_equal(decode(), MG_INVALID);
+    assert_non_null(strstr(why.text, "whether a certificate is an anchor"));
 }
 
 static void test_more_issuers_than_allowed_are_refused(void **state)
@@ -222,6 +369,10 @@ int main(void)
         TEST(test_a_packet_cut_short_or_too_long_is_refused),
         TEST(test_what_makes_no_sense_is_refused),
         TEST(test_more_issuers_than_allowed_are_refused),
+        TEST(test_what_an_engine_wants_and_has_taken_says_what_was_meant),
+        TEST(test_a_part_of_a_store_says_what_was_meant),
+        TEST(test_the_size_of_an_item_is_what_it_takes),
+        TEST(test_stores_that_make_no_sense_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

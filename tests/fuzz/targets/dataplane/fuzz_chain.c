@@ -58,7 +58,10 @@ static void trust_root(void)
     certs_must(file != NULL && PEM_write(file, "CERTIFICATE", "", known[ROOT].data, (long)known[ROOT].len) &&
                fclose(file) == 0);
     const struct config_tls config = {.trust_store = path, .intermediates = ""};
-    certs_must(intermediates_new(&learned, 4) == MG_OK && trust_new(&trust, &config, 1, learned, NULL) == MG_OK);
+    struct trust_base *base;
+    certs_must(intermediates_new(&learned, 4) == MG_OK && trust_base_new(&base, &config, NULL) == MG_OK &&
+               trust_new(&trust, base, NULL, 1, learned, NULL) == MG_OK);
+    trust_base_free(base);
     certs_must(unlink(path) == 0);
 }
 
