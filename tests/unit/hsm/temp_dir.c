@@ -32,8 +32,8 @@ int temp_dir_remove(void **state)
 
 const char *temp_path(const char *name)
 {
-    static char paths[8][PATH_MAX];
-    static unsigned next;
+    static _Thread_local char paths[8][PATH_MAX];
+    static _Thread_local unsigned next;
     char *path = paths[next++ % 8];
     snprintf(path, PATH_MAX, "%s/%s", temp_dir, name);
     return path;
