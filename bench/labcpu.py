@@ -114,16 +114,13 @@ def stopped(lab):
 def labs(subcommand):
     """A lab with a plain bridge, and one with Mintgate in the wire."""
     prefix = os.environ.get("MG_LAB_PREFIX", "mg-")
-    with tempfile.TemporaryDirectory(prefix=f"mintgate-{subcommand}-") as directory:
+    with tempfile.TemporaryDirectory(prefix=f"mintgate-{subcommand}-") as directory, contextlib.ExitStack() as up:
         direct = Lab(f"{prefix}{subcommand}-d-", pathlib.Path(directory) / "direct")
         behind = MintgateLab(f"{prefix}{subcommand}-", pathlib.Path(directory) / "behind")
-        try:
-            direct.command("up", "--bridge")
-            behind.command("up")
-            yield direct, behind
-        finally:
-            behind.command("down")
-            direct.command("down")
+        for lab, words in ((direct, ["--bridge"]), (behind, [])):
+            up.callback(lab.command, "down")  # of each, whatever becomes of the other
+            lab.command("up", *words)
+        yield direct, behind
 
 
 def on_every_processor(*command):
