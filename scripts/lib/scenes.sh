@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154
-# What a shown lab is told with: scenes, promises, chains. Sourced after output.sh and lab.sh by scripts that set $work, a
-# directory of their own.
+# What a lab is shown with: scenes, promises, chains. Sourced after output.sh and lab.sh.
 
 broken_promises=0
 
@@ -62,3 +61,9 @@ fact() { openssl x509 -in "$1" -noout "${@:2}"; }
 issuer_is() { [[ $(fact "$1" -issuer) == *"$2"* ]]; }
 verifies() { openssl verify -CAfile "$2" -untrusted "$1" "$1" > /dev/null 2>&1; }
 contains() { grep -q -- "$2" "$1"; }
+
+# metric NAME[{LABELS}]: its value.
+metric()
+{
+    curl -sf --unix-socket "$metrics_socket" http://localhost/metrics | awk -v name="$1" '$1 == name { print $2 }'
+}

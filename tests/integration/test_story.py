@@ -5,7 +5,9 @@ itself, with the vendors' own ways to ask and with openssl; here it must come to
 import os
 import re
 
-from labkit import BUILD, ROOT, run
+import pytest
+
+from labkit import ROOT, Lab, run
 
 # What each scene is for, and what nothing but the real thing makes it say.
 SAID = ["openssl verifies it under the root",
@@ -20,15 +22,26 @@ SAID = ["openssl verifies it under the root",
         "the revoked one cannot become the default again"]
 
 
-def test_five_families_and_one_intermediate_from_its_root_to_its_revocation(tmp_path):
-    lab = {"MG_LAB_PREFIX": f"mgs{os.getpid()}-", "MG_LAB_DIR": str(tmp_path / "lab")}
-    told = run(ROOT / "scripts/story", "--built", timeout=600, check=False,
-               env={**os.environ, **lab, "MG_BUILD": str(BUILD), "NO_COLOR": "1"})
+def namespaces(lab):
+    return [line for line in run("ip", "netns", "list").stdout.splitlines() if line.startswith(lab.prefix)]
+
+
+@pytest.fixture
+def its_lab(tmp_path):
+    """The lab that the script makes, and takes down; unless it was killed."""
+    made = Lab(f"mgs{os.getpid()}-", tmp_path / "lab")
+    yield made
+    if namespaces(made):
+        made.command("down")
+
+
+def test_five_families_and_one_intermediate_from_its_root_to_its_revocation(its_lab):
+    told = run(ROOT / "scripts/story", "--built", timeout=600, check=False, env=its_lab.environment)
     assert told.returncode == 0, told.stdout + told.stderr
     promised = re.findall(r"^  ok      (.*)$", told.stdout, re.M)
     assert [words for words in SAID if words not in promised] == []
     assert "NOT SO" not in told.stdout and "\nAll as promised.\n" in told.stdout, told.stdout
     assert [int(number) for number in re.findall(r"^(\d)\. ", told.stdout, re.M)] == list(range(1, 9))
-    assert lab["MG_LAB_PREFIX"] not in run("ip", "netns", "list").stdout
-    for log in (tmp_path / "lab/log").glob("*.log"):
+    assert namespaces(its_lab) == []
+    for log in (its_lab.directory / "log").glob("*.log"):
         assert "Sanitizer" not in log.read_text(errors="replace"), log
