@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine proves itself to servers that ask for a client certificate, from the key store that the policy rule names:
+the signer has the key."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+from labkit import BUILD, run, wait_until
+from restkit import Client, UnixConnection
+from storeskit import Party, Stores
+from tlskit import certificates, configured, connect, connect_tls, counting, inside, request, s_client
+
+RESULTS = "mintgate_dataplane_client_certificates_total"
+CONNECTIONS = "mintgate_minting_connections_total"
+MTLS = "mtls.lab.test"
+IN_TIME = 3
+TLS12, TLS13 = "-tls1_2", "-tls1_3"
+
+
+def rule(name, sni, store=None):
+    return {"name": name, "sni": [sni], "action": "intercept", **({"client_certificate": store} if store else {})}
+
+
+RULES = [rule("partner", "*.partner.test", "partner"), rule("bank", "*.bank.test", "bank"),
+         rule("nobody", "*.nobody.test", "nobody"), rule("plain", "*.plain.test"), rule("lab", MTLS, "lab"),
+         {"name": "lab-intercept", "port": ["443"], "action": "intercept"}]
+
+
+class People:
+    """Who certifies whom. What servers trust of clients is |clients|, or |bank|."""
+
+    def __init__(self):
+        self.servers = Party("Servers Root", ca=True)
+        self.clients, self.bank = Party("Clients Root", ca=True), Party("Bank Root", ca=True)
+        names = [f"{port}.{zone}.test" for port in range(8460, 8470) for zone in ("partner", "bank", "nobody", "plain")]
+        self.server = Party("server", self.servers, names=names)
+        middle = Party("Clients Intermediate", self.clients, ca=True)
+        self.entries = {
+            "a": Party("partner a", middle),
+            "b": Party("partner b", self.clients, key=rsa.generate_private_key(65537, 2048)),
+            "c": Party("partner c", self.clients, key=ec.generate_private_key(ec.SECP384R1())),
+            "d": Party("partner d", self.bank),
+        }
+
+
+class Server:
+    """One that asks for a client certificate; its pages have that which it was given. Verified by the CA |trusts|."""
+
+    def __init__(self, lab, directory, people, port, trusts, *options):
+        self.port = port
+        chain, key, roots = (directory / f"{port}.{kind}" for kind in ("pem", "key", "roots"))
+        chain.write_bytes(people.server.chain_pem())
+        key.write_bytes(people.server.key_pem())
+        roots.write_bytes(trusts.pem())
+        self.process = subprocess.Popen(
+            ["ip", "netns", "exec", lab.env["SERVER_NS"], "openssl", "s_server", "-www",
+             "-accept", f"{lab.env['SERVER_IP4']}:{port}", "-cert", chain, "-key", key, "-CAfile", roots,
+             "-Verify", "3", "-verify_return_error", *options],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: run("ip", "netns", "exec", lab.env["SERVER_NS"], "ss", "-Hltn",
+                               f"sport = :{port}").stdout, what=f"a server on {port}")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Echo:
+    """Another, for many connections at a time: it says the client's name and ends."""
+
+    def __init__(self, lab, directory, people, port):
+        self.port = port
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        files = [directory / f"{port}.pem", directory / f"{port}.key"]
+        files[0].write_bytes(people.server.chain_pem())
+        files[1].write_bytes(people.server.key_pem())
+        context.load_cert_chain(*files)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=people.clients.pem().decode() + people.bank.pem().decode())
+        with inside(lab.env["SERVER_NS"]):
+            self.listener = socket.create_server((lab.env["SERVER_IP4"], port), backlog=64)
+        threading.Thread(target=self._accept, args=(context,), daemon=True).start()
+
+    def _accept(self, context):
+        with contextlib.suppress(OSError):
+            while True:
+                raw, _ = self.listener.accept()
+                threading.Thread(target=self._serve, args=(context, raw), daemon=True).start()
+
+    @staticmethod
+    def _serve(context, raw):
+        with contextlib.suppress(OSError), context.wrap_socket(raw, server_side=True) as connection:
+            subject = dict(pair for (pair,) in connection.getpeercert()["subject"])
+            connection.sendall(subject["commonName"].encode())
+            connection.recv(64)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+@pytest.fixture(scope="module")
+def people():
+    return People()
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    return tmp_path_factory.mktemp("client-certificates")
+
+
+@pytest.fixture(scope="module")
+def lab(lab, people, directory):
+    """An engine that trusts these servers, with key stores "clients" (all but d), "other" (d alone) and "lab"; "partner"
+    refers to the first, "bank" to the second. The signer has some seconds; and nothing is known of "nobody"."""
+    stores = Stores(Client(lambda: UnixConnection(lab.env["CONTROL_SOCKET"])))
+    root = directory / "root.pem"
+    root.write_bytes(people.servers.pem())
+    ctl(lab, "truststore", "create", "upstream")
+    ctl(lab, "truststore", "add", "upstream", root, "--name", "root")
+    for store, entries in {"clients": "abc", "other": "d", "lab": "", "empty": ""}.items():
+        ctl(lab, "keystore", "create", store)
+        for entry in entries:
+            stores.put_key(store, entry, people.entries[entry])
+    ctl(lab, "keystore", "add", "lab", lab.env["CLIENT_CERT_PEM"], "--key", lab.env["CLIENT_CERT_KEY"], "--name", "lab")
+    aim(lab, "partner", "clients")
+    aim(lab, "bank", "other")
+    try:
+        with configured(lab, "engine", policy={"rules": RULES, "not_interceptable": "bypass"},
+                        tls={"trust_store_name": "upstream", "trust_store_and_file": True},
+                        minting={"timeout": f"{IN_TIME}s"}):
+            wait_for_stores(lab)
+            yield lab
+    finally:
+        for reference in ("partner", "bank"):
+            ctl(lab, "keystore", "reference-delete", reference)
+        for store in ("clients", "other", "lab", "empty"):
+            ctl(lab, "keystore", "delete", store)
+        ctl(lab, "truststore", "delete", "upstream")
+
+
+@pytest.fixture(scope="module")
+def serve(lab, directory, people):
+    """Starts servers, each on a port of its own, until the end of the module."""
+    with contextlib.ExitStack() as ending:
+        def start(trusts, *options, kind=Server):
+            made = kind(lab, directory, people, next(ports), *([trusts, *options] if kind is Server else []))
+            ending.callback(made.close)
+            return made
+        ports = iter(range(8460, 8470))
+        yield start
+
+
+@pytest.fixture(scope="module")
+def echo(serve):
+    return serve(None, kind=Echo)
+
+
+def ctl(lab, *words):
+    return run(BUILD / "control/ctl/mintgatectl", "--socket", lab.env["CONTROL_SOCKET"], *words).stdout
+
+
+def aim(lab, reference, store):
+    ctl(lab, "keystore", "reference-set", reference, store)
+
+
+def wait_for_stores(lab):
+    """Word about each store that is named has come: four, and one that is not there; four certificates, and one."""
+    wait_until(lambda: lab.metric("mintgate_dataplane_key_stores") == 4 and
+               lab.metric("mintgate_dataplane_client_keys") == 5 and
+               lab.metric("mintgate_dataplane_trust_store_present") == 1, what="the stores")
+
+
+def results(lab):
+    """How often which result came about."""
+    return {name.split('"')[1]: value for name, value in lab.metrics().items() if name.startswith(RESULTS)}
+
+
+@contextlib.contextmanager
+def resulting(lab, **expected):
+    before = results(lab)
+    yield
+    grown = {name: value - before[name] for name, value in results(lab).items() if value != before[name]}
+    assert grown == expected
+
+
+def seen_by(lab, server, zone="partner"):
+    """The common name of the client certificate that the server was given."""
+    with connect_tls(lab, f"{server.port}.{zone}.test", port=server.port) as connection:
+        connection.sendall(request("/"))
+        page = b""
+        with contextlib.suppress(OSError):
+            while part := connection.recv(65536):
+                page += part
+    (certificate,) = certificates(page.decode())
+    return certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
+
+
+def said_by(lab, echo, zone="partner"):
+    with connect_tls(lab, f"{echo.port}.{zone}.test", port=echo.port) as connection:
+        return connection.recv(64).decode()
+
+
+def fails(lab, port, reason, zone="partner"):
+    """A connection that does not come about, or ends with nothing said, and its record."""
+    lab.mark()
+    with pytest.raises(OSError), connect_tls(lab, f"{port}.{zone}.test", port=port) as connection:
+        connection.sendall(request("/"))
+        assert connection.recv(64) == b""
+        raise ConnectionError("ended")
+    (record,) = lab.records(sni=f"{port}.{zone}.test")
+    assert record["reason"] == reason, record
+    return record
+
+
+CHOICES = [(TLS12, "rsa_pkcs1_sha256", "b"), (TLS12, "rsa_pss_rsae_sha256", "b"),
+           (TLS12, "ecdsa_secp256r1_sha256", "a"), (TLS12, "ecdsa_secp384r1_sha384:rsa_pkcs1_sha512", "a"),
+           (TLS13, "rsa_pss_rsae_sha384", "b"), (TLS13, "ecdsa_secp256r1_sha256", "a"),
+           (TLS13, "ecdsa_secp384r1_sha384", "c")]
+
+
+@pytest.mark.parametrize("version,schemes,entry", CHOICES)
+def test_a_server_sees_and_verifies_the_certificate_that_goes_with_what_it_accepts(lab, directory, people, version,
+                                                                                   schemes, entry):
+    server = Server(lab, directory, people, 8460, people.clients, version, "-client_sigalgs", schemes)
+    lab.mark()
+    try:
+        with resulting(lab, proved=1):
+            assert seen_by(lab, server) == f"partner {entry}"
+    finally:
+        server.close()
+    (record,) = lab.records(sni=f"{server.port}.partner.test")
+    assert record["client_certificate"] == f"partner/{entry}" and record["rule"] == "partner"
+    assert record["server_version"] == {TLS12: "TLSv1.2", TLS13: "TLSv1.3"}[version]
