@@ -3,8 +3,8 @@
 the signer has the key."""
 
 import contextlib
+import json
 import os
-import pathlib
 import signal
 import socket
 import ssl
@@ -25,6 +25,7 @@ CONNECTIONS = "mintgate_minting_connections_total"
 MTLS = "mtls.lab.test"
 IN_TIME = 3
 TLS12, TLS13 = "-tls1_2", "-tls1_3"
+OWN_PORT = 8460  # of a server of one test's own
 
 
 def rule(name, sni, store=None):
@@ -42,7 +43,7 @@ class People:
     def __init__(self):
         self.servers = Party("Servers Root", ca=True)
         self.clients, self.bank = Party("Clients Root", ca=True), Party("Bank Root", ca=True)
-        names = [f"{port}.{zone}.test" for port in range(8460, 8470) for zone in ("partner", "bank", "nobody", "plain")]
+        names = [f"{port}.{zone}.test" for port in range(OWN_PORT, OWN_PORT + 10) for zone in ("partner", "bank", "nobody", "plain")]
         self.server = Party("server", self.servers, names=names)
         middle = Party("Clients Intermediate", self.clients, ca=True)
         self.entries = {
@@ -157,7 +158,7 @@ def serve(lab, directory, people):
             made = kind(lab, directory, people, next(ports), *([trusts, *options] if kind is Server else []))
             ending.callback(made.close)
             return made
-        ports = iter(range(8460, 8470))
+        ports = iter(range(OWN_PORT + 1, OWN_PORT + 10))
         yield start
 
 
@@ -232,7 +233,7 @@ CHOICES = [(TLS12, "rsa_pkcs1_sha256", "b"), (TLS12, "rsa_pss_rsae_sha256", "b")
 @pytest.mark.parametrize("version,schemes,entry", CHOICES)
 def test_a_server_sees_and_verifies_the_certificate_that_goes_with_what_it_accepts(lab, directory, people, version,
                                                                                    schemes, entry):
-    server = Server(lab, directory, people, 8460, people.clients, version, "-client_sigalgs", schemes)
+    server = Server(lab, directory, people, OWN_PORT, people.clients, version, "-client_sigalgs", schemes)
     lab.mark()
     try:
         with resulting(lab, proved=1):
@@ -242,3 +243,179 @@ def test_a_server_sees_and_verifies_the_certificate_that_goes_with_what_it_accep
     (record,) = lab.records(sni=f"{server.port}.partner.test")
     assert record["client_certificate"] == f"partner/{entry}" and record["rule"] == "partner"
     assert record["server_version"] == {TLS12: "TLSv1.2", TLS13: "TLSv1.3"}[version]
+
+
+def test_a_certificate_of_an_authority_that_the_server_names_goes_before_others(lab, people, serve):
+    stores = Stores(Client(lambda: UnixConnection(lab.env["CONTROL_SOCKET"])))
+    server = serve(people.bank)
+    stores.put_key("clients", "d", people.entries["d"])
+    wait_until(lambda: lab.metric("mintgate_dataplane_client_keys") == 6, what="the new entry")
+    try:
+        assert seen_by(lab, server) == "partner d", "it is the last by name"
+    finally:
+        ctl(lab, "keystore", "remove", "clients", "d")
+    wait_for_stores(lab)
+    with resulting(lab, proved=1):
+        record = fails(lab, server.port, "client_certificate_refused")
+    assert record["client_certificate"] == "partner/a" and record["server_alert"] == 48  # unknown_ca
+
+
+def test_rules_by_name_say_which_store(lab, echo):
+    assert said_by(lab, echo, "partner") == "partner a"
+    assert said_by(lab, echo, "bank") == "partner d"
+    assert said_by(lab, echo, "partner") == "partner a"
+
+
+def test_nginx_serves_the_page(lab):
+    """In both versions of TLS; other tests show that without the rule it is refused."""
+    for version in (TLS12, TLS13):
+        assert s_client(lab, MTLS, version).verdict == 0
+        page = lab.curl("--cacert", lab.env["MINTGATE_ROOT_PEM"], "--connect-to", f"::{lab.env['SERVER_IP4']}:443",
+                        *{TLS12: ["--tls-max", "1.2"], TLS13: ["--tlsv1.3"]}[version], f"https://{MTLS}/info").stdout
+        assert MTLS in page
+
+
+def bypasses(lab):
+    return lab.get("/bypasses").strip()
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_a_certificate_that_the_server_will_not_have_is_no_reason_to_let_later_flows_pass(lab, directory, people,
+                                                                                       version):
+    server = Server(lab, directory, people, OWN_PORT, people.bank, version)
+    try:
+        before = lab.metric("mintgate_dataplane_client_certificates_refused_total")
+        for _ in range(2):
+            record = fails(lab, server.port, "client_certificate_refused")
+            assert record["action"] == "intercept" and record["server_alert"] == 48
+        assert lab.metric("mintgate_dataplane_client_certificates_refused_total") == before + 2
+    finally:
+        server.close()
+    assert bypasses(lab) == "[]"
+
+
+def test_without_a_store_in_the_rule_the_server_is_not_answered_as_before(lab, echo):
+    with resulting(lab, not_configured=1):
+        record = fails(lab, echo.port, "client_certificate_asked", "plain")
+    assert "client_certificate" not in record
+    assert f"{echo.port}.plain.test" in bypasses(lab), "policy.not_interceptable has it pass"
+    rules = [rule("now", "*.plain.test", "bank"), *RULES]
+    with configured(lab, policy={"rules": rules}):
+        assert said_by(lab, echo, "plain") == "partner d", "what was learned does not count where there is a store"
+
+
+def test_a_store_that_is_not_there_and_one_without_anything_that_suits(lab, directory, people, echo):
+    with resulting(lab, no_store=2):
+        for _ in range(2):
+            fails(lab, echo.port, "client_certificate_no_store", "nobody")
+    server = Server(lab, directory, people, OWN_PORT, people.clients, TLS13, "-client_sigalgs", "ecdsa_secp521r1_sha512")
+    try:
+        with resulting(lab, none_suits=1):
+            fails(lab, server.port, "client_certificate_none_suits")
+    finally:
+        server.close()
+    assert f"{echo.port}.nobody.test" not in bypasses(lab) and f"{server.port}.partner" not in bypasses(lab)
+    aim(lab, "bank", "empty")
+    try:
+        wait_until(lambda: lab.metric("mintgate_dataplane_client_keys") == 4, what="the swing")
+        fails(lab, echo.port, "client_certificate_none_suits", "bank")
+    finally:
+        aim(lab, "bank", "other")
+        wait_for_stores(lab)
+
+
+def test_a_server_that_does_not_prove_itself_is_proved_nothing(lab, echo):
+    with configured(lab, policy={"bad_upstream": "forward-untrust"}), resulting(lab, bad_upstream=1):
+        with configured(lab, policy={"rules": [rule("wrong", "wrong.partner.com", "partner"), *RULES]}):
+            lab.mark()
+            shown = s_client(lab, "wrong.partner.com", connect_to=f"{lab.env['SERVER_IP4']}:{echo.port}")
+            (record,) = lab.records(sni="wrong.partner.com")
+    assert shown.chain == [] and "client_certificate" not in record
+    assert (record["upstream_verdict"], record["reason"]) == ("wrong_name", "client_certificate_bad_upstream")
+
+
+class Load:
+    """Connections one after another, and what the server saw of them."""
+
+    def __init__(self, lab, echo):
+        self.lab, self.echo, self.seen, self.failures = lab, echo, [], []
+        self.ending = threading.Event()
+        self.threads = [threading.Thread(target=self._run) for _ in range(3)]
+
+    def _run(self):
+        while not self.ending.is_set():
+            try:
+                self.seen.append(said_by(self.lab, self.echo))
+            except Exception as error:  # any: it is what the test is about
+                self.failures.append(repr(error))
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.ending.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def test_a_reference_swings_under_load_and_no_connection_fails(lab, echo):
+    with Load(lab, echo) as load:
+        for store, name in [("other", "partner d"), ("clients", "partner a")] * 2:
+            aim(lab, "partner", store)
+            wait_until(lambda: load.failures or load.seen[-4:] == [name] * 4, 30, f"{name} after the swing")
+    assert load.failures == [] and len(load.seen) > 16
+    wait_for_stores(lab)
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_signer_that_is_killed_fails_connections_cleanly_and_one_that_comes_back_serves_them(lab, echo):
+    assert said_by(lab, echo) == "partner a"
+    os.kill(lab.signer_pid(), signal.SIGKILL)
+    try:
+        with resulting(lab, timed_out=1):
+            record = fails(lab, echo.port, "client_certificate_timed_out")
+            assert record["client_certificate"] == "partner/a"
+    finally:
+        before = lab.metric(CONNECTIONS)
+        lab.restart("signer")
+        wait_until(lambda: lab.metric(CONNECTIONS) > before, what="the engine's connection to the signer")
+    assert said_by(lab, echo) == "partner a"
+
+
+def test_a_client_that_leaves_while_the_signature_is_under_way(lab, echo):
+    """Its session ends at once, and nobody minds the answer that comes late."""
+    assert said_by(lab, echo) == "partner a"
+    proofs = lab.metric("mintgate_minting_proofs_requested_total")
+    with counting(lab) as counts, stopped(lab.signer_pid()):
+        for i in range(8):
+            raw = connect(lab, port=echo.port)
+            context = ssl.create_default_context(cafile=lab.env["MINTGATE_ROOT_PEM"])
+            tls = context.wrap_socket(raw, server_hostname=f"{echo.port}.partner.test", do_handshake_on_connect=False)
+            tls.setblocking(False)
+            with contextlib.suppress(ssl.SSLWantReadError):
+                tls.do_handshake()
+            wait_until(lambda n=i: lab.metric("mintgate_minting_proofs_requested_total") == proofs + n + 1,
+                       what="a proof under way")
+            tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            tls.close()
+        wait_until(lambda: lab.metric("mintgate_dataplane_sessions") == 0, what="the end of the sessions")
+        wait_until(lambda: counts["cancelled"] == 8, what="the end of what they asked")
+    assert said_by(lab, echo) == "partner a"
+
+
+def test_an_engine_that_starts_again_knows_the_stores(lab, echo):
+    lab.restart("engine")
+    wait_for_stores(lab)
+    assert said_by(lab, echo) == "partner a" and said_by(lab, echo, "bank") == "partner d"
+    shown = {store["name"]: (store["present"], store["keys"]) for store in json.loads(lab.get("/trust"))["keyStores"]}
+    assert shown == {"partner": (True, 3), "bank": (True, 1), "lab": (True, 1), "nobody": (False, 0)}
