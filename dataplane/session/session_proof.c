@@ -19,6 +19,8 @@
 #include "dataplane/tls/client_choice.h"
 #include "minting/mint_client.h"
 
+_Static_assert(RECORD_CLIENT_CERTIFICATE_LEN >= 2 * WIRE_STORE_MAX_NAME + 2, "both names fit into the record");
+
 /* A signature under way. The mint client has it until |is_done|, then the session. */
 struct session_proof {
     struct session *session; /* NULL: it does not wait any more */
