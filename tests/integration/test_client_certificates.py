@@ -21,11 +21,13 @@ from storeskit import Party, Stores
 from tlskit import certificates, configured, connect, connect_tls, counting, inside, request, s_client
 
 RESULTS = "mintgate_dataplane_client_certificates_total"
+REFUSED = "mintgate_dataplane_client_certificates_refused_total"
+PROOFS = "mintgate_minting_proofs_requested_total"
 CONNECTIONS = "mintgate_minting_connections_total"
 MTLS = "mtls.lab.test"
 IN_TIME = 3
 TLS12, TLS13 = "-tls1_2", "-tls1_3"
-OWN_PORT = 8460  # of a server of one test's own
+PORTS = range(8460, 8470)
 
 
 def rule(name, sni, store=None):
@@ -43,7 +45,7 @@ class People:
     def __init__(self):
         self.servers = Party("Servers Root", ca=True)
         self.clients, self.bank = Party("Clients Root", ca=True), Party("Bank Root", ca=True)
-        names = [f"{port}.{zone}.test" for port in range(OWN_PORT, OWN_PORT + 10) for zone in ("partner", "bank", "nobody", "plain")]
+        names = [f"{port}.{zone}.test" for port in PORTS for zone in ("partner", "bank", "nobody", "plain")]
         self.server = Party("server", self.servers, names=names)
         middle = Party("Clients Intermediate", self.clients, ca=True)
         self.entries = {
@@ -122,8 +124,8 @@ def directory(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lab(lab, people, directory):
-    """An engine that trusts these servers, with key stores "clients" (all but d), "other" (d alone) and "lab"; "partner"
-    refers to the first, "bank" to the second. The signer has some seconds; and nothing is known of "nobody"."""
+    """An engine that trusts these servers, with key stores "clients" (all but d), "other" (d alone), "empty" and "lab".
+    "partner" refers to the first, "bank" to the second; nothing is known of "nobody". The signer has some seconds."""
     stores = Stores(Client(lambda: UnixConnection(lab.env["CONTROL_SOCKET"])))
     root = directory / "root.pem"
     root.write_bytes(people.servers.pem())
@@ -150,6 +152,12 @@ def lab(lab, people, directory):
         ctl(lab, "truststore", "delete", "upstream")
 
 
+@pytest.fixture
+def serve_once(lab, directory, people):
+    """A context in which there is a server, with options of openssl's."""
+    return lambda trusts, *options: contextlib.closing(Server(lab, directory, people, PORTS[0], trusts, *options))
+
+
 @pytest.fixture(scope="module")
 def serve(lab, directory, people):
     """Starts servers, each on a port of its own, until the end of the module."""
@@ -158,7 +166,7 @@ def serve(lab, directory, people):
             made = kind(lab, directory, people, next(ports), *([trusts, *options] if kind is Server else []))
             ending.callback(made.close)
             return made
-        ports = iter(range(OWN_PORT + 1, OWN_PORT + 10))
+        ports = iter(PORTS[1:])
         yield start
 
 
@@ -231,15 +239,11 @@ CHOICES = [(TLS12, "rsa_pkcs1_sha256", "b"), (TLS12, "rsa_pss_rsae_sha256", "b")
 
 
 @pytest.mark.parametrize("version,schemes,entry", CHOICES)
-def test_a_server_sees_and_verifies_the_certificate_that_goes_with_what_it_accepts(lab, directory, people, version,
+def test_a_server_sees_and_verifies_the_certificate_that_goes_with_what_it_accepts(lab, people, serve_once, version,
                                                                                    schemes, entry):
-    server = Server(lab, directory, people, OWN_PORT, people.clients, version, "-client_sigalgs", schemes)
     lab.mark()
-    try:
-        with resulting(lab, proved=1):
-            assert seen_by(lab, server) == f"partner {entry}"
-    finally:
-        server.close()
+    with serve_once(people.clients, version, "-client_sigalgs", schemes) as server, resulting(lab, proved=1):
+        assert seen_by(lab, server) == f"partner {entry}"
     (record,) = lab.records(sni=f"{server.port}.partner.test")
     assert record["client_certificate"] == f"partner/{entry}" and record["rule"] == "partner"
     assert record["server_version"] == {TLS12: "TLSv1.2", TLS13: "TLSv1.3"}[version]
@@ -280,17 +284,14 @@ def bypasses(lab):
 
 
 @pytest.mark.parametrize("version", [TLS12, TLS13])
-def test_a_certificate_that_the_server_will_not_have_is_no_reason_to_let_later_flows_pass(lab, directory, people,
+def test_a_certificate_that_the_server_will_not_have_is_no_reason_to_let_later_flows_pass(lab, people, serve_once,
                                                                                        version):
-    server = Server(lab, directory, people, OWN_PORT, people.bank, version)
-    try:
-        before = lab.metric("mintgate_dataplane_client_certificates_refused_total")
+    before = lab.metric(REFUSED)
+    with serve_once(people.bank, version) as server:
         for _ in range(2):
             record = fails(lab, server.port, "client_certificate_refused")
             assert record["action"] == "intercept" and record["server_alert"] == 48
-        assert lab.metric("mintgate_dataplane_client_certificates_refused_total") == before + 2
-    finally:
-        server.close()
+    assert lab.metric(REFUSED) == before + 2
     assert bypasses(lab) == "[]"
 
 
@@ -304,16 +305,13 @@ def test_without_a_store_in_the_rule_the_server_is_not_answered_as_before(lab, e
         assert said_by(lab, echo, "plain") == "partner d", "what was learned does not count where there is a store"
 
 
-def test_a_store_that_is_not_there_and_one_without_anything_that_suits(lab, directory, people, echo):
+def test_a_store_that_is_not_there_and_one_without_anything_that_suits(lab, people, echo, serve_once):
     with resulting(lab, no_store=2):
         for _ in range(2):
             fails(lab, echo.port, "client_certificate_no_store", "nobody")
-    server = Server(lab, directory, people, OWN_PORT, people.clients, TLS13, "-client_sigalgs", "ecdsa_secp521r1_sha512")
-    try:
+    with serve_once(people.clients, TLS13, "-client_sigalgs", "ecdsa_secp521r1_sha512") as server:
         with resulting(lab, none_suits=1):
             fails(lab, server.port, "client_certificate_none_suits")
-    finally:
-        server.close()
     assert f"{echo.port}.nobody.test" not in bypasses(lab) and f"{server.port}.partner" not in bypasses(lab)
     aim(lab, "bank", "empty")
     try:
@@ -395,7 +393,7 @@ def test_a_signer_that_is_killed_fails_connections_cleanly_and_one_that_comes_ba
 def test_a_client_that_leaves_while_the_signature_is_under_way(lab, echo):
     """Its session ends at once, and nobody minds the answer that comes late."""
     assert said_by(lab, echo) == "partner a"
-    proofs = lab.metric("mintgate_minting_proofs_requested_total")
+    proofs = lab.metric(PROOFS)
     with counting(lab) as counts, stopped(lab.signer_pid()):
         for i in range(8):
             raw = connect(lab, port=echo.port)
@@ -404,8 +402,7 @@ def test_a_client_that_leaves_while_the_signature_is_under_way(lab, echo):
             tls.setblocking(False)
             with contextlib.suppress(ssl.SSLWantReadError):
                 tls.do_handshake()
-            wait_until(lambda n=i: lab.metric("mintgate_minting_proofs_requested_total") == proofs + n + 1,
-                       what="a proof under way")
+            wait_until(lambda n=i: lab.metric(PROOFS) == proofs + n + 1, what="a proof under way")
             tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             tls.close()
         wait_until(lambda: lab.metric("mintgate_dataplane_sessions") == 0, what="the end of the sessions")
