@@ -35,7 +35,7 @@ static const struct {
     enum counter counter;
 } faults[] = {
     [PROOF_FAULT_NONE] = {NULL, COUNT_PROOF_MADE},
-    [PROOF_FAULT_NOT_CONFIGURED] = {"client_certificate_asked", COUNT_PROOF_NOT_CONFIGURED},
+    [PROOF_FAULT_NOT_CONFIGURED] = {LEARNED_CLIENT_CERTIFICATE, COUNT_PROOF_NOT_CONFIGURED},
     [PROOF_FAULT_BAD_UPSTREAM] = {"client_certificate_bad_upstream", COUNT_PROOF_BAD_UPSTREAM},
     [PROOF_FAULT_NO_STORE] = {"client_certificate_no_store", COUNT_PROOF_NO_STORE},
     [PROOF_FAULT_NONE_SUITS] = {"client_certificate_none_suits", COUNT_PROOF_NONE_SUITS},

@@ -27,6 +27,7 @@ CONNECTIONS = "mintgate_minting_connections_total"
 MTLS = "mtls.lab.test"
 IN_TIME = 3
 TLS12, TLS13 = "-tls1_2", "-tls1_3"
+HANDSHAKE_FAILURE, UNKNOWN_CA = 40, 48  # alerts
 PORTS = range(8460, 8470)
 
 
@@ -83,26 +84,25 @@ class Echo:
 
     def __init__(self, lab, directory, people, port):
         self.port = port
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         files = [directory / f"{port}.pem", directory / f"{port}.key"]
         files[0].write_bytes(people.server.chain_pem())
         files[1].write_bytes(people.server.key_pem())
-        context.load_cert_chain(*files)
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(cadata=people.clients.pem().decode() + people.bank.pem().decode())
+        self.context.load_cert_chain(*files)
+        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.context.load_verify_locations(cadata=people.clients.pem().decode() + people.bank.pem().decode())
         with inside(lab.env["SERVER_NS"]):
             self.listener = socket.create_server((lab.env["SERVER_IP4"], port), backlog=64)
-        threading.Thread(target=self._accept, args=(context,), daemon=True).start()
+        threading.Thread(target=self._accept, daemon=True).start()
 
-    def _accept(self, context):
+    def _accept(self):
         with contextlib.suppress(OSError):
             while True:
                 raw, _ = self.listener.accept()
-                threading.Thread(target=self._serve, args=(context, raw), daemon=True).start()
+                threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
 
-    @staticmethod
-    def _serve(context, raw):
-        with contextlib.suppress(OSError), context.wrap_socket(raw, server_side=True) as connection:
+    def _serve(self, raw):
+        with contextlib.suppress(OSError), self.context.wrap_socket(raw, server_side=True) as connection:
             subject = dict(pair for (pair,) in connection.getpeercert()["subject"])
             connection.sendall(subject["commonName"].encode())
             connection.recv(64)
@@ -110,6 +110,24 @@ class Echo:
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+
+
+class Refusing(Echo):
+    """One of TLS 1.2 that has an alert for every certificate, handshake_failure, which it may as well send for other
+    reasons."""
+
+    def _serve(self, raw):
+        self.context.maximum_version = ssl.TLSVersion.TLSv1_2
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self.context.wrap_bio(incoming, outgoing, server_side=True)
+        with contextlib.suppress(OSError), raw:
+            incoming.write(raw.recv(65536))
+            with contextlib.suppress(ssl.SSLWantReadError):
+                tls.do_handshake()
+            raw.sendall(outgoing.read())
+            raw.recv(65536)  # the certificate
+            raw.sendall(bytes([21, 3, 3, 0, 2, 2, HANDSHAKE_FAILURE]))
+            raw.recv(65536)
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +279,7 @@ def test_a_certificate_of_an_authority_that_the_server_names_goes_before_others(
     wait_for_stores(lab)
     with resulting(lab, proved=1):
         record = fails(lab, server.port, "client_certificate_refused")
-    assert record["client_certificate"] == "partner/a" and record["server_alert"] == 48  # unknown_ca
+    assert record["client_certificate"] == "partner/a" and record["server_alert"] == UNKNOWN_CA
 
 
 def test_rules_by_name_say_which_store(lab, echo):
@@ -290,8 +308,15 @@ def test_a_certificate_that_the_server_will_not_have_is_no_reason_to_let_later_f
     with serve_once(people.bank, version) as server:
         for _ in range(2):
             record = fails(lab, server.port, "client_certificate_refused")
-            assert record["action"] == "intercept" and record["server_alert"] == 48
+            assert record["action"] == "intercept" and record["server_alert"] == UNKNOWN_CA
     assert lab.metric(REFUSED) == before + 2
+    assert bypasses(lab) == "[]"
+
+
+def test_a_refusal_without_a_reason_is_no_reason_either(lab, serve):
+    server = serve(None, kind=Refusing)
+    for _ in range(2):
+        fails(lab, server.port, "client_certificate_refused")
     assert bypasses(lab) == "[]"
 
 

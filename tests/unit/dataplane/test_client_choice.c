@@ -138,6 +138,16 @@ static void test_the_key_goes_with_the_schemes_of_tls13(void **state)
     assert_by(SSL_SIGN_RSA_PKCS1_SHA1, true, NULL);
 }
 
+static void test_in_tls13_a_curve_has_one_hash(void **state)
+{
+    (void)state;
+    add("a", WIRE_KEY_EC_P384);
+    assert_by(SSL_SIGN_ECDSA_SECP256R1_SHA256, true, NULL);
+    assert_by(SSL_SIGN_ECDSA_SECP384R1_SHA384, true, "a");
+    store->keys[0].key_type = WIRE_KEY_EC_P256;
+    assert_by(SSL_SIGN_ECDSA_SECP384R1_SHA384, true, NULL);
+}
+
 static void test_the_key_goes_with_the_schemes_of_tls12(void **state)
 {
     (void)state;
@@ -208,6 +218,7 @@ int main(void)
         CHOICE_TEST(test_nothing_is_chosen_of_an_empty_store),
         CHOICE_TEST(test_the_first_by_name_is_chosen_where_all_suit),
         CHOICE_TEST(test_the_key_goes_with_the_schemes_of_tls13),
+        CHOICE_TEST(test_in_tls13_a_curve_has_one_hash),
         CHOICE_TEST(test_the_key_goes_with_the_schemes_of_tls12),
         CHOICE_TEST(test_tls12_servers_say_the_types_of_keys_that_they_take),
         CHOICE_TEST(test_a_certificate_is_not_used_out_of_its_time),
