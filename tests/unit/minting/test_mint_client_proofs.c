@@ -210,6 +210,10 @@ static void test_proofs_have_the_bounds_of_leaves_and_of_their_content(void **st
     assert_int_equal(prove(&fixture, mg_slice_of(large, sizeof(large)), &ending), MG_LIMIT);
     assert_int_equal(prove(&fixture, mg_slice_of(large, 0), &ending), MG_LIMIT);
     assert_int_equal(prove(&fixture, mg_slice_of(large, WIRE_SIGNER_MAX_CONTENT), &ending), MG_OK);
+    mint_client_flush(fixture.client, fixture.now_ns);
+    struct wire_client_sign request;
+    assert_true(signer_receive_client_sign(&fixture.signer, &request));
+    assert_int_equal(request.content.len, WIRE_SIGNER_MAX_CONTENT);
     for (size_t i = 1; i < MAX_JOBS; i++) {
         assert_int_equal(prove(&fixture, mg_slice_of_text("content"), &ending), MG_OK);
     }
