@@ -57,8 +57,8 @@ what_holds()
         "$(sed -n 's/^State:[[:space:]]*//p' "/proc/$1/status")" "$(cat "/proc/$1/wchan")"
 }
 
-# stop_process NAME [SECONDS]: SIGTERM, and SIGKILL after SECONDS (5); says so where it comes to that. Does nothing if it
-# does not run.
+# stop_process NAME [SECONDS]: SIGTERM, and SIGKILL after SECONDS (5); says so where it comes to that. Does nothing if
+# it does not run.
 stop_process()
 {
     local pid
@@ -67,7 +67,7 @@ stop_process()
         if ! within "${2:-5}" is_down "$1"; then
             warn "$1 has not ended ${2:-5} s after SIGTERM, and is killed: $(what_holds "$pid" 2> /dev/null)"
             kill -KILL "$pid" 2> /dev/null || true
-            within 10 is_down "$1" || warn "$1 is there 10 s after SIGKILL: $(what_holds "$pid" 2> /dev/null)"
+            within 10 is_down "$1" || warn "$1 is there 10 s after SIGKILL: $(what_holds "$pid" 2>&1)"
         fi
     fi
     rm -f "$run_dir/$1.pid"

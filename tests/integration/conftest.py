@@ -37,6 +37,14 @@ def without_control(lab):
 
 
 @pytest.fixture(scope="module")
+def roots(lab, authority, tmp_path_factory):
+    """What a client trusts who knows the module's authority too."""
+    path = tmp_path_factory.mktemp("roots") / "roots.pem"
+    path.write_text(authority.pem() + pathlib.Path(lab.env["ROOT_PEM"]).read_text())
+    return str(path)
+
+
+@pytest.fixture(scope="module")
 def appliance(tmp_path_factory):
     """A signer and a control plane of the module's own, without a lab."""
     made = Appliance(tmp_path_factory.mktemp("appliance"))

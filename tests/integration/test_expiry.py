@@ -4,7 +4,6 @@ connections go as control.on_issuer_expiry says, with an alarm; and nothing of a
 
 import datetime
 import json
-import pathlib
 
 import pytest
 from cryptography import x509
@@ -35,13 +34,6 @@ def control(lab):
 @pytest.fixture(scope="module")
 def authority():
     return Authority("Corporate Root")
-
-
-@pytest.fixture(scope="module")
-def roots(lab, authority, tmp_path_factory):
-    path = tmp_path_factory.mktemp("roots") / "roots.pem"
-    path.write_text(authority.pem() + pathlib.Path(lab.env["ROOT_PEM"]).read_text())
-    return str(path)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ pair's partner takes over, other keys and cached leaves notice nothing, and ever
 import collections
 import contextlib
 import itertools
-import pathlib
 import time
 import typing
 
@@ -58,13 +57,6 @@ def hsm(lab):
 @pytest.fixture(scope="module")
 def authority():
     return Authority("Failing Root")
-
-
-@pytest.fixture(scope="module")
-def roots(lab, authority, tmp_path_factory):
-    path = tmp_path_factory.mktemp("roots") / "roots.pem"
-    path.write_text(authority.pem() + pathlib.Path(lab.env["ROOT_PEM"]).read_text())
-    return str(path)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ the next and to the signer's own under load, as in test_swap_load.py."""
 import contextlib
 import itertools
 import json
-import pathlib
 import time
 
 import pytest
@@ -46,13 +45,6 @@ def api(lab):
 @pytest.fixture(scope="module")
 def authority():
     return Authority("Swapped HSM Root")
-
-
-@pytest.fixture(scope="module")
-def roots(lab, authority, tmp_path_factory):
-    path = tmp_path_factory.mktemp("roots") / "roots.pem"
-    path.write_text(authority.pem() + pathlib.Path(lab.env["ROOT_PEM"]).read_text())
-    return str(path)
 
 
 @pytest.fixture(scope="module")

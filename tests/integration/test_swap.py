@@ -23,14 +23,6 @@ def authority():
 
 
 @pytest.fixture(scope="module")
-def roots(lab, authority, tmp_path_factory):
-    """What a client trusts who knows the corporate root too."""
-    path = tmp_path_factory.mktemp("roots") / "roots.pem"
-    path.write_text(authority.pem() + pathlib.Path(lab.env["ROOT_PEM"]).read_text())
-    return str(path)
-
-
-@pytest.fixture(scope="module")
 def intermediates(lab, authority):
     """Two of the corporation's, which stay in the signer."""
     with Keys(lab) as keys:

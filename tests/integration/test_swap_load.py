@@ -4,7 +4,6 @@ are new: none fails, each shows an issuer that was the default while it ran, and
 `mintgate-bench swap` measures the same at length."""
 
 import itertools
-import pathlib
 import time
 
 import pytest
@@ -34,13 +33,6 @@ def api(lab):
 @pytest.fixture(scope="module")
 def authority():
     return Authority("Swapped Root")
-
-
-@pytest.fixture(scope="module")
-def roots(lab, authority, tmp_path_factory):
-    path = tmp_path_factory.mktemp("roots") / "roots.pem"
-    path.write_text(authority.pem() + pathlib.Path(lab.env["ROOT_PEM"]).read_text())
-    return str(path)
 
 
 @pytest.fixture(scope="module")
