@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/net/buffers.h"
 
+#include <rte_eal.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
@@ -9,7 +10,7 @@
 /* Else the memory's channels are spread by a gap behind each buffer. */
 #define FLAGS RTE_MEMPOOL_F_NO_SPREAD
 
-struct rte_mempool *buffers_new(const char *name, unsigned num, size_t room)
+static struct rte_mempool *new_without_gaps(const char *name, unsigned num, size_t room)
 {
     uint32_t element = (uint32_t)(sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + room);
     uint32_t size = rte_mempool_calc_obj_size(element, FLAGS, NULL);
@@ -17,4 +18,12 @@ struct rte_mempool *buffers_new(const char *name, unsigned num, size_t room)
     struct rte_pktmbuf_pool_private private = {.mbuf_data_room_size = (uint16_t)(element - sizeof(struct rte_mbuf))};
     return rte_mempool_create(name, num, element, CACHE, sizeof(private), rte_pktmbuf_pool_init, &private,
                               rte_pktmbuf_init, NULL, (int)rte_socket_id(), FLAGS);
+}
+
+struct rte_mempool *buffers_new(const char *name, unsigned num, size_t room)
+{
+    return rte_eal_has_hugepages()
+               ? rte_pktmbuf_pool_create(name, num, CACHE, 0, (uint16_t)(RTE_PKTMBUF_HEADROOM + room),
+                                         (int)rte_socket_id())
+               : new_without_gaps(name, num, room);
 }
