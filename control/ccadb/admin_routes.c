@@ -32,7 +32,7 @@
 #include "control/ccadb/picklists.h"
 #include "control/ccadb/routes.h"
 #include "control/http/json_body.h"
-#include "control/http/zia_auth.h"
+#include "control/http/login_answer.h"
 #include "control/service/pem.h"
 #include "control/service/request_call.h"
 #include "ossl/certificate_line.h"
@@ -559,7 +559,7 @@ static void add_word(void *arg, struct http_request *request, struct http_respon
 static enum mg_status authenticate(void *arg, const struct http_request *request, struct http_identity *out)
 {
     const struct ccadb *ccadb = arg;
-    return zia_authenticate(ccadb->authenticator, request, out); /* the same sessions and tokens */
+    return login_identify(ccadb->authenticator, request, REACH_MINTGATE, out);
 }
 
 enum mg_status ccadb_admin_add(struct router *router, struct ccadb *ccadb, struct mg_error *error)

@@ -45,7 +45,7 @@ static enum mg_status ask(struct ctl *ctl, const char *method, const char *path,
 /* print_info prints caInfo, or a list of it, and drops |data|. */
 static enum mg_status print_info(struct ctl *ctl, json_t *data, const char *member, struct mg_error *error)
 {
-    const json_t *info = member == NULL ? data : json_object_get(data, member);
+    json_t *info = member == NULL ? data : json_object_get(data, member);
     enum mg_status status = ctl->json ? ctl_print_json(data, error) : credential_print(ctl, info, &cas, error);
     json_decref(data);
     return status;

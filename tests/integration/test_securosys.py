@@ -694,8 +694,11 @@ def test_jwts_that_a_client_has_signed_are_bearers(appliance):
     key = rsa.generate_private_key(65537, 2048)
     pem = subprocess.run(["openssl", "pkey", "-pubin", "-inform", "DER"], check=True, capture_output=True,
                          input=base64.b64decode(spki(key.public_key()))).stdout.decode()
-    made = appliance.admin.ask("POST", "/mintgate/v1/clients", {"id": "tenant", "role": "auditor", "publicKey": pem})
+    made = appliance.admin.ask("POST", "/mintgate/v1/clients", {
+        "id": "tenant", "role": "auditor", "families": ["securosys"], "publicKey": pem})
     assert made.status == 200, made
+    elsewhere = {"id": "elsewhere", "role": "auditor", "families": ["zia"], "publicKey": pem}
+    assert appliance.admin.ask("POST", "/mintgate/v1/clients", elsewhere).status == 200
     now = int(datetime.datetime.now().timestamp())
     def ask(token, method="GET", **headers):
         return appliance.stranger(Authorization=f"Bearer {token}", **headers).ask(method, "/v1/key", *(
@@ -704,7 +707,7 @@ def test_jwts_that_a_client_has_signed_are_bearers(appliance):
     assert ask(good).status == 200
     assert ask(good, "POST").status == 403  # as the client's role says
     other = rsa.generate_private_key(65537, 2048)
-    for bad in (jwt(other, "tenant"), jwt(key, "nobody"), jwt(key, "tenant", exp=now - 1), jwt(key, "tenant", aud="x"),
+    for bad in (jwt(other, "tenant"), jwt(key, "nobody"), jwt(key, "elsewhere"), jwt(key, "tenant", exp=now - 1), jwt(key, "tenant", aud="x"),
                 jwt(key, "tenant", nbf=now + 3600), jwt(key, "tenant", exp=now + 500 * DAY), good[:-2], "a.b.c"):
         answer = ask(bad)
         assert answer.status == 401 and answer.json["errorCode"] == 631, answer
@@ -714,7 +717,8 @@ def test_jwts_that_a_client_has_signed_are_bearers(appliance):
     assert ask("a.b.c", **{"X-API-KEY": management}).status == 401
     assert ask(good, **{"X-API-KEY": "wrong"}).status == 401
     drop_api_key(appliance, "both")
-    assert appliance.admin.ask("DELETE", "/mintgate/v1/clients/tenant").status == 204
+    for name in ("tenant", "elsewhere"):
+        assert appliance.admin.ask("DELETE", f"/mintgate/v1/clients/{name}").status == 204
 
 
 def test_approvers_need_a_key_where_there_are_such_keys(appliance, approvers, guarded):
@@ -746,6 +750,18 @@ def test_each_change_is_in_the_audit_record(appliance, ska, approvers, guarded, 
     assert [one["operation"] for one in reversed(mine)] == ["requestOperation", "approveRequest", "approveRequest",
                                                              "executeRequest"]
     assert mine[1]["actor"].startswith("approver:") and mine[0]["source"] == "internal"
+
+
+def test_what_a_key_certified_is_in_the_issuance_journal(appliance, ska, csr):
+    label, _ = ska.make_ca()
+    body = {"signKeyName": label, "commonName": "noted", "certificateSigningRequest": csr}
+    made = [load(ska.ask("POST", "certificate/synchronous/sign", body)["certificate"]),
+            load(ska.status(ska.certify(label, csr))["result"]),
+            load(ska.ask("GET", f"certificate/{label}")["certificate"])]  # the last by itself
+    journal = "".join(path.read_text() for path in (appliance.directory / "signer").rglob("*journal*/*")
+                      if path.is_file())
+    for certificate in made:
+        assert f'"serial":"{certificate.serial_number:032x}"' in journal, journal[-2000:]
 
 
 def test_the_service_tells_what_it_is(ska):
