@@ -31,6 +31,8 @@ struct call {
     struct mg_buffer der; /* what reply->der borrows from */
 };
 
+#define US_PER_SECOND 1000000
+
 /* Key ids in the log: enough of one to find it. */
 #define ID_FORMAT "%02x%02x%02x%02x"
 #define ID_ARGS(id) (id)->bytes[0], (id)->bytes[1], (id)->bytes[2], (id)->bytes[3]
@@ -193,9 +195,18 @@ static enum mg_status do_attest(struct call *call, struct mg_error *error)
 
 /* Keys kept for others */
 
+static enum mg_status record_ska(void *arg, const struct keystore_key *key, const struct tbs *tbs,
+                                 struct mg_slice names, struct mg_error *error)
+{
+    struct call *call = arg;
+    return ca_signer_record(&call->service->ca, key, tbs, names, call->now * US_PER_SECOND, error);
+}
+
 static enum mg_status do_ska_sign_tbs(struct call *call, struct mg_error *error)
 {
-    enum mg_status status = ska_signature_of_structure(call->key, &call->request->ska_sign, &call->der, error);
+    const struct ska_signature_journal journal = {.record = record_ska, .arg = call};
+    enum mg_status status =
+        ska_signature_of_structure(call->key, &call->request->ska_sign, &journal, &call->der, error);
     call->reply->der = mg_buffer_slice(&call->der);
     return status;
 }
@@ -280,8 +291,6 @@ static enum mg_status do_install(struct call *call, struct mg_error *error)
 }
 
 /* Private CAs */
-
-#define US_PER_SECOND 1000000
 
 static enum mg_status do_sign_certificate(struct call *call, struct mg_error *error)
 {
