@@ -101,10 +101,23 @@ static bool is_as_wished(const struct keystore_key *key, const struct wire_contr
            mg_slice_equal(mg_slice_of_text(key->info.holder), wish->holder);
 }
 
+/* check_type: some types are for private CAs alone, and made in this process. */
+static enum mg_status check_type(const struct wire_control_make_key *wish, struct mg_error *error)
+{
+    const struct key_type *type = key_type_get0(wish->type);
+    bool fits = !type->is_ca_only || (wish->purpose == WIRE_PURPOSE_PRIVATE_CA && wish->holder.len == 0);
+    return fits ? MG_OK
+                : mg_error_set(error, MG_INVALID, "key type: %s is for private CAs alone, without a token", type->name);
+}
+
 static enum mg_status do_make_key(struct call *call, struct mg_error *error)
 {
     const struct wire_control_make_key *wish = &call->request->make_key;
     struct keystore *store = call->service->store;
+    enum mg_status fits = check_type(wish, error);
+    if (fits != MG_OK) {
+        return fits;
+    }
     if (!key_purpose_allows((enum key_purpose)wish->purpose, KEY_CALL_MAKE)) {
         return mg_error_set(error, MG_DENIED, "purpose: a key for %s is not made on demand",
                             key_purpose_name((enum key_purpose)wish->purpose));

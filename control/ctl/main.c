@@ -147,7 +147,7 @@ static const struct command {
      "ALIAS [TAG] --type root|sub [--key-type T] [--for DURATION] [--cn X] [--o X] [--ou X] [--l X] [--st X] [--c XX] "
      "[--description TEXT]",
      "make a root, a CA below the one that TAG names, or, without it, a sub that is signed elsewhere; T: EC256 (the "
-     "default), RSA2048, RSA4096; without DURATION as long as may be",
+     "default), EC521, RSA2048, RSA4096; without DURATION as long as may be",
      1, 2,
      OPT(TYPE) | OPT(KEY_TYPE) | OPT(FOR) | OPT(CN) | OPT(O) | OPT(OU) | OPT(L) | OPT(ST) | OPT(C) | OPT(DESCRIPTION),
      pca_ca_create},
