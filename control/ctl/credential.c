@@ -6,7 +6,7 @@
 
 #include "control/ctl/table.h"
 
-#define MAX_TEXT (4U << 20)
+#define MAX_TEXT (64U << 20)
 
 static const char *cell_of(const json_t *object, const char *member)
 {

@@ -47,6 +47,7 @@ enum ctl_option {
     CTL_OWNER,
     CTL_MAY_REVOKE,
     CTL_FAMILY,
+    CTL_POLICY,
     CTL_NUM_OPTIONS
 };
 

@@ -5,6 +5,7 @@ every rule of its fields."""
 import json
 import re
 import secrets
+import sqlite3
 import urllib.parse
 
 import pytest
@@ -791,6 +792,27 @@ def test_records_in_pages(appliance, ccadb):
     roots = ccadb.manage("GET", "records?kind=root")
     assert roots == [one for one in everything if one["kind"] == "root"]
     assert re.fullmatch(r"[0-9A-F]{64}", roots[0]["sha256"])
+
+
+def test_mintgatectl_lists_more_records_than_a_page_has(appliance, ccadb, existing):
+    database = sqlite3.connect(appliance.database, timeout=60)
+    with database:
+        database.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100)"
+            " INSERT INTO ccadb_record (kind, owner_id, parent_id, name, sha256, subject, certificate, attributes,"
+            " created_us, updated_us) SELECT kind, owner_id, parent_id, 'one of many', randomblob(32), subject,"
+            " certificate, attributes, created_us, updated_us FROM ccadb_record, n WHERE kind = 'root' LIMIT 1100")
+        database.execute("UPDATE ccadb_record SET kind = 'intermediate' WHERE name = 'one of many'")
+    try:
+        words = (BUILD / "control/ctl/mintgatectl", "--socket", appliance.directory / "control.sock", "ccadb", "record",
+                 "list")
+        ids = {one["id"] for one in json.loads(run(*words, "--json").stdout)}
+        assert len(ids) > 1100 and existing[0] in ids
+        assert run(*words).stdout.count("one of many") == 1100
+    finally:
+        with database:
+            database.execute("DELETE FROM ccadb_record WHERE name = 'one of many'")
+        database.close()
 
 
 def test_paths_and_methods_of_the_family(appliance, caller):

@@ -26,7 +26,8 @@ def family_of(path):
 def routes():
     """Those that need a credential, with their parameters filled in."""
     operations = {one.shape: one for one in openapikit.operations()}
-    return [(one.method, fill(operations[one.shape], Certificates())) for one in openapikit.routes() if one.role != "anonymous"]
+    return [(one.method, fill(operations[one.shape], Certificates())) for one in openapikit.routes()
+            if one.role != "anonymous"]
 
 
 def test_every_family_has_routes():

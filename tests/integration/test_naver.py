@@ -230,7 +230,7 @@ def test_a_sub_below_a_root_is_active_at_once(cas, root, root_tag, kind, tmp_pat
     refused(cas, 400, "INVALID_CA_STATUS", "GET", f"/{tag}/sub/csr")
 
 
-def test_a_root_of_each_type_of_key_signs_a_sub(cas, tmp_path):
+def test_a_root_of_the_longest_curve_signs_subs(appliance, cas, tmp_path):
     """RFC 5758 section 3.2: what the longest curve signs is hashed with SHA-512."""
     root = cas.create(keyType="EC521", commonName="Root of EC521")
     certificate = load(root["caCertInfo"]["certPem"])
@@ -239,8 +239,18 @@ def test_a_root_of_each_type_of_key_signs_a_sub(cas, tmp_path):
     assert root["caCertInfo"]["publicKeyAlgorithm"] == "EC521"
     tag = root["caInfo"]["caTag"]
     made = cas.do("POST", f"/{tag}/sub/sign", {"period": "10", "csrPem": pem_of(request_for("below")[0])})
-    good, text = verify(tmp_path, made["certificate"], [], root["caCertInfo"]["certPem"], [cas.do("GET", f"/{tag}/crl")])
+    good, text = verify(tmp_path, made["certificate"], [], root["caCertInfo"]["certPem"],
+                        [cas.do("GET", f"/{tag}/crl")])
     assert good, text
+    life = Life(appliance, None)
+    number = life.make("below the longest curve", "CSRGEN_DONE")
+    csr = appliance.admin.ask("GET", f"{CERTIFICATES}/downloadCsr/{number}").text
+    made = cas.do("POST", f"/{tag}/sub/sign", {"period": "10", "csrPem": csr})
+    for path, text in (("uploadCert", made["certificate"]), ("uploadCertChain", "\n".join(made["caChain"]))):
+        upload = form([("fileUpload", "some.pem", text.encode())])
+        assert appliance.admin.ask("POST", f"{CERTIFICATES}/{path}/{number}", *upload).status == 200
+    assert appliance.admin.ask("POST", f"{CERTIFICATES}/finalizeCert/{number}", {}).status == 200
+    life.delete(number)
     pending = cas.tag("PRIVATE_SUB", keyType="EC521")
     assert x509.load_pem_x509_csr(cas.do("GET", f"/{pending}/sub/csr")["csrPem"].encode()).is_signature_valid
 
@@ -656,6 +666,29 @@ def test_the_command_line_makes_cas_and_signs_the_request_of_an_intermediate(app
     ctl("pca", "ca", "set-status", tag, "destroying")
     ctl("pca", "ca", "delete", tag)
     assert "no such CA" in ctl("pca", "ca", "show", tag, code=1)
+
+
+def test_the_command_line_looks_after_certificates_and_crls(cas, ctl, tmp_path):
+    tag = cas.tag()
+    (tmp_path / "csr.pem").write_text(pem_of(request_for("by hand")[0]))
+    for number in range(11):  # more than a page
+        ctl("pca", "cert", "sign", tag, tmp_path / "csr.pem", "--for", "5d", "--out", tmp_path / f"{number}.pem")
+    serials = ctl("pca", "cert", "list", tag).split()
+    assert len(serials) == 11 and json.loads(ctl("--json", "pca", "cert", "list", tag)) == serials
+    assert ctl("pca", "cert", "show", tag, serials[10]) == (tmp_path / "10.pem").read_text()
+    signed = load((tmp_path / "10.pem").read_text())
+    assert (signed.not_valid_after - signed.not_valid_before).days == 5
+    ctl("pca", "ca", "set-crl-days", tag, "9")
+    ctl("pca", "ca", "rotate-crl", tag)
+    crl = x509.load_pem_x509_crl(ctl("pca", "ca", "crl", tag).encode())
+    assert (crl.next_update - crl.last_update).days == 9
+    ctl("pca", "ca", "set-ocsp", tag, "http://ocsp.example/")
+    assert cas.do("GET", f"/{tag}")["caInfo"]["urlInfo"]["ocsp"] == ["http://ocsp.example/"]
+    ctl("pca", "ca", "set-ocsp", tag)
+    assert cas.do("GET", f"/{tag}")["caInfo"]["urlInfo"]["ocsp"] == []
+    for words in (("pca", "ca", "set-crl-days", tag, "1"), ("pca", "ca", "set-ocsp", tag, "ftp://x"),
+                  ("pca", "cert", "show", tag, "00:11"), ("pca", "cert", "sign", tag, tmp_path / "none.pem")):
+        ctl(*words, code=1)
 
 
 def test_the_command_line_brings_a_sub_its_certificate_and_manages_access_keys(ctl, ask, tmp_path):

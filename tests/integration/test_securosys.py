@@ -707,8 +707,8 @@ def test_jwts_that_a_client_has_signed_are_bearers(appliance):
     assert ask(good).status == 200
     assert ask(good, "POST").status == 403  # as the client's role says
     other = rsa.generate_private_key(65537, 2048)
-    for bad in (jwt(other, "tenant"), jwt(key, "nobody"), jwt(key, "elsewhere"), jwt(key, "tenant", exp=now - 1), jwt(key, "tenant", aud="x"),
-                jwt(key, "tenant", nbf=now + 3600), jwt(key, "tenant", exp=now + 500 * DAY), good[:-2], "a.b.c"):
+    for bad in (jwt(other, "tenant"), jwt(key, "nobody"), jwt(key, "elsewhere"), jwt(key, "tenant", exp=now - 1),
+                jwt(key, "tenant", aud="x"), jwt(key, "tenant", nbf=now + 3600), jwt(key, "tenant", exp=now + 500 * DAY), good[:-2], "a.b.c"):
         answer = ask(bad)
         assert answer.status == 401 and answer.json["errorCode"] == 631, answer
     management = make_api_key(appliance, "both", "keyManagementToken")
@@ -852,6 +852,28 @@ def test_an_approver_answers_at_the_command_line(appliance, ska, csr, tmp_path):
     third = ska.certify(label, csr)
     ctl(appliance, "ska", "cancel", third)
     assert ska.status(third)["status"] == "CANCELLED"
+
+
+def test_keys_and_certificates_at_the_command_line(appliance, ska, tmp_path):
+    approver, path = Approver(), tmp_path / "policy.json"
+    path.write_text(json.dumps(policy(token(group(1, approver)))))
+    ctl(appliance, "ska", "key-create", "cli-guarded", "--policy", path)
+    ctl(appliance, "ska", "key-create", "cli-free", "--key-type", "RSA2048")
+    told = [ska.ask("POST", "key/attributes", {"label": label})["json"] for label in ("cli-guarded", "cli-free")]
+    assert [(one["algorithm"], one["keySize"]) for one in told] == [("EC", 256), ("RSA", 2048)]
+    assert told[1]["policy"] is None and told[0]["policy"]["ruleUse"]["tokens"][0]["groups"][0]["quorum"] == 1
+    made = certificate_for(public_key_of(ska, "cli-free"))
+    (tmp_path / "c.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    ctl(appliance, "ska", "certificate-import", "cli-free", tmp_path / "c.pem")
+    assert load(ctl(appliance, "ska", "certificate", "cli-free")) == made
+    ctl(appliance, "ska", "certificate-import", "cli-guarded", tmp_path / "c.pem", code=1)  # another key's
+    path.write_text("{")
+    ctl(appliance, "ska", "key-create", "cli-bad", "--policy", path, code=1)
+    ctl(appliance, "ska", "key-create", "cli-bad", "--key-type", "EC521", code=2)
+    ctl(appliance, "ska", "key-create", "cli-free", code=1)  # there is one
+    for label in ("cli-guarded", "cli-free"):
+        ctl(appliance, "ska", "key-delete", label)
+    assert not {"cli-guarded", "cli-free", "cli-bad"} & set(ska.ask("GET", "key"))
 
 
 def test_api_keys_at_the_command_line(appliance):
