@@ -708,7 +708,8 @@ def test_jwts_that_a_client_has_signed_are_bearers(appliance):
     assert ask(good, "POST").status == 403  # as the client's role says
     other = rsa.generate_private_key(65537, 2048)
     for bad in (jwt(other, "tenant"), jwt(key, "nobody"), jwt(key, "elsewhere"), jwt(key, "tenant", exp=now - 1),
-                jwt(key, "tenant", aud="x"), jwt(key, "tenant", nbf=now + 3600), jwt(key, "tenant", exp=now + 500 * DAY), good[:-2], "a.b.c"):
+                jwt(key, "tenant", aud="x"), jwt(key, "tenant", nbf=now + 3600), jwt(key, "tenant", exp=now + 500 * DAY),
+                good[:-2], "a.b.c"):
         answer = ask(bad)
         assert answer.status == 401 and answer.json["errorCode"] == 631, answer
     management = make_api_key(appliance, "both", "keyManagementToken")
