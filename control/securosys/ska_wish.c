@@ -71,6 +71,7 @@ struct body {
     struct http_json_integer days;
     struct http_json_flag is_ca;
     const json_t *key_usage, *extended_key_usage, *subject;
+    const char *signature_type; /* of a payload */
 };
 
 #define TEXT(name, required, member, max)                                                                              \
@@ -100,7 +101,8 @@ static const struct http_field request_fields[] = {
 static const struct http_field self_sign_fields[] = {COMMON, USAGES, ISSUING};
 static const struct http_field certify_fields[] = {COMMON, USAGES, ISSUING,
                                                    TEXT("certificateSigningRequest", true, wish.csr, MAX_CSR)};
-static const struct http_field sign_fields[] = {COMMON, TEXT("payload", true, wish.payload, MAX_PAYLOAD)};
+static const struct http_field sign_fields[] = {COMMON, TEXT("payload", true, wish.payload, MAX_PAYLOAD),
+                                                TEXT("signatureType", false, signature_type, MAX_TEXT)};
 
 static const struct {
     const struct http_field *fields;
@@ -183,6 +185,9 @@ enum mg_status ska_wish_read(const json_t *body, enum ska_operation operation, s
         SKA_INPUT);
     if (status != MG_OK) {
         return status;
+    }
+    if (read.signature_type != NULL && read.signature_type[0] != '\0' && strcmp(read.signature_type, "DER") != 0) {
+        return ska_fail(error, SKA_UNSUPPORTED, "signatureType: must be DER");
     }
     *out = read.wish;
     out->operation = operation;

@@ -176,12 +176,30 @@ def test_a_deleted_keys_private_half_is_gone(appliance, ska):
 @pytest.mark.parametrize("code, fields", [
     (611, {"algorithm": "ED", "curveOid": "1.3.101.112"}), (611, {"algorithm": "AES", "keySize": 256}),
     (603, {"algorithm": "RSA", "keySize": 1024}), (603, {"algorithm": "EC", "curveOid": "1.3.132.0.10"}),
-    (606, {"attributes": {"extractable": True}}), (606, {"attributes": {"sign": "yes"}}),
+    (606, {"attributes": {"extractable": True}}), (606, {"attributes": {"sensitive": False}}),
+    (606, {"attributes": {"bip32": True}}), (606, {"attributes": {"modifiable": 1}}), (606, {"attributes": {"sign": "yes"}}),
     (610, {"label": "a\nb"}), (610, {"label": "x" * 101}),
 ])
 def test_keys_that_cannot_be(ska, code, fields):
     ska.fails(code, "POST", "key", {"label": "never", "algorithm": "EC", "curveOid": "1.2.840.10045.3.1.7", **fields})
     assert "never" not in ska.ask("GET", "key")
+
+
+def test_a_key_as_the_vendors_documents_make_it(ska, approvers):
+    """With attributes that keys here have not, which is what the description then says."""
+    asked = {"encrypt": True, "decrypt": True, "verify": True, "sign": True, "wrap": True, "unwrap": True,
+             "derive": False, "bip32": False, "extractable": False, "modifiable": True, "destroyable": True,
+             "sensitive": True, "copyable": True}
+    approval = {"type": "public_key", "value": approvers[0].spki}  # without a name
+    rule = {"tokens": [{"name": "Token1", "timelock": 0, "timeout": 600,
+                        "groups": [{"name": "Group1", "quorum": 1, "approvals": [approval]}]}]}
+    label = ska.make_key({"ruleUse": rule, "ruleBlock": rule, "ruleUnblock": None, "ruleModify": rule,
+                          "keyStatus": {"blocked": False}}, algorithm="RSA", keySize=2048, curveOid=None,
+                         attributes=asked)
+    told = ska.ask("POST", "key/attributes", {"label": label})["json"]
+    assert told["policy"]["ruleModify"] == rule
+    assert told["attributes"]["sign"] and not told["attributes"]["modifiable"] and not told["attributes"]["copyable"]
+    ska.ask("DELETE", f"key/{label}")
 
 
 def test_policies_that_cannot_be(ska, approvers):
@@ -575,6 +593,12 @@ def test_tasks_tell_more_by_level_and_come_in_pages(ska, csr):
     ska.fails(501, "POST", "filteredSignApprovalTask", approver.stamped(detailLevel="level6"))
     listed = ska.ask("POST", "filteredRequests", {"status": "PENDING"})
     assert {one["id"] for one in listed} >= set(requests) and {one["status"] for one in listed} == {"PENDING"}
+    ska.ask("DELETE", f"request/{requests[0]}")
+    both = ska.ask("POST", "filteredRequests", {"requestStatusList": ["PENDING", "CANCELLED"]})
+    states = {one["id"]: one["status"] for one in both["requests"]}
+    assert [states[one] for one in requests] == ["CANCELLED", "PENDING", "PENDING"]
+    assert ska.ask("POST", "filteredRequests", {"requestStatusList": []}) == {"requests": []}
+    ska.fails(501, "POST", "filteredRequests", {"requestStatusList": ["PENDING", "LOST"]})
 
 
 def test_a_request_may_be_signed_by_whoever_makes_it(ska, csr):
@@ -600,6 +624,13 @@ def test_payloads_are_signed_but_no_certificates(ska, approvers, guarded):
     payload = b"whatever is to be signed"
     answer = ska.ask("POST", "synchronousSign", {"signKeyName": label, "payload": b64(payload)})
     public_key_of(ska, label).verify(base64.b64decode(answer["signature"]), payload, ec.ECDSA(hashes.SHA256()))
+    wrapped = {"payload": b64(payload), "payloadType": "UNSPECIFIED", "signKeyName": label,
+               "signatureAlgorithm": "SHA384_WITH_ECDSA", "signatureType": "DER"}  # as the vendor's Go client does
+    answer = ska.ask("POST", "synchronousSign", {"signRequest": wrapped})
+    public_key_of(ska, label).verify(base64.b64decode(answer["signature"]), payload, ec.ECDSA(hashes.SHA384()))
+    ska.fails(611, "POST", "synchronousSign", {"signRequest": {**wrapped, "signatureType": "RAW"}})
+    ska.fails(611, "POST", "sign", {"signRequest": {**wrapped, "signatureType": "ETH"}})
+    ska.fails(600, "POST", "synchronousSign", {"signRequest": "x", **wrapped})
     tbs = certificate_for(ec.generate_private_key(ec.SECP256R1()).public_key()).tbs_certificate_bytes
     ska.fails(612, "POST", "synchronousSign", {"signKeyName": label, "payload": b64(tbs)})
     ska.fails(612, "POST", "synchronousSign", {"signKeyName": label, "payload": "???"})
