@@ -98,7 +98,14 @@ struct body {
 
 static const struct http_field request_fields[] = {
     COMMON, USAGES, {"standardCertificateAttributes", HTTP_FIELD_OBJECT, true, offsetof(struct body, subject), 0, 0}};
-static const struct http_field self_sign_fields[] = {COMMON, USAGES, ISSUING};
+/* One of the vendor's clients gives the name among the attributes. */
+static const struct http_field self_sign_fields[] = {
+    COMMON,
+    USAGES,
+    TEXT("commonName", false, wish.subject[SKA_COMMON_NAME], MAX_TEXT),
+    {"certificateAuthority", HTTP_FIELD_FLAG, false, offsetof(struct body, is_ca), 0, 0},
+    {"standardCertificateAttributes", HTTP_FIELD_OBJECT, false, offsetof(struct body, subject), 0, 0},
+};
 static const struct http_field certify_fields[] = {COMMON, USAGES, ISSUING,
                                                    TEXT("certificateSigningRequest", true, wish.csr, MAX_CSR)};
 static const struct http_field sign_fields[] = {COMMON, TEXT("payload", true, wish.payload, MAX_PAYLOAD),
@@ -157,6 +164,27 @@ enum mg_status ska_password_check(const json_t *password, struct ska_error *erro
     return MG_OK;
 }
 
+/* read_subject reads the attributes; a common name beside them counts before theirs. */
+static enum mg_status read_subject(const struct body *body, struct ska_wish *out, struct ska_error *error)
+{
+    const char *beside = out->subject[SKA_COMMON_NAME];
+    bool needs_name = out->operation == SKA_SELF_SIGN;
+    if (body->subject != NULL) {
+        enum mg_status status =
+            ska_fail_unless(error,
+                            http_json_fields(body->subject, attribute_fields, MG_ARRAY_LEN(attribute_fields),
+                                             out->subject, &error->why),
+                            SKA_INPUT);
+        if (status != MG_OK) {
+            return status;
+        }
+    }
+    const char **name = &out->subject[SKA_COMMON_NAME];
+    *name = beside != NULL && beside[0] != '\0' ? beside : *name;
+    return needs_name && (*name == NULL || (*name)[0] == '\0') ? ska_fail(error, SKA_INPUT, "commonName: is required")
+                                                               : MG_OK;
+}
+
 static enum mg_status read_parts(const struct body *body, struct ska_wish *out, struct ska_error *error)
 {
     enum mg_status status = ska_password_check(out->password, error);
@@ -167,11 +195,8 @@ static enum mg_status read_parts(const struct body *body, struct ska_wish *out, 
         status = read_usages(body->extended_key_usage, "extendedKeyUsage", &extended_usage_words,
                              &out->extended_key_usage, error);
     }
-    if (status == MG_OK && body->subject != NULL) {
-        status = ska_fail_unless(error,
-                                 http_json_fields(body->subject, attribute_fields, MG_ARRAY_LEN(attribute_fields),
-                                                  out->subject, &error->why),
-                                 SKA_INPUT);
+    if (status == MG_OK) {
+        status = read_subject(body, out, error);
     }
     return status == MG_OK ? check_usages(out, error) : status;
 }

@@ -177,7 +177,8 @@ def test_a_deleted_keys_private_half_is_gone(appliance, ska):
     (611, {"algorithm": "ED", "curveOid": "1.3.101.112"}), (611, {"algorithm": "AES", "keySize": 256}),
     (603, {"algorithm": "RSA", "keySize": 1024}), (603, {"algorithm": "EC", "curveOid": "1.3.132.0.10"}),
     (606, {"attributes": {"extractable": True}}), (606, {"attributes": {"sensitive": False}}),
-    (606, {"attributes": {"bip32": True}}), (606, {"attributes": {"modifiable": 1}}), (606, {"attributes": {"sign": "yes"}}),
+    (606, {"attributes": {"bip32": True}}), (606, {"attributes": {"modifiable": 1}}),
+    (606, {"attributes": {"sign": "yes"}}),
     (610, {"label": "a\nb"}), (610, {"label": "x" * 101}),
 ])
 def test_keys_that_cannot_be(ska, code, fields):
@@ -233,6 +234,22 @@ def test_a_password_is_asked_for_wherever_the_key_is_used(ska):
         ska.fails(620, "POST", "key/deleteKey", {"label": label, "password": wrong})
     ska.fails(620, "DELETE", f"key/{label}")
     ska.ask("POST", path, {**body, "keyPassword": list("s3cret")})
+    ska.ask("POST", "key/deleteKey", {"label": label, "password": list("s3cret")})
+
+
+def test_a_password_and_a_name_as_the_vendors_java_client_sends_them(ska):
+    label = ska.make_key(None, password="s3cret")
+    body = {"signKeyName": label, "validity": 30, "keyPassword": "s3cret", "signatureAlgorithm": "SHA256_WITH_ECDSA",
+            "certificateAuthority": True, "standardCertificateAttributes": {"commonName": "By Java", "country": "CH"},
+            "keyUsage": ["KEY_CERT_SIGN"], "extendedKeyUsage": ["ANY_EXTENDED_KEY_USAGE"]}
+    made = load(ska.ask("POST", "certificate/synchronous/selfsign", body)["certificate"])
+    assert {"By Java"} <= {one.value for one in made.subject} and made.issuer == made.subject
+    named = load(ska.ask("POST", "certificate/synchronous/selfsign", {**body, "commonName": "Beside"})["certificate"])
+    assert "Beside" in [one.value for one in named.subject]
+    ska.fails(620, "POST", "certificate/synchronous/selfsign", {**body, "keyPassword": "s3creT"})
+    ska.fails(600, "POST", "certificate/synchronous/selfsign", {**body, "standardCertificateAttributes": {}})
+    wrapped = {"signKeyName": label, "keyPassword": "s3cret", "payload": "aGk="}
+    assert ska.ask("POST", "synchronousSign", {"signRequest": wrapped})["signature"]
     ska.ask("POST", "key/deleteKey", {"label": label, "password": list("s3cret")})
 
 
@@ -739,8 +756,8 @@ def test_jwts_that_a_client_has_signed_are_bearers(appliance):
     assert ask(good, "POST").status == 403  # as the client's role says
     other = rsa.generate_private_key(65537, 2048)
     for bad in (jwt(other, "tenant"), jwt(key, "nobody"), jwt(key, "elsewhere"), jwt(key, "tenant", exp=now - 1),
-                jwt(key, "tenant", aud="x"), jwt(key, "tenant", nbf=now + 3600), jwt(key, "tenant", exp=now + 500 * DAY),
-                good[:-2], "a.b.c"):
+                jwt(key, "tenant", aud="x"), jwt(key, "tenant", nbf=now + 3600),
+                jwt(key, "tenant", exp=now + 500 * DAY), good[:-2], "a.b.c"):
         answer = ask(bad)
         assert answer.status == 401 and answer.json["errorCode"] == 631, answer
     management = make_api_key(appliance, "both", "keyManagementToken")
