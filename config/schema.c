@@ -184,8 +184,8 @@ static const struct config_key policy_keys[] = {
      "No leaf could be had (signer away, refused). The connection fails cleanly; `bypass` lets later ones to this "
      "server and SNI pass for `not_interceptable_time`."},
     {"not_interceptable", CONFIG_WORD, AT(policy.not_interceptable), "block", 0, 0, ways_out, true,
-     "The server asks for a client certificate, or shares no parameters with the engine. As above. Blocked: a server "
-     "could ask for a certificate in order to be bypassed; write a rule for those you trust."},
+     "The server asks for a client certificate and the rule names none, or it shares no parameters with the engine. As "
+     "above. Blocked: a server could ask for a certificate in order to be bypassed; write a rule for those you trust."},
     {"not_interceptable_time", CONFIG_DURATION, AT(policy.not_interceptable_ns), "10m", NS_S, NS_DAY, NULL, true,
      "How long such a server and SNI are then bypassed."},
     {"not_interceptable_entries", CONFIG_COUNT, AT(policy.not_interceptable_entries), "4096", 1, 1048576, NULL, false,
@@ -206,9 +206,11 @@ static const struct config_key minting_keys[] = {
     {"crl_url", CONFIG_STRING, AT(minting.crl_url), "", 0, 0, NULL, false,
      "CRL address written into minted certificates; empty: none."},
     {"timeout", CONFIG_DURATION, AT(minting.timeout_ns), "3s", 10 * NS_MS, 60 * NS_S, NULL, false,
-     "Longest wait for the signer; then `policy.minting_failed`."},
+     "Longest wait for the signer; then `policy.minting_failed`, or a server that asked for a client certificate is "
+     "not answered."},
     {"pending", CONFIG_COUNT, AT(minting.pending), "4096", 1, 65536, NULL, false,
-     "Certificates being minted at one time, by each session thread. When full, `policy.minting_failed` applies."},
+     "Certificates being minted, and proofs by client certificates being signed, at one time, by each session thread. "
+     "When full, as when the time is over."},
     {"published", CONFIG_STRING, AT(minting.published), "/var/lib/mintgate/engine/published", 0, 0, NULL, false,
      "File in which the engine keeps what the control plane published last, for starts without it; its directory must "
      "exist. Empty: not kept."},
@@ -347,7 +349,7 @@ const struct config_key config_rule_keys[] = {
      "and where that intermediate is not there."},
     {"client_certificate", CONFIG_STRING, RULE_AT(client_certificate), "", 0, 64, NULL, true,
      "For `action: intercept`: the name of a key store of the control plane, or of a reference to one, by which the "
-     "engine proves itself to servers that ask for a client certificate."},
+     "engine proves itself to servers that ask for a client certificate. They are then never bypassed for asking."},
 };
 const size_t config_num_rule_keys = MG_ARRAY_LEN(config_rule_keys);
 

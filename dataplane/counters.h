@@ -98,6 +98,16 @@
     X(CHAIN_WEAK_SIGNATURE, "mintgate_dataplane_upstream_chains_total", "verdict=\"weak_signature\"", "")              \
     X(CHAIN_WEAK_KEY, "mintgate_dataplane_upstream_chains_total", "verdict=\"weak_key\"", "")                          \
     X(CHAIN_INVALID, "mintgate_dataplane_upstream_chains_total", "verdict=\"invalid\"", "")                            \
+    X(PROOF_MADE, "mintgate_dataplane_client_certificates_total", "result=\"proved\"",                                 \
+      "Servers that asked for a client certificate, by what became of it.")                                            \
+    X(PROOF_NOT_CONFIGURED, "mintgate_dataplane_client_certificates_total", "result=\"not_configured\"", "")           \
+    X(PROOF_BAD_UPSTREAM, "mintgate_dataplane_client_certificates_total", "result=\"bad_upstream\"", "")               \
+    X(PROOF_NO_STORE, "mintgate_dataplane_client_certificates_total", "result=\"no_store\"", "")                       \
+    X(PROOF_NONE_SUITS, "mintgate_dataplane_client_certificates_total", "result=\"none_suits\"", "")                   \
+    X(PROOF_NOT_SIGNED, "mintgate_dataplane_client_certificates_total", "result=\"not_signed\"", "")                   \
+    X(PROOF_TIMED_OUT, "mintgate_dataplane_client_certificates_total", "result=\"timed_out\"", "")                     \
+    X(PROOF_REFUSED, "mintgate_dataplane_client_certificates_refused_total", "",                                       \
+      "Servers that would not have the client certificate that they were given.")                                      \
     X(BYTES_FROM_CLIENT, "mintgate_dataplane_session_plaintext_bytes_total", "from=\"client\"", "Plaintext relayed.")  \
     X(BYTES_FROM_SERVER, "mintgate_dataplane_session_plaintext_bytes_total", "from=\"server\"", "")
 

@@ -215,13 +215,18 @@ static uint32_t remaining_ms(uint64_t deadline_ns, uint64_t now_ns)
     return remaining < 1 ? 1 : remaining > UINT32_MAX ? UINT32_MAX : (uint32_t)remaining;
 }
 
-/* fill_packet moves queued jobs into |client->out| for as long as they fit; false if there is none. */
-static bool fill_packet(struct mint_client *client, uint64_t now_ns)
+static void fill_with_proof(struct mint_client *client, struct mint_slot *slot)
+{
+    wire_signer_encode_client_sign(&client->out, &slot->proof);
+    mint_jobs_mark_sent(&client->jobs, slot);
+}
+
+/* fill_with_leaves moves leaves into |client->out| for as long as they fit, or up to a proof. */
+static void fill_with_leaves(struct mint_client *client, uint64_t now_ns)
 {
     struct mint_slot *slot;
-    mg_buffer_clear(&client->out);
     wire_signer_begin_sign(&client->out);
-    while ((slot = TAILQ_FIRST(&client->jobs.queued)) != NULL) {
+    while ((slot = TAILQ_FIRST(&client->jobs.queued)) != NULL && !slot->is_proof) {
         const struct wire_sign_request request = {
             .id = mint_jobs_id(&client->jobs, slot),
             .key_id = slot->issuer->key_id,
@@ -233,7 +238,23 @@ static bool fill_packet(struct mint_client *client, uint64_t now_ns)
         }
         mint_jobs_mark_sent(&client->jobs, slot);
     }
-    return wire_signer_end_batch(&client->out) > 0;
+    (void)wire_signer_end_batch(&client->out); /* not empty: an empty one has room for any leaf */
+}
+
+/* fill_packet moves queued jobs into |client->out|: some leaves, or one proof. False if there is none. */
+static bool fill_packet(struct mint_client *client, uint64_t now_ns)
+{
+    struct mint_slot *first = TAILQ_FIRST(&client->jobs.queued);
+    mg_buffer_clear(&client->out);
+    if (first == NULL) {
+        return false;
+    }
+    if (first->is_proof) {
+        fill_with_proof(client, first);
+    } else {
+        fill_with_leaves(client, now_ns);
+    }
+    return true;
 }
 
 void mint_client_flush(struct mint_client *client, uint64_t now_ns)
@@ -279,6 +300,12 @@ static void on_signature(struct mint_client *client, struct mint_slot *slot, str
     finish(client, slot, (struct mint_outcome){.result = MINT_OK, .leaf = leaf});
 }
 
+static void on_proof(struct mint_client *client, struct mint_slot *slot, struct mg_slice signature)
+{
+    mg_counter_add(&client->counters.proofs_signed, 1);
+    finish(client, slot, (struct mint_outcome){.result = MINT_OK, .signature = signature});
+}
+
 static void on_result(struct mint_client *client, const struct wire_sign_result *result, uint64_t now_ns)
 {
     struct mint_slot *slot = mint_jobs_find_sent(&client->jobs, result->id);
@@ -287,7 +314,7 @@ static void on_result(struct mint_client *client, const struct wire_sign_result 
         return;
     }
     if (result->status == WIRE_SIGN_OK) {
-        on_signature(client, slot, result->signature);
+        (slot->is_proof ? on_proof : on_signature)(client, slot, result->signature);
         return;
     }
     mg_counter_add(&client->counters.refused[result->status], 1);
@@ -458,8 +485,8 @@ uint64_t mint_client_next_timeout_ns(const struct mint_client *client)
     return next_ns;
 }
 
-enum mg_status mint_client_submit(struct mint_client *client, const struct mint_job *job, uint64_t now_ns,
-                                  struct mg_error *error)
+/* make_room prepares for another job, if there may be one. */
+static enum mg_status make_room(struct mint_client *client, uint64_t now_ns, struct mg_error *error)
 {
     if (TAILQ_EMPTY(&client->jobs.free)) {
         mg_counter_add(&client->counters.full, 1);
@@ -467,6 +494,16 @@ enum mg_status mint_client_submit(struct mint_client *client, const struct mint_
     }
     if (client->jobs.num_cancellable == 0) {
         client->sweep_ns = now_ns + MINT_CLIENT_SWEEP_NS;
+    }
+    return MG_OK;
+}
+
+enum mg_status mint_client_submit(struct mint_client *client, const struct mint_job *job, uint64_t now_ns,
+                                  struct mg_error *error)
+{
+    enum mg_status status = make_room(client, now_ns, error);
+    if (status != MG_OK) {
+        return status;
     }
     struct leaf_key *key = leaf_keys_pick(client->leaf_keys, job->key_type, client->turn++);
     struct leaf_params params = {
@@ -478,12 +515,31 @@ enum mg_status mint_client_submit(struct mint_client *client, const struct mint_
     };
     RAND_bytes(params.random_serial, sizeof(params.random_serial)); /* BoringSSL aborts where it cannot */
     struct leaf_tbs tbs;
-    enum mg_status status = leaf_tbs_build(&tbs, client->scratch, LEAF_TBS_MAX_LEN, &params, error);
+    status = leaf_tbs_build(&tbs, client->scratch, LEAF_TBS_MAX_LEN, &params, error);
     if (status == MG_OK) {
         status = mint_jobs_add(&client->jobs, job, &tbs, key, now_ns + client->timeout_ns);
     }
     if (status == MG_OK) {
         mg_counter_add(&client->counters.requested, 1);
+    }
+    return status;
+}
+
+enum mg_status mint_client_submit_proof(struct mint_client *client, const struct mint_proof *proof, uint64_t now_ns,
+                                        struct mg_error *error)
+{
+    if (proof->content.len < 1 || proof->content.len > WIRE_SIGNER_MAX_CONTENT) {
+        return mg_error_set(error, MG_LIMIT, "proof: content of %zu bytes: must be 1 to %d", proof->content.len,
+                            WIRE_SIGNER_MAX_CONTENT);
+    }
+    enum mg_status status = make_room(client, now_ns, error);
+    if (status == MG_OK) {
+        status = mint_jobs_add_proof(&client->jobs, proof, now_ns + client->timeout_ns);
+    }
+    if (status == MG_OK) {
+        mg_counter_add(&client->counters.proofs_requested, 1);
+    } else if (status == MG_MEMORY) {
+        (void)mg_error_set(error, status, "proof: out of memory");
     }
     return status;
 }

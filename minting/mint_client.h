@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A thread's own connection to the signer (wire/signer.h), over which it has leaves signed. It never blocks and takes
+ * A thread's own connection to the signer (wire/signer.h), over which it has leaves signed, and what the appliance
+ * proves itself by as a TLS client. It never blocks and takes
  * no lock: everything about it is called from its one thread, which is registered and online with RCU and whose event
  * loop watches mint_client_fd for EPOLLIN and calls mint_client_process when it is ready or
  * mint_client_next_timeout_ns has come.
  *
- *   disconnected ──connect──► greeting ──ISSUERS──► ready ──SIGN/SIGNED──► ready
+ *   disconnected ──connect──► greeting ──ISSUERS──► ready ──SIGN, CLIENT_SIGN / SIGNED──► ready
  *        ▲                       │                    │
  *        └──── back-off ─────────┴────────────────────┘  closed, broken, or no ISSUERS in time
  *
@@ -52,7 +53,8 @@ const char *mint_result_name(enum mint_result result);
 struct mint_outcome {
     enum mint_result result;
     enum wire_sign_status refusal; /* with MINT_REFUSED */
-    struct leaf *leaf;             /* with MINT_OK: one reference, the receiver's (for cache_publish); else NULL */
+    struct leaf *leaf;             /* with MINT_OK of a mint_job: one reference, the receiver's (for cache_publish) */
+    struct mg_slice signature;     /* with MINT_OK of a mint_proof: borrowed for the call */
 };
 
 /* mint_done is called once for each job that was accepted, from mint_client_process or mint_client_free, never from
@@ -77,8 +79,10 @@ struct mint_client_callbacks {
 
 /* All written by the client's thread, read by metrics. */
 struct mint_client_counters {
-    struct mg_counter requested;                       /* jobs accepted */
-    struct mg_counter minted;                          /* leaves made */
+    struct mg_counter requested;        /* jobs for leaves accepted */
+    struct mg_counter minted;           /* leaves made */
+    struct mg_counter proofs_requested; /* jobs for proofs accepted */
+    struct mg_counter proofs_signed;
     struct mg_counter refused[WIRE_SIGN_NUM_STATUSES]; /* results other than ok; busy ones are tried again */
     struct mg_counter timed_out;
     struct mg_counter bad_signatures;
@@ -89,7 +93,7 @@ struct mint_client_counters {
     struct mg_counter protocol_errors; /* of those: the signer sent what does not decode */
     struct mg_counter resent;          /* jobs sent again after a lost connection */
     struct mg_counter dropped_replies; /* late, repeated or unknown */
-    struct mg_counter packets;         /* SIGN packets sent */
+    struct mg_counter packets;         /* SIGN and CLIENT_SIGN packets sent */
 };
 
 /* mint_client_new makes a client, which connects in its first mint_client_process. |options| and |callbacks| are
@@ -133,6 +137,25 @@ struct mint_job {
  */
 MG_MUST_USE enum mg_status mint_client_submit(struct mint_client *client, const struct mint_job *job, uint64_t now_ns,
                                               struct mg_error *error);
+
+/* struct mint_proof is what to have signed as a TLS client (struct wire_client_sign). All is borrowed for the call of
+ * mint_client_submit_proof; |done|, |is_wanted| and |arg| are as in struct mint_job. */
+struct mint_proof {
+    struct wire_key_id key_id;
+    uint16_t scheme;
+    struct mg_slice content;
+    mint_done *done;
+    mint_wanted *is_wanted;
+    void *arg;
+};
+
+/* mint_client_submit_proof queues it, among the leaves and within the same bounds of number and time. What comes back
+ * is not verified: the server does that.
+ *
+ * MG_LIMIT: |max_jobs| are under way (counted), or the content is not of 1 to WIRE_SIGNER_MAX_CONTENT bytes. MG_MEMORY.
+ * On any error |done| is not called. */
+MG_MUST_USE enum mg_status mint_client_submit_proof(struct mint_client *client, const struct mint_proof *proof,
+                                                    uint64_t now_ns, struct mg_error *error);
 
 /* mint_client_flush sends what was submitted, in as few packets as it fits into. Call it once after a burst of
  * submissions. What the socket does not take goes out later, from mint_client_process. */

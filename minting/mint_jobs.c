@@ -25,20 +25,47 @@ void mint_jobs_free(struct mint_jobs *jobs)
     *jobs = (struct mint_jobs){.slots = NULL};
 }
 
+/* begin finds a free slot for a job over |content|, of which it makes a copy: |*copy|. */
+static enum mg_status begin(const struct mint_jobs *jobs, struct mg_slice content, struct mint_slot **out,
+                            struct mg_slice *copy)
+{
+    *out = TAILQ_FIRST(&jobs->free);
+    if (*out == NULL) {
+        return MG_LIMIT;
+    }
+    uint8_t *bytes = malloc(content.len);
+    if (bytes == NULL) {
+        return MG_MEMORY;
+    }
+    memcpy(bytes, content.data, content.len);
+    *copy = mg_slice_of(bytes, content.len);
+    return MG_OK;
+}
+
+/* enqueue queues a slot that has been filled. */
+static void enqueue(struct mint_jobs *jobs, struct mint_slot *slot)
+{
+    jobs->num_cancellable += slot->is_wanted != NULL;
+    TAILQ_REMOVE(&jobs->free, slot, link);
+    TAILQ_INSERT_TAIL(&jobs->queued, slot, link);
+    slot->state = MINT_SLOT_QUEUED;
+    if (slot->deadline_ns < jobs->earliest_deadline_ns) {
+        jobs->earliest_deadline_ns = slot->deadline_ns;
+    }
+}
+
 enum mg_status mint_jobs_add(struct mint_jobs *jobs, const struct mint_job *job, const struct leaf_tbs *tbs,
                              struct leaf_key *key, uint64_t deadline_ns)
 {
-    struct mint_slot *slot = TAILQ_FIRST(&jobs->free);
-    if (slot == NULL) {
-        return MG_LIMIT;
+    struct mint_slot *slot;
+    struct mg_slice der;
+    enum mg_status status = begin(jobs, tbs->der, &slot, &der);
+    if (status != MG_OK) {
+        return status;
     }
-    uint8_t *der = malloc(tbs->der.len);
-    if (der == NULL) {
-        return MG_MEMORY;
-    }
-    memcpy(der, tbs->der.data, tbs->der.len);
+    slot->is_proof = false;
     slot->tbs = *tbs;
-    slot->tbs.der.data = der;
+    slot->tbs.der = der;
     slot->issuer = issuer_up_ref(job->issuer);
     slot->key = leaf_key_up_ref(key);
     (void)mimic_up_ref(slot->tbs.mimic);
@@ -47,13 +74,26 @@ enum mg_status mint_jobs_add(struct mint_jobs *jobs, const struct mint_job *job,
     slot->is_wanted = job->is_wanted;
     slot->arg = job->arg;
     slot->verify = job->verify;
-    jobs->num_cancellable += slot->is_wanted != NULL;
-    TAILQ_REMOVE(&jobs->free, slot, link);
-    TAILQ_INSERT_TAIL(&jobs->queued, slot, link);
-    slot->state = MINT_SLOT_QUEUED;
-    if (deadline_ns < jobs->earliest_deadline_ns) {
-        jobs->earliest_deadline_ns = deadline_ns;
+    enqueue(jobs, slot);
+    return MG_OK;
+}
+
+enum mg_status mint_jobs_add_proof(struct mint_jobs *jobs, const struct mint_proof *proof, uint64_t deadline_ns)
+{
+    struct mint_slot *slot;
+    struct mg_slice content;
+    enum mg_status status = begin(jobs, proof->content, &slot, &content);
+    if (status != MG_OK) {
+        return status;
     }
+    slot->is_proof = true;
+    slot->proof = (struct wire_client_sign){
+        .id = mint_jobs_id(jobs, slot), .key_id = proof->key_id, .scheme = proof->scheme, .content = content};
+    slot->deadline_ns = deadline_ns;
+    slot->done = proof->done;
+    slot->is_wanted = proof->is_wanted;
+    slot->arg = proof->arg;
+    enqueue(jobs, slot);
     return MG_OK;
 }
 
@@ -100,6 +140,18 @@ size_t mint_jobs_requeue_all(struct mint_jobs *jobs)
     return num_requeued;
 }
 
+static void release(struct mint_slot *slot)
+{
+    if (slot->is_proof) {
+        free((void *)(uintptr_t)slot->proof.content.data);
+        return;
+    }
+    free((void *)(uintptr_t)slot->tbs.der.data);
+    issuer_unref(slot->issuer);
+    leaf_key_unref(slot->key);
+    mimic_unref(slot->tbs.mimic);
+}
+
 void mint_jobs_finish(struct mint_jobs *jobs, struct mint_slot *slot, const struct mint_outcome *outcome)
 {
     mint_done *done = slot->done;
@@ -109,10 +161,7 @@ void mint_jobs_finish(struct mint_jobs *jobs, struct mint_slot *slot, const stru
     slot->state = MINT_SLOT_FREE;
     slot->generation++;
     jobs->num_cancellable -= slot->is_wanted != NULL;
-    free((void *)(uintptr_t)slot->tbs.der.data);
-    issuer_unref(slot->issuer);
-    leaf_key_unref(slot->key);
-    mimic_unref(slot->tbs.mimic);
+    release(slot);
     done(arg, outcome);
 }
 

@@ -25,10 +25,12 @@ struct mint_slot {
     enum { MINT_SLOT_FREE, MINT_SLOT_QUEUED, MINT_SLOT_SENT } state;
     uint32_t generation;
     uint64_t deadline_ns;
-    struct issuer *issuer; /* one reference */
-    struct leaf_key *key;  /* one reference */
-    struct leaf_tbs tbs;   /* |der| is owned: resent as it is, so that no serial is ever given to two contents; one
-                            * reference to |mimic| */
+    bool is_proof;                 /* |proof| is to be signed, else |tbs| */
+    struct wire_client_sign proof; /* |content| is owned; |id| is mint_jobs_id's */
+    struct issuer *issuer;         /* one reference; like the next two, of a leaf alone */
+    struct leaf_key *key;          /* one reference */
+    struct leaf_tbs tbs; /* |der| is owned: resent as it is, so that no serial is ever given to two contents; one
+                          * reference to |mimic| */
     mint_done *done;
     mint_wanted *is_wanted; /* NULL: always */
     void *arg;              /* of both */
@@ -54,6 +56,10 @@ void mint_jobs_free(struct mint_jobs *jobs);
  * slot is free; MG_MEMORY. */
 MG_MUST_USE enum mg_status mint_jobs_add(struct mint_jobs *jobs, const struct mint_job *job, const struct leaf_tbs *tbs,
                                          struct leaf_key *key, uint64_t deadline_ns);
+
+/* mint_jobs_add_proof queues |proof| with a copy of its content. Likewise. */
+MG_MUST_USE enum mg_status mint_jobs_add_proof(struct mint_jobs *jobs, const struct mint_proof *proof,
+                                               uint64_t deadline_ns);
 
 uint64_t mint_jobs_id(const struct mint_jobs *jobs, const struct mint_slot *slot);
 

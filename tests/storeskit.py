@@ -23,11 +23,11 @@ CA_USAGE = x509.KeyUsage(False, False, False, False, False, True, True, False, F
 
 
 class Party:
-    """A certificate with its key, and what certifies it above."""
+    """A certificate with its key, which is P-256 unless it is given, and what certifies it above."""
 
-    def __init__(self, name, issuer=None, ca=False, days=30, names=()):
+    def __init__(self, name, issuer=None, ca=False, days=30, names=(), key=None):
         now = datetime.datetime.utcnow()
-        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.key = key or ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = (x509.CertificateBuilder().subject_name(subject).public_key(self.key.public_key())
                    .issuer_name(issuer.certificate.subject if issuer else subject)

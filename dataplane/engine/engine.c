@@ -236,12 +236,23 @@ static enum mg_status start_privileged(struct engine *engine, struct mg_error *e
 static enum mg_status confine(struct mg_error *error)
 {
     static const char *const allowed[] = {
-        "socket",        "bind",       "connect", /* adoption; the signer's socket */
-        "openat",        "newfstatat", "statx",
-        "unlink",        "getdents64", /* reload, the session log; sockets at the end */
-        "epoll_create1", "ioctl",      "sched_getaffinity",
-        "ftruncate",     "flock",      "rename",
-        "fsync",         "fchmod", /* what was published */
+        "socket",
+        "bind",
+        "connect", /* adoption; the signer's socket */
+        "openat",
+        "newfstatat",
+        "statx",
+        "unlink",
+        "getdents64", /* reload, the session log; sockets at the end */
+        "epoll_create1",
+        "ioctl",
+        "sched_getaffinity",
+        "sched_setscheduler",
+        "ftruncate",
+        "flock",
+        "rename",
+        "fsync",
+        "fchmod", /* what was published */
     };
     /* The XDP library looks after its programs at the end; the kernel does that too when the process is gone. */
     static const char *const refused[] = {"bpf", "statfs", "mount", "umount2", "mkdir", "mkdirat"};

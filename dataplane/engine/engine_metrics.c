@@ -180,10 +180,12 @@ static void write_minting(const struct dataplane *dataplane, struct mg_buffer *o
     {"mintgate_minting_" #member "_total", help, offsetof(struct mint_client_counters, member)}
         MINT_COUNTER(requested, "Leaves asked for."),
         MINT_COUNTER(minted, "Leaves minted."),
-        MINT_COUNTER(timed_out, "Leaves not signed in time."),
+        MINT_COUNTER(proofs_requested, "Signatures as a TLS client asked for."),
+        MINT_COUNTER(proofs_signed, "Signatures as a TLS client made."),
+        MINT_COUNTER(timed_out, "Leaves, and signatures as a TLS client, not signed in time."),
         MINT_COUNTER(bad_signatures, "Signatures that were not the issuer's."),
-        MINT_COUNTER(cancelled, "Leaves that nobody waited for any more."),
-        MINT_COUNTER(full, "Leaves not asked for because too many were under way."),
+        MINT_COUNTER(cancelled, "Leaves and signatures that nobody waited for any more."),
+        MINT_COUNTER(full, "Leaves and signatures not asked for because too many were under way."),
         MINT_COUNTER(connections, "Connections to the signer."),
         MINT_COUNTER(lost, "Connections to the signer that ended."),
         MINT_COUNTER(protocol_errors, "Of these, because of what the signer sent."),
@@ -201,7 +203,8 @@ static void write_minting(const struct dataplane *dataplane, struct mg_buffer *o
         mg_metrics_family(out, samples[i].name, "counter", samples[i].help);
         mg_metrics_sample(out, samples[i].name, "", sum);
     }
-    mg_metrics_family(out, "mintgate_minting_refused_total", "counter", "Leaves that the signer refused, by reason.");
+    mg_metrics_family(out, "mintgate_minting_refused_total", "counter",
+                      "Leaves and signatures that the signer refused, by reason.");
     for (unsigned status = 1; status < WIRE_SIGN_NUM_STATUSES; status++) {
         uint64_t sum = 0;
         for (unsigned m = 0; m <= dataplane->num_session_threads; m++) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/policy/decision.h"
 
+#include <string.h>
+
 const char *decision_action_name(enum config_action action)
 {
     static const char *const names[] = {
@@ -38,6 +40,19 @@ static void by_rule(struct decision *out, const struct policy_verdict *verdict)
 static bool wants_learned(const struct config_policy *settings)
 {
     return settings->not_interceptable == CONFIG_WAY_OUT_BYPASS || settings->minting_failed == CONFIG_WAY_OUT_BYPASS;
+}
+
+/* passes_learned tells whether a flow passes by what was learned. That the server asks for a client certificate is no
+ * reason any more where a rule says which. */
+static bool passes_learned(const struct decision_facts *facts, const struct policy_flow *flow, struct mg_slice sni,
+                           const struct policy_verdict *verdict)
+{
+    if (!wants_learned(policy_settings(facts->policy))) {
+        return false;
+    }
+    const char *reason = learned_reason(facts->learned, flow, sni, facts->now);
+    return reason != NULL &&
+           (verdict->client_certificate[0] == '\0' || strcmp(reason, LEARNED_CLIENT_CERTIFICATE) != 0);
 }
 
 /* signer_of tells whether anybody signs for |verdict|: its issuer may have expired or be revoked, with nobody in its
@@ -82,7 +97,7 @@ void decision_of(struct decision *out, const struct decision_facts *facts, const
     } else if (hello->has_ech && settings->ech != CONFIG_ECH_INTERCEPT) {
         decision_way_out(out, policy, COUNT_WAY_OUT_ECH,
                          settings->ech == CONFIG_ECH_BLOCK ? CONFIG_WAY_OUT_BLOCK : CONFIG_WAY_OUT_BYPASS, "ech");
-    } else if (wants_learned(settings) && learned_contains(facts->learned, flow, hello_info_sni(hello), facts->now)) {
+    } else if (passes_learned(facts, flow, hello_info_sni(hello), &verdict)) {
         decision_way_out(out, policy, COUNT_WAY_OUT_LEARNED, CONFIG_WAY_OUT_BYPASS, "learned_bypass");
     } else {
         by_signer(out, facts, &verdict);

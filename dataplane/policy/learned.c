@@ -78,11 +78,14 @@ static struct mg_slice make_key(struct learned_key *key, const struct policy_flo
     return mg_buffer_slice(&buffer);
 }
 
-bool learned_contains(struct learned *learned, const struct policy_flow *flow, struct mg_slice sni, int64_t now)
+const char *learned_reason(struct learned *learned, const struct policy_flow *flow, struct mg_slice sni, int64_t now)
 {
     struct learned_key key;
     struct cache_value *value;
-    return cache_lookup(learned->cache, make_key(&key, flow, sni), now, &value) == CACHE_HIT;
+    if (cache_lookup(learned->cache, make_key(&key, flow, sni), now, &value) != CACHE_HIT) {
+        return NULL;
+    }
+    return MG_CONTAINER_OF(value, struct learned_entry, value)->reason;
 }
 
 void learned_add(struct learned *learned, const struct policy_flow *flow, struct mg_slice sni, const char *reason,

@@ -20,10 +20,14 @@ MG_MUST_USE enum mg_status learned_new(struct learned **out, size_t max_entries)
 /* learned_free: a registered RCU thread, offline or online, after all users have ended. */
 void learned_free(struct learned *learned);
 
-/* learned_contains tells whether flows to this server and name are bypassed now. RCU reader; no system call. */
-bool learned_contains(struct learned *learned, const struct policy_flow *flow, struct mg_slice sni, int64_t now);
+/* The reason of servers that ask for a client certificate. */
+#define LEARNED_CLIENT_CERTIFICATE "client_certificate_asked"
 
-/* learned_add remembers it until |until| (seconds of the clock that learned_contains is given). |reason| is a static
+/* learned_reason tells why flows to this server and name are bypassed now: a static word; NULL: they are not. RCU
+ * reader; no system call. */
+const char *learned_reason(struct learned *learned, const struct policy_flow *flow, struct mg_slice sni, int64_t now);
+
+/* learned_add remembers it until |until| (seconds of the clock that learned_reason is given). |reason| is a static
  * word. RCU reader, not a worker. */
 void learned_add(struct learned *learned, const struct policy_flow *flow, struct mg_slice sni, const char *reason,
                  int64_t now, int64_t until);

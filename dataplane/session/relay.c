@@ -247,20 +247,12 @@ static void abort_session(struct session *session)
     struct session_half *other =
         session->record.client_alert >= 0 ? &session->half[SIDE_SERVER] : &session->half[SIDE_CLIENT];
     bool passed_on = alert >= 0 && other->ssl != NULL && SSL_send_fatal_alert(other->ssl, (uint8_t)alert) == 1;
-    session->record.reason = session->record.client_alert >= 0   ? "client_alert"
-                             : session->record.server_alert >= 0 ? "server_alert"
-                                                                 : "reset";
+    session->record.reason = session->record.client_alert >= 0  ? "client_alert"
+                             : session->record.server_alert < 0 ? "reset"
+                             : proof_was_refused(session)       ? PROOF_REFUSED_REASON
+                                                                : "server_alert";
     ERR_clear_error();
     session_end(session, !passed_on);
-}
-
-static void queue_again(struct session *session)
-{
-    if (!session->queued) {
-        session->queued = true;
-        session->next = session->thread->ready;
-        session->thread->ready = session;
-    }
 }
 
 void relay_advance(struct session *session)
@@ -272,7 +264,7 @@ void relay_advance(struct session *session)
     } else if (up == FLOW_END && down == FLOW_END) {
         session_end(session, false);
     } else if (up == FLOW_MOVED || down == FLOW_MOVED) {
-        queue_again(session);
+        session_run_again(session);
     } else if (session->half[SIDE_CLIENT].read_closed || session->half[SIDE_SERVER].read_closed) {
         session_half_open(session);
     }

@@ -11,6 +11,7 @@
 #include "dataplane/net/segment.h"
 #include "dataplane/net/tun.h"
 #include "dataplane/policy/decision.h"
+#include "dataplane/policy/learned.h"
 #include "dataplane/session/session_internal.h"
 #include "dataplane/worker/worker.h"
 
@@ -91,6 +92,7 @@ void session_end(struct session *session, bool abort)
     close_half(&session->half[SIDE_SERVER], abort);
     relay_free(session);
     leaf_leave(session);
+    proof_leave(session);
     drop_handshake(session);
     answer(thread, session->worker, session->flow, TAKEOVER_FINISHED, NULL);
     count_n(&thread->counters, COUNT_BYTES_FROM_CLIENT, session->record.bytes_from_client);
@@ -140,6 +142,7 @@ void session_fail(struct session *session, enum counter counter, const char *rea
         session->record.action = "intercept";
     }
     leaf_leave(session);
+    proof_leave(session);
     close_half(&session->half[SIDE_SERVER], false);
     if (session->half[SIDE_CLIENT].bio.reset) {
         session_end(session, true);
@@ -250,8 +253,12 @@ static void upstream_failed(struct session *session)
 {
     uint32_t error = ERR_peek_error();
     ERR_clear_error();
-    if (session->asked_client_certificate) {
-        fail_not_interceptable(session, "client_certificate_asked", SSL_AD_HANDSHAKE_FAILURE);
+    if (session->proof_fault == PROOF_FAULT_NOT_CONFIGURED) {
+        fail_not_interceptable(session, LEARNED_CLIENT_CERTIFICATE, SSL_AD_HANDSHAKE_FAILURE);
+    } else if (session->proof_fault != PROOF_FAULT_NONE) {
+        /* Nothing that policy should let pass later: what can be put right is to be inspected then. */
+        session_fail(session, COUNT_SESSION_FAILED_UPSTREAM, proof_fault_reason(session->proof_fault),
+                     SSL_AD_HANDSHAKE_FAILURE);
     } else if (session->verdict != TRUST_OK) {
         count(&session->thread->counters, COUNT_WAY_OUT_BAD_UPSTREAM);
         session->record.action = "block";
@@ -260,10 +267,12 @@ static void upstream_failed(struct session *session)
     } else if (is_weaker_than_client(session, error)) {
         /* Nothing that policy should let pass later, for clients that accept less. */
         session_fail(session, COUNT_SESSION_FAILED_UPSTREAM, "weaker_upstream", SSL_AD_PROTOCOL_VERSION);
-    } else if (shares_no_parameters(session, error)) {
+    } else if (!session->asked_client_certificate && shares_no_parameters(session, error)) {
         fail_not_interceptable(session, "no_shared_parameters", SSL_AD_HANDSHAKE_FAILURE);
     } else if (session->record.server_alert >= 0) {
-        session_fail(session, COUNT_SESSION_FAILED_UPSTREAM, "server_alert", (uint8_t)session->record.server_alert);
+        session_fail(session, COUNT_SESSION_FAILED_UPSTREAM,
+                     proof_was_refused(session) ? PROOF_REFUSED_REASON : "server_alert",
+                     (uint8_t)session->record.server_alert);
     } else if (session->half[SIDE_SERVER].bio.reset) {
         /* The server went away: so do we. */
         count(&session->thread->counters, COUNT_SESSION_FAILED_UPSTREAM);
@@ -283,6 +292,7 @@ static bool wants_more(struct session_half *half, int result)
         session_watch_writes(half);
         return true;
     case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_PRIVATE_KEY_OPERATION: /* which has it run again */
         return true;
     default:
         return false;
@@ -638,6 +648,15 @@ void session_watch_writes(struct session_half *half)
     }
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = half};
     half->wants_write_event = epoll_ctl(half->session->thread->epoll_fd, EPOLL_CTL_MOD, half->bio.fd, &event) == 0;
+}
+
+void session_run_again(struct session *session)
+{
+    if (!session->queued) {
+        session->queued = true;
+        session->next = session->thread->ready;
+        session->thread->ready = session;
+    }
 }
 
 static bool watch_half(struct session *session, enum side side, int fd)

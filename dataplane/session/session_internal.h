@@ -5,6 +5,7 @@
  *   session_thread.c  life, event loop, timers
  *   session.c         one session from takeover to end: its state machine
  *   session_tls.c     what the TLS objects ask: the server's chain, the client's certificate
+ *   session_proof.c   proving the appliance to a server that asks for a client certificate
  *   session_leaf.c    getting the leaf: cache, waiting, minting
  *   relay.c           plaintext between the two halves
  *
@@ -54,6 +55,17 @@ enum session_state {
     SESSION_ENDED,    /* freed after this turn of the loop */
 };
 
+/* Why a server that asks for a client certificate is not proved anything. */
+enum proof_fault {
+    PROOF_FAULT_NONE,           /* it is */
+    PROOF_FAULT_NOT_CONFIGURED, /* the rule names no key store */
+    PROOF_FAULT_BAD_UPSTREAM,   /* the server did not prove itself */
+    PROOF_FAULT_NO_STORE,       /* the control plane has not sent the store, or has none of that name */
+    PROOF_FAULT_NONE_SUITS,     /* it holds nothing that is valid and that the server accepts */
+    PROOF_FAULT_NOT_SIGNED,     /* the signer refused, or too many signatures are under way */
+    PROOF_FAULT_TIMED_OUT,      /* no answer, or no signer, in time */
+};
+
 /* Bytes on their way from one half to the other, when that one does not take them. */
 struct relay_rest {
     uint8_t *bytes; /* RELAY_CHUNK; NULL: none */
@@ -79,10 +91,13 @@ struct session {
     bool raw;    /* relayed uninspected */
     bool queued; /* in the thread's list of sessions with more to do */
     bool asked_client_certificate;
+    enum proof_fault proof_fault;
     bool upstream_verified; /* or failed verification and let through for the untrust issuer */
     uint8_t leaf_attempts;
-    uint64_t leaf_since_ns;      /* first attempt */
-    struct leaf_mail *leaf_mail; /* NULL, or it waits to be woken by this */
+    uint64_t leaf_since_ns;       /* first attempt */
+    struct leaf_mail *leaf_mail;  /* NULL, or it waits to be woken by this */
+    struct wire_key_id proof_key; /* that of the certificate which the server is given */
+    struct session_proof *proof;  /* NULL, or its signature is under way, or there and not taken yet */
     enum trust_verdict verdict;
     uint16_t worker;
     struct flow_handle flow;
@@ -178,6 +193,8 @@ void session_leaf_ready(struct session *session, struct leaf *leaf);
 /* session_half_open shortens the wait for the other end, now that one is finished. */
 void session_half_open(struct session *session);
 void session_watch_writes(struct session_half *half);
+/* session_run_again has the session advanced once more in this turn or the next. */
+void session_run_again(struct session *session);
 
 /* ---- session_tls.c ---- */
 
@@ -197,6 +214,20 @@ void leaf_woken(struct session_thread *thread, struct mail *mail);
 void leaf_not_for_me(struct session *session);
 /* leaf_leave: the session needs no leaf any more, if it waits for one. */
 void leaf_leave(struct session *session);
+
+/* ---- session_proof.c ---- */
+
+/* proof_asked answers a server that asks for a client certificate: struct tls_callbacks. */
+bool proof_asked(void *session, SSL *ssl);
+/* proof_fault_reason returns the static word for the session's record. */
+const char *proof_fault_reason(enum proof_fault fault);
+/* The reason of a session whose server would not have the certificate that it was given. */
+#define PROOF_REFUSED_REASON "client_certificate_refused"
+/* proof_was_refused tells whether the server ended the connection because of the certificate that it was given; counts
+ * it. Once for each session that its server ended by an alert. */
+bool proof_was_refused(const struct session *session);
+/* proof_leave: the session needs no signature any more, if it waits for one. */
+void proof_leave(struct session *session);
 
 /* ---- relay.c ---- */
 

@@ -68,6 +68,7 @@ static void put_certificates(struct mg_buffer *out, const struct session_record 
     if (record->has_upstream_fingerprint) {
         mg_json_hex(out, "upstream_sha256", record->upstream_fingerprint, sizeof(record->upstream_fingerprint));
     }
+    put_text(out, "client_certificate", record->client_certificate);
     if (record->leaf_serial_len > 0) {
         mg_json_hex(out, "leaf_serial", record->leaf_serial, record->leaf_serial_len);
     }

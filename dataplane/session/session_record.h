@@ -17,6 +17,7 @@
 #define RECORD_RULE_LEN 65
 #define RECORD_ALPN_LEN 32
 #define RECORD_SERIAL_LEN 20
+#define RECORD_CLIENT_CERTIFICATE_LEN 130 /* both names and what is between them */
 
 /* The stages of an intercepted connection, timed one after the other. */
 enum session_stage {
@@ -51,6 +52,7 @@ struct session_record {
     const char *upstream_verdict; /* static; NULL: none */
     bool has_upstream_fingerprint;
     uint8_t upstream_fingerprint[32];
+    char client_certificate[RECORD_CLIENT_CERTIFICATE_LEN]; /* "store/entry", given to the server; "": none */
     uint8_t leaf_serial[RECORD_SERIAL_LEN];
     uint8_t leaf_serial_len;
     uint64_t issuer_generation; /* 0: none */

@@ -122,12 +122,6 @@ static bool verify_server(void *arg, SSL *ssl, uint8_t *alert)
     return good;
 }
 
-static void client_certificate_asked(void *arg)
-{
-    struct session *session = arg;
-    session->asked_client_certificate = true;
-}
-
 /* ---- the client's hello ---- */
 
 /* same_name tells whether the hello that the socket delivered asks for the name that was decided about. The worker saw
@@ -219,7 +213,7 @@ static void alert_received(void *arg, const SSL *ssl, int description)
 
 const struct tls_callbacks session_tls_callbacks = {
     .verify_server = verify_server,
-    .client_certificate_asked = client_certificate_asked,
+    .client_certificate_asked = proof_asked,
     .choose_certificate = choose_certificate,
     .chosen_protocol = chosen_protocol,
     .alert_received = alert_received,

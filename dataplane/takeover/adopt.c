@@ -147,7 +147,7 @@ enum mg_status adopt(const struct adopt_flow *flow, int fds[2])
     for (int side = 0; side < 2; side++) {
         struct half half = {
             .is_ipv6 = flow->is_ipv6,
-            .answers = side == SIDE_CLIENT && flow->client_is_answered,
+            .answers = flow->is_answered,
             .self = &flow->end[!side],
             .peer = &flow->end[side],
         };

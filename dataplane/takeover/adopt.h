@@ -25,7 +25,7 @@ struct adopt_end {
 
 struct adopt_flow {
     bool is_ipv6;
-    bool client_is_answered; /* its bytes are complete: what answers them acknowledges them */
+    bool is_answered;        /* what the ends send first is answered, and thereby acknowledged: a handshake */
     struct adopt_end end[2]; /* by enum side */
 };
 

@@ -94,6 +94,17 @@ static bool is_usable(const struct wire_store_item *item, struct client_key *out
     return true;
 }
 
+/* issuer_of returns the issuer's name in |certificate|; empty where it cannot be read, which only its own need be. */
+static struct mg_slice issuer_of(const CRYPTO_BUFFER *certificate)
+{
+    struct cert cert;
+    CBS der = cert_cbs_of(CRYPTO_BUFFER_data(certificate), CRYPTO_BUFFER_len(certificate));
+    if (cert_parse(&cert, der, NULL) != MG_OK) {
+        return mg_slice_of(NULL, 0);
+    }
+    return mg_slice_of(CBS_data(&cert.issuer), CBS_len(&cert.issuer));
+}
+
 enum mg_status client_key_store_add(struct client_key_store *store, const struct wire_store_item *item)
 {
     struct client_key key = {.key_id = item->key_id};
@@ -114,6 +125,7 @@ enum mg_status client_key_store_add(struct client_key_store *store, const struct
             clear_key(&key);
             return MG_MEMORY;
         }
+        key.issuers[key.num_chain] = issuer_of(certificate);
         key.chain[key.num_chain++] = certificate;
     }
     store->keys[store->num_keys++] = key;

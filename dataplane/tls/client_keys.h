@@ -21,8 +21,9 @@ struct client_key {
     char name[WIRE_STORE_MAX_NAME + 1];
     struct wire_key_id key_id; /* of the signer's key, whose purpose is tls-client */
     enum wire_key_type key_type;
-    int64_t not_before, not_after;               /* of its certificate; seconds since 1970, inclusive */
-    CRYPTO_BUFFER *chain[WIRE_SIGNER_MAX_CHAIN]; /* DER, its own first; owned */
+    int64_t not_before, not_after;                  /* of its certificate; seconds since 1970, inclusive */
+    CRYPTO_BUFFER *chain[WIRE_SIGNER_MAX_CHAIN];    /* DER, its own first; owned */
+    struct mg_slice issuers[WIRE_SIGNER_MAX_CHAIN]; /* of each, its issuer's name in DER; empty: cannot be read */
     size_t num_chain;
 };
 

@@ -40,13 +40,13 @@ static enum ssl_verify_result_t verify_server(SSL *ssl, uint8_t *alert)
     return callbacks_of(ssl)->verify_server(tls_session_of(ssl), ssl, alert) ? ssl_verify_ok : ssl_verify_invalid;
 }
 
-/* A client's certificate callback is called only where the server has sent a CertificateRequest. Failing here ends the
- * handshake before an empty certificate is sent, which would be an answer in the client's name. */
+/* A client's certificate callback is called only where the server has sent a CertificateRequest, with its own
+ * certificate verified. Failing here ends the handshake before an empty certificate is sent, which would be an answer
+ * in the client's name. */
 static int client_certificate_asked(SSL *ssl, void *arg)
 {
     (void)arg;
-    callbacks_of(ssl)->client_certificate_asked(tls_session_of(ssl));
-    return 0;
+    return callbacks_of(ssl)->client_certificate_asked(tls_session_of(ssl), ssl);
 }
 
 static enum ssl_select_cert_result_t choose_certificate(const SSL_CLIENT_HELLO *hello)

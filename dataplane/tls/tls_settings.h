@@ -18,8 +18,8 @@
 struct tls_callbacks {
     /* The server's chain is there: returns false to fail the handshake with |*alert|. */
     bool (*verify_server)(void *session, SSL *ssl, uint8_t *alert);
-    /* The server asks for a client certificate. */
-    void (*client_certificate_asked)(void *session);
+    /* The server asks for a client certificate: sets chain and key of |ssl|; returns false to fail the handshake. */
+    bool (*client_certificate_asked)(void *session, SSL *ssl);
     /* The client's hello is there: sets certificate and session id context; returns false to fail. */
     bool (*choose_certificate)(void *session, const SSL_CLIENT_HELLO *hello);
     /* The protocol that the server chose; empty: none. */

@@ -233,7 +233,7 @@ static void take_over(struct worker *worker, struct flow *flow, enum takeover_ca
         .worker = (uint16_t)worker->index,
         .flow = flow_handle_of(worker->flows, flow),
         .key = flow->key,
-        .adopt = {.is_ipv6 = flow->key.is_ipv6 != 0, .client_is_answered = cause == TAKEOVER_DECIDED},
+        .adopt = {.is_ipv6 = flow->key.is_ipv6 != 0, .is_answered = cause == TAKEOVER_DECIDED},
         .cause = cause,
         .hold_ns = flow->last_packet_ns,
         .sent_ns = worker->now_ns,

@@ -156,3 +156,12 @@ def test_what_is_no_tcp_passes(lab, wire, variant):
         for near, far in ((wire.client, wire.server), (wire.server, wire.client)):
             near.send(frame)
             far.wait_for(lambda seen: bytes(seen) == frame, what=f"{packet!r}")
+
+
+def test_a_worker_that_may_sleep_preempts_nobody(lab, variant):
+    """docs/adr/0005: to the scheduler it is a batch job, and the other threads of the engine are not."""
+    policies = {}
+    for task in pathlib.Path(f"/proc/{lab.engine_pid()}/task").iterdir():
+        is_worker = (task / "comm").read_text().startswith("rte-worker")
+        policies.setdefault(is_worker, set()).add(os.sched_getscheduler(int(task.name)))
+    assert policies == {True: {os.SCHED_BATCH}, False: {os.SCHED_OTHER}}

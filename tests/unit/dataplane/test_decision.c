@@ -48,7 +48,8 @@ static struct decision decide(const char *settings, const struct hello_info *hel
              "    - {name: banks, sni: bank.example, action: bypass}\n"
              "    - {name: bad, sni: bad.example, action: block, block_with: reset}\n"
              "    - {name: shops, sni: '*.shop.example', action: intercept}\n"
-             "    - {name: corp, sni: '*.corp.example', action: intercept, issuer: Corp}\n",
+             "    - {name: corp, sni: '*.corp.example', action: intercept, issuer: Corp}\n"
+             "    - {name: partner, sni: partner.example, action: intercept, client_certificate: clients}\n",
              on_expiry, revoked_default, settings);
     if (config_parse(&config, "test.yaml", yaml, strlen(yaml), &error) != MG_OK) {
         fail_msg("%s", error.text);
@@ -137,6 +138,29 @@ static void test_a_server_that_was_learned_passes_for_its_name_alone(void **stat
     assert_int_equal(decide("", &hello, CONFIG_TLS_1_2).action, CONFIG_ACTION_INTERCEPT); /* nobody wants it any more */
     hello = hello_with("other.example");
     assert_int_equal(decide("not_interceptable: bypass", &hello, CONFIG_TLS_1_2).action, CONFIG_ACTION_INTERCEPT);
+}
+
+static void test_that_a_server_asks_for_a_certificate_counts_no_more_where_a_rule_has_one(void **state)
+{
+    (void)state;
+    static const char settings[] = "not_interceptable: bypass";
+    struct hello_info hello = hello_with("partner.example");
+    learned_add(learned, &flow, mg_slice_of_text("partner.example"), LEARNED_CLIENT_CERTIFICATE, NOW, NOW + 1);
+    assert_decision(decide(settings, &hello, CONFIG_TLS_1_2), CONFIG_ACTION_INTERCEPT, COUNT_DECIDED_INTERCEPT, "rule",
+                    "partner");
+    learned_add(learned, &flow, mg_slice_of_text("mtls.example"), LEARNED_CLIENT_CERTIFICATE, NOW, NOW + 1);
+    hello = hello_with("mtls.example");
+    assert_decision(decide(settings, &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS, COUNT_WAY_OUT_LEARNED,
+                    "learned_bypass", "");
+}
+
+static void test_another_reason_counts_also_where_a_rule_has_a_certificate(void **state)
+{
+    (void)state;
+    struct hello_info hello = hello_with("partner.example");
+    learned_add(learned, &flow, mg_slice_of_text("partner.example"), "no_shared_parameters", NOW, NOW + 1);
+    assert_decision(decide("not_interceptable: bypass", &hello, CONFIG_TLS_1_2), CONFIG_ACTION_BYPASS,
+                    COUNT_WAY_OUT_LEARNED, "learned_bypass", "");
 }
 
 /* What no rule intercepts is bypassed or blocked by its rule: no way out lets a blocked name pass. */
@@ -298,6 +322,8 @@ int main(void)
         TEST(test_a_client_below_the_minimum_version_goes_its_way_out),
         TEST(test_encrypted_client_hello_goes_its_way_out),
         TEST(test_a_server_that_was_learned_passes_for_its_name_alone),
+        TEST(test_that_a_server_asks_for_a_certificate_counts_no_more_where_a_rule_has_one),
+        TEST(test_another_reason_counts_also_where_a_rule_has_a_certificate),
         TEST(test_a_way_out_is_asked_only_about_what_a_rule_would_intercept),
         TEST(test_the_version_is_judged_before_ech_and_both_before_what_was_learned),
         TEST(test_what_an_expired_issuer_would_sign_goes_as_configured),

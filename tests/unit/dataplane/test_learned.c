@@ -39,7 +39,7 @@ static int stop(void **state)
 
 static bool contains(const struct policy_flow *of, const char *sni, int64_t now)
 {
-    return learned_contains(learned, of, mg_slice_of_text(sni), now);
+    return learned_reason(learned, of, mg_slice_of_text(sni), now) != NULL;
 }
 
 static void add(const struct policy_flow *of, const char *sni, int64_t now, int64_t until)

@@ -95,6 +95,7 @@ static void test_every_field_stands_under_its_stable_key(void **state)
     for (size_t i = 0; i < 32; i++) {
         record.upstream_fingerprint[i] = (uint8_t)(0xf0 + i);
     }
+    strcpy(record.client_certificate, "clients/partner");
     memcpy(record.leaf_serial, "\x0a\xbc", 2);
     record.leaf_serial_len = 2;
     record.issuer_generation = 7;
@@ -125,6 +126,7 @@ static void test_every_field_stands_under_its_stable_key(void **state)
     assert_text(object, "alpn", "h2");
     assert_text(object, "upstream_verdict", "ok");
     assert_text(object, "upstream_sha256", "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff000102030405060708090a0b0c0d0e0f");
+    assert_text(object, "client_certificate", "clients/partner");
     assert_text(object, "leaf_serial", "0abc");
     assert_text(object, "issuer", "trust");
     assert_number(object, "issuer_generation", 7);
@@ -140,7 +142,7 @@ static void test_every_field_stands_under_its_stable_key(void **state)
         assert_number(times, stages[i], i + 1);
         assert_string_equal(session_stage_name((enum session_stage)i), stages[i]);
     }
-    assert_int_equal(json_object_size(object), 26);
+    assert_int_equal(json_object_size(object), 27);
     json_decref(object);
 }
 

@@ -86,6 +86,16 @@ void signer_receive_cancel(struct signer *signer, struct wire_sign_cancel *out)
     assert_int_equal(wire_signer_decode_cancel(mg_slice_of(signer->packet, (size_t)len), out, NULL), MG_OK);
 }
 
+bool signer_receive_client_sign(struct signer *signer, struct wire_client_sign *out)
+{
+    ssize_t len = recv(signer->fd, signer->packet, sizeof(signer->packet), MSG_DONTWAIT);
+    if (len <= 0) {
+        return false;
+    }
+    assert_int_equal(wire_signer_decode_client_sign(mg_slice_of(signer->packet, (size_t)len), out, NULL), MG_OK);
+    return true;
+}
+
 void signer_reply(struct signer *signer, uint64_t id, enum wire_sign_status status, struct mg_slice signature)
 {
     struct mg_buffer out;

@@ -37,6 +37,10 @@ bool signer_receive(struct signer *signer);
 /* signer_receive_cancel receives one CANCEL packet. */
 void signer_receive_cancel(struct signer *signer, struct wire_sign_cancel *out);
 
+/* signer_receive_client_sign receives one CLIENT_SIGN packet, or returns false if there is none; |out| borrows from
+ * |signer|->packet. */
+bool signer_receive_client_sign(struct signer *signer, struct wire_client_sign *out);
+
 void signer_reply(struct signer *signer, uint64_t id, enum wire_sign_status status, struct mg_slice signature);
 
 /* signer_sign signs request |i| of the packet received last. */
