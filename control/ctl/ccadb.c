@@ -218,6 +218,23 @@ enum mg_status ccadb_word_list(struct ctl *ctl, struct mg_error *error)
     return credential_list(ctl, CCADB "/words", &words, error);
 }
 
+enum mg_status ccadb_word_remove(struct ctl *ctl, struct mg_error *error)
+{
+    char base[API_MAX_PATH], path[API_MAX_PATH];
+    json_t *answer;
+    enum mg_status status = api_path(base, CCADB "/words", ctl->args[0], "", error);
+    if (status == MG_OK) {
+        status = api_path(path, base, ctl->args[1], "", error);
+    }
+    if (status == MG_OK) {
+        status = api_ask(ctl, "DELETE", path, NULL, &answer, error);
+    }
+    if (status == MG_OK) {
+        json_decref(answer);
+    }
+    return status;
+}
+
 enum mg_status ccadb_word_add(struct ctl *ctl, struct mg_error *error)
 {
     return credential_ask(ctl, "POST", CCADB "/words",

@@ -34,7 +34,7 @@ command_fn whoami_show;
 command_fn ccadb_owner_list, ccadb_owner_add, ccadb_root_list, ccadb_root_show, ccadb_root_add;
 command_fn ccadb_record_list, ccadb_record_show, ccadb_user_list, ccadb_user_grant, ccadb_user_revoke;
 command_fn ccadb_client_list, ccadb_client_add, ccadb_client_delete, ccadb_auditor_list, ccadb_auditor_add;
-command_fn ccadb_word_list, ccadb_word_add;
+command_fn ccadb_word_list, ccadb_word_add, ccadb_word_remove;
 /* keys.c */
 command_fn key_list;
 command_fn api_key_list, api_key_create, api_key_rotate, api_key_delete;

@@ -131,6 +131,8 @@ static const struct command {
     {"ccadb auditor", "add", "NAME [LOCATION]", "a new one, or a new location", 1, 2, 0, ccadb_auditor_add},
     {"ccadb word", "list", "", "values of the picklists: audit types, reasons of revocation", 0, 0, 0, ccadb_word_list},
     {"ccadb word", "add", "LIST VALUE", "a new value", 2, 2, 0, ccadb_word_add},
+    {"ccadb word", "remove", "LIST VALUE", "take a value out; records that have it keep it", 2, 2, 0,
+     ccadb_word_remove},
     {"client", "list", "", "OAuth2 clients", 0, 0, 0, client_list},
     {"client", "create", "ID --role admin|operator|auditor [--family zia,sap,securosys,mintgate] [--public-key FILE]",
      "a new one, for assertions signed with that key, else with a secret, printed this once; its tokens count in those "

@@ -511,11 +511,16 @@ def test_all_errors_are_told_together(appliance, caller):
     assert appliance.state() == before
 
 
-def test_words_that_are_added_count_at_once(ccadb, caller, existing):
+def test_words_that_are_added_and_removed_count_at_once(ccadb, caller, existing):
     record_id, certificate = existing
     assert caller.update(record_id, certificate, OWNER, **audit(Type="New Scheme 7")).status == 400
     ccadb.manage("POST", "words", {"list": "AuditType", "value": "New Scheme 7"})
     assert caller.update(record_id, certificate, OWNER, **audit(Type="New Scheme 7")).status == 200
+    ccadb.manage("DELETE", "words/AuditType/New%20Scheme%207")
+    refused = caller.update(record_id, certificate, OWNER, **audit(Type="New Scheme 7"))
+    assert "StandardAuditType: must be one of the values" in refused.json["Errors/Warnings"][0]
+    assert ccadb.record(record_id)["attributes"]["StandardAuditType"] == "New Scheme 7", "records keep it"
+    assert caller.update(record_id, certificate, OWNER, **audit()).status == 200
 
 
 def errors_of(caller, body):
@@ -737,6 +742,8 @@ def test_what_an_administrator_cannot_do(appliance, ccadb, root, existing):
             (404, "DELETE", "users/admin", None), (404, "DELETE", f"clients/{'0' * 64}", None),
             (409, "POST", "words", {"list": "AuditType", "value": "WebTrust"}),
             (400, "POST", "words", {"list": "Colours", "value": "red"}),
+            (404, "DELETE", "words/AuditType/none", None), (404, "DELETE", "words/Colours/red", None),
+            (403, "DELETE", "words/RevocationStatus/Revoked", None),
             (409, "POST", "auditors", {"name": "Auditor Name", "location": "Germany"}),
             (404, "GET", "records/0010r00000damffAAA", None), (400, "GET", "records?kind=leaf", None)]:
         assert admin.ask(method, f"{ADMIN}/{path}", body).status == status, (method, path)
@@ -776,6 +783,8 @@ def test_mintgatectl_manages_what_the_family_works_with(appliance, root, tmp_pat
     ctl("auditor", "add", "Shell Auditor", "Bern")
     ctl("word", "add", "AuditType", "Shell Audit")
     assert "Bern" in ctl("auditor", "list") and "Shell Audit" in ctl("word", "list")
+    ctl("word", "remove", "AuditType", "Shell Audit")
+    assert "Shell Audit" not in ctl("word", "list")
     for words in (["owner", "add", "Command CA"], ["root", "show", "x"],
                   ["user", "grant", "nobody", "--owner", "Nobody"],
                   ["root", "add", tmp_path / "none.pem", "--owner", "Command CA"]):
