@@ -21,6 +21,7 @@ import subprocess
 
 import labbench
 import labcpu
+from processes import pin
 
 WAYS = ("download", "upload")
 CIPHER = ["--tls13-ciphers", "TLS_AES_128_GCM_SHA256", "--tlsv1.3", "--http1.1"]
@@ -144,8 +145,8 @@ def main():
     with labcpu.labs("bulk") as (direct, behind):
         behind.reload(behind.config.replace(LAB_RULE, f"{LAB_RULE}{PATHS['bypass']}, "))
         processors = sorted(os.sched_getaffinity(0))
-        labcpu.pin(processors[-1], behind.engine_pid(), behind.signer_pid())
-        labcpu.pin(processors[0], os.getpid(), direct.env["ORIGIN_PID"], behind.env["ORIGIN_PID"])
+        pin({processors[-1]}, behind.engine_pid(), behind.signer_pid())
+        pin({processors[0]}, os.getpid(), direct.env["ORIGIN_PID"], behind.env["ORIGIN_PID"])
         for number in range(labbench.rounds_of(options)):
             for transfer in transfers(options, behind.directory / "bulk"):
                 labbench.progress(f"round {number + 1} of {labbench.rounds_of(options)}")

@@ -19,6 +19,7 @@ import statistics
 
 import labbench
 import labcpu
+from processes import pin
 
 US = 1e6
 VERSIONS = ("TLS 1.3", "TLS 1.2")
@@ -131,8 +132,8 @@ def main():
     report, results = labbench.Report("handshake", options), {}
     with labcpu.labs("handshake") as (direct, behind):
         if not options.spread:
-            labcpu.pin(max(os.sched_getaffinity(0)), os.getpid(), direct.env["ORIGIN_PID"], behind.env["ORIGIN_PID"],
-                       behind.signer_pid(), behind.engine_pid())
+            pin({max(os.sched_getaffinity(0))}, os.getpid(), direct.env["ORIGIN_PID"], behind.env["ORIGIN_PID"],
+                behind.signer_pid(), behind.engine_pid())
         warm_up(direct, behind, options)
         for number in range(labbench.rounds_of(options)):
             labbench.progress(f"round {number + 1} of {labbench.rounds_of(options)}")

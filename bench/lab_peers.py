@@ -21,19 +21,19 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import labbench
 import peers
+from labcpu import IDLE_POLLS, cost_of_idle_poll
 from labkit import Lab, MintgateLab
-from peer_lab import PeerLab, memory, pin, process_cpu, tree_cpu
+from peer_lab import PeerLab, memory
 from placement import precede
+from processes import pin, process_cpu, softirq_cpu, tree_cpu
 
 US = 1e6
-IDLE_SECONDS = 1
 PATIENCE_SECONDS = 120  # for a connection: this is not about latency, and the machine may be busy
 LOAD_SECONDS = 1200
 WARM_NAMES = 50  # fewer than mitmproxy remembers
@@ -73,13 +73,10 @@ class Mintgate(Direct):
         self.idle_poll = 0.0
         os.kill(self.pids["engine"], signal.SIGSTOP)
 
-    def _polls(self):
-        return self.lab.metric("mintgate_dataplane_worker_idle_polls_total")
-
     def cpu(self):
         """The workers' looks at ports that have nothing are taken out."""
         used = {part: sum(tree_cpu(pid).values()) for part, pid in self.pids.items()}
-        used["engine"] -= self._polls() * self.idle_poll
+        used["engine"] -= self.lab.metric(IDLE_POLLS) * self.idle_poll
         return used
 
     def held(self):
@@ -89,9 +86,7 @@ class Mintgate(Direct):
     def awake(self):
         os.kill(self.pids["engine"], signal.SIGCONT)
         try:
-            polls, used = self._polls(), process_cpu(self.pids["engine"])
-            time.sleep(IDLE_SECONDS)
-            self.idle_poll = (process_cpu(self.pids["engine"]) - used) / max(self._polls() - polls, 1)
+            self.idle_poll = cost_of_idle_poll(self.lab)
             yield
         finally:
             os.kill(self.pids["engine"], signal.SIGSTOP)
@@ -147,12 +142,7 @@ def warm_up(who, options):
 
 
 def ends_cpu(lab):
-    return process_cpu(lab.env["ORIGIN_PID"]) + sum(map(process_cpu, softirq_threads()))
-
-
-def softirq_threads():
-    return [path.parent.name for path in pathlib.Path("/proc").glob("[0-9]*/comm")
-            if path.read_text().startswith("ksoftirqd/")]
+    return process_cpu(lab.env["ORIGIN_PID"]) + softirq_cpu()
 
 
 def measured(who, connections, run):
@@ -283,7 +273,7 @@ def keep_on_one_processor(labs, lab):
     """Those of |lab|, this program, and what it starts from now on, until |labs| are down."""
     processors = os.sched_getaffinity(0)
     labs.callback(os.sched_setaffinity, 0, processors)
-    pin(max(processors), os.getpid(), lab.env["ORIGIN_PID"], lab.signer_pid(), lab.engine_pid())
+    pin({max(processors)}, os.getpid(), lab.env["ORIGIN_PID"], lab.signer_pid(), lab.engine_pid())
 
 
 @contextlib.contextmanager

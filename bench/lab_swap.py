@@ -41,7 +41,6 @@ QUICK_SWAPS, FULL_SWAPS = 8, 100
 KINDS = {"full handshakes": [], "resumption": ["--resume"]}
 WARM = "w%d.fresh.lab.test"
 FRESH_PERCENT = 20
-LOAD_SHARE = 0.5  # of the capacity
 IN_FLIGHT = 50
 REMEMBERED = {"remember_chains": 2048}
 FLOWS = {"flows": 16384}
@@ -50,13 +49,14 @@ P99_AIM = 1.25
 
 
 class Scale(typing.NamedTuple):
-    """How long things take before the swaps begin."""
+    """How long things take before the swaps begin, and how much comes then."""
     num_warm: int  # names that come again
     cache_entries: int
     capacity_seconds: float
+    load_share: float  # of the capacity
 
 
-QUICK, FULL = Scale(150, 1024, 2), Scale(300, 2048, 6)
+QUICK, FULL = Scale(150, 1024, 2, 0.5), Scale(300, 2048, 6, 0.5)
 
 
 # ---- the lab ----
@@ -276,8 +276,8 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory(prefix="mintgate-swap-") as directory, Bench(options, directory) as bench:
         progress("capacity")
         capacity = bench.capacity()
-        runs = {kind: bench.run(kind, LOAD_SHARE * capacity) for kind in KINDS}
-    report.group("the load").row(f"capacity; {LOAD_SHARE:g} of it is the load", BASELINE,
+        runs = {kind: bench.run(kind, bench.scale.load_share * capacity) for kind in KINDS}
+    report.group("the load").row(f"capacity; {bench.scale.load_share:g} of it is the load", BASELINE,
                                  [{"connections_per_second": capacity}], "connections_per_second")
     tell(report, bench.at_rest, runs)
     report.finish()

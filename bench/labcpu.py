@@ -15,21 +15,14 @@ import tempfile
 import time
 
 import labbench  # noqa: F401  (which says where labkit is)
-from labkit import BUILD, Lab, MintgateLab, run
+from labkit import BUILD, Lab, MintgateLab
+from processes import process_cpu, softirq_cpu, threads
 
 IDLE_SECONDS = 1
 STAGES = "mintgate_dataplane_session_cpu_seconds_total"
 STAGE_NAMES = ("takeover", "upstream", "verification", "mint", "client", "relay", "loop")
 ENDS = ("client", "origin", "ksoftirqd")
-SOFTIRQ_THREADS = run("pgrep", "^ksoftirqd/").stdout.split()
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-
-
-def _tasks(pid):
-    """A process's threads by name, and the files of each. A thread may end meanwhile."""
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            yield (task / "comm").read_text().strip(), task
+IDLE_POLLS = "mintgate_dataplane_worker_idle_polls_total"
 
 
 def _cpu_of_task(task):
@@ -37,9 +30,9 @@ def _cpu_of_task(task):
 
 
 def threads_cpu(pid):
-    """Seconds of CPU by thread name."""
+    """Seconds of CPU by thread name, of those that are there."""
     used = {}
-    for name, task in _tasks(pid):
+    for name, task in threads(pid):
         used[name] = used.get(name, 0) + _cpu_of_task(task)
     return used
 
@@ -50,7 +43,7 @@ def is_session(name):
 
 def kernel_ticks(pid):
     """What of the session threads' CPU the kernel had, and all of it, by the ticks in which it was seen there."""
-    stats = [(task / "stat").read_text().rsplit(")", 1)[1].split() for name, task in _tasks(pid) if is_session(name)]
+    stats = [(task / "stat").read_text().rsplit(")", 1)[1].split() for name, task in threads(pid) if is_session(name)]
     return sum(int(stat[12]) for stat in stats), sum(int(stat[11]) + int(stat[12]) for stat in stats)
 
 
@@ -59,8 +52,7 @@ class Snapshot:
 
     def __init__(self, lab, intercepts):
         self.lab = lab
-        self.parts = {"origin": sum(threads_cpu(lab.env["ORIGIN_PID"]).values()),
-                      "ksoftirqd": sum(sum(threads_cpu(pid).values()) for pid in SOFTIRQ_THREADS)}
+        self.parts = {"origin": process_cpu(lab.env["ORIGIN_PID"]), "ksoftirqd": softirq_cpu()}
         self.stages, self.polls, self.kernel = {}, 0, (0, 0)
         if intercepts:
             self._look_at_mintgate(lab)
@@ -68,9 +60,9 @@ class Snapshot:
     def _look_at_mintgate(self, lab):
         metrics = lab.metrics()
         self.stages = {stage: metrics[f'{STAGES}{{stage="{stage}"}}'] for stage in STAGE_NAMES}
-        self.polls = metrics["mintgate_dataplane_worker_idle_polls_total"]
+        self.polls = metrics[IDLE_POLLS]
         self.kernel = kernel_ticks(lab.engine_pid())
-        self.parts["signer"] = sum(threads_cpu(lab.signer_pid()).values())
+        self.parts["signer"] = process_cpu(lab.signer_pid())
         for name, seconds in threads_cpu(lab.engine_pid()).items():
             part = "worker" if name.startswith("rte-worker") else "session" if is_session(name) \
                 else "engine, other threads"
@@ -118,27 +110,17 @@ def stopped(lab):
         os.kill(lab.engine_pid(), signal.SIGCONT)
 
 
-def pin(processor, *pids):
-    """Keeps these processes on one processor, with what they start from now on."""
-    for pid in pids:
-        for _, task in _tasks(pid):
-            os.sched_setaffinity(int(task.name), {processor})
-
-
 @contextlib.contextmanager
 def labs(subcommand):
     """A lab with a plain bridge, and one with Mintgate in the wire."""
     prefix = os.environ.get("MG_LAB_PREFIX", "mg-")
-    with tempfile.TemporaryDirectory(prefix=f"mintgate-{subcommand}-") as directory:
+    with tempfile.TemporaryDirectory(prefix=f"mintgate-{subcommand}-") as directory, contextlib.ExitStack() as up:
         direct = Lab(f"{prefix}{subcommand}-d-", pathlib.Path(directory) / "direct")
         behind = MintgateLab(f"{prefix}{subcommand}-", pathlib.Path(directory) / "behind")
-        try:
-            direct.command("up", "--bridge")
-            behind.command("up")
-            yield direct, behind
-        finally:
-            behind.command("down")
-            direct.command("down")
+        for lab, words in ((direct, ["--bridge"]), (behind, [])):
+            up.callback(lab.command, "down")  # of each, whatever becomes of the other
+            lab.command("up", *words)
+        yield direct, behind
 
 
 def on_every_processor(*command):

@@ -11,11 +11,11 @@ import pathlib
 import shutil
 import signal
 import subprocess
-import time
 
 import labbench  # noqa: F401  (which says where labkit is)
 import peers
 from labkit import Lab, run, wait_until
+from processes import tree
 
 CLIENT_SIDE_IP4, SERVER_SIDE_IP4 = "198.18.2.1", "198.18.2.2"
 READY_SECONDS = 60
@@ -32,32 +32,6 @@ SYSCTLS = ("net.ipv4.ip_forward=1", "net.ipv4.conf.client0.proxy_arp=1", "net.ip
            "net.netfilter.nf_conntrack_tcp_timeout_time_wait=1")
 
 
-# ---- processes ----
-
-def tree(pid):
-    """A process and those below it, as far as they are still there."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        children = [int(child) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
-                    for child in (task / "children").read_text().split()]
-        return [pid, *(one for child in children for one in tree(child))]
-    return []
-
-
-def process_cpu(pid):
-    """Seconds of CPU that a process had so far, threads that have ended included: by the kernel's clock of a process
-    (clock_getcpuclockid), to the nanosecond."""
-    return time.clock_gettime((~int(pid) << 3) | 2)
-
-
-def tree_cpu(pid):
-    """Likewise by process, of it and those below it."""
-    used = {}
-    for one in tree(pid):
-        with contextlib.suppress(OSError):
-            used[one] = process_cpu(one)
-    return used
-
-
 def memory(pid):
     """Bytes that a process and those below it hold, shared pages by their share (PSS)."""
     total = 0
@@ -65,13 +39,6 @@ def memory(pid):
         lines = pathlib.Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
         total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
     return total
-
-
-def pin(processor, *pids):
-    """Keeps these processes on one processor, with what they start from now on."""
-    for pid in pids:
-        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-            os.sched_setaffinity(int(task.name), {processor})
 
 
 # ---- the lab ----

@@ -7,19 +7,10 @@ import contextlib
 import os
 import pathlib
 
+from processes import pin, tree
+
 PROCESSORS = sorted(os.sched_getaffinity(0))  # before this program is pinned itself
 AUTOGROUP_NICE = "-15"  # sched(7): with autogroups, nice counts between the processes of one session alone
-
-
-def _pin(pid, *processors):
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(task.name), processors)
-
-
-def _with_children(pid):
-    """The signer's are the tokens' processes."""
-    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(one for child in children for one in _with_children(int(child)))]
 
 
 def precede(*pids):
@@ -34,14 +25,12 @@ def placed(lab, control, first=True):
     """The engine and the signer of |lab|, with its tokens, on the last processor; its origin, the process |control|,
     this program and its children on the first. |first|: engine, signer and origin come first. In the end
     this program may run anywhere again, and so may what it starts."""
-    inside, origin = [lab.engine_pid(), *_with_children(lab.signer_pid())], int(lab.env["ORIGIN_PID"])
-    for pid in inside:
-        _pin(pid, PROCESSORS[-1])
-    for pid in (origin, control.process.pid, os.getpid()):
-        _pin(pid, PROCESSORS[0])
+    inside, origin = [lab.engine_pid(), *tree(lab.signer_pid())], int(lab.env["ORIGIN_PID"])
+    pin({PROCESSORS[-1]}, *inside)
+    pin({PROCESSORS[0]}, origin, control.process.pid, os.getpid())
     if first:
         precede(*inside, origin)
     try:
         yield
     finally:
-        _pin(os.getpid(), *PROCESSORS)
+        pin(PROCESSORS, os.getpid())

@@ -226,7 +226,7 @@ struct config_control {
     const char *crl_url;
     enum config_issuer_expiry on_issuer_expiry;
     uint64_t prepare_time_ns;
-    const char *approve_default, *approve_csr; /* labels of SKA keys; "": none */
+    const char *approve_default, *approve_csr, *approve_sub_ca; /* labels of SKA keys; "": none */
 };
 
 /* Requests of one credential over TLS; 0: no such limit. */

@@ -290,6 +290,8 @@ static const struct config_key control_keys[] = {
      "Label of an SKA key whose quorum must approve before an intermediate is made the default; empty: nobody."},
     {"approve_csr", CONFIG_STRING, AT(control.approve_csr), "", 0, 0, NULL, false,
      "The same before the certification request of an intermediate is signed."},
+    {"approve_sub_ca", CONFIG_STRING, AT(control.approve_sub_ca), "", 0, 0, NULL, false,
+     "The same before a private CA (NAVER family) signs the certification request of a CA, as an intermediate is."},
 };
 
 /* The defaults are those of contracts.md section 1.7. */

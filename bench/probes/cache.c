@@ -6,13 +6,13 @@
  * The parameter of a probe is the percentage of lookups that find something, and 1000 more for a Zipf distribution
  * (exponent 1) of what is looked up instead of an even one. What is asked for is drawn before the clock starts.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "bench/probe.h"
 #include "bench/probes/writers.h"
 #include "bench/split_mix.h"
+#include "bench/zipf.h"
 #include "cache/rcu.h"
 
 #define MAX_ENTRIES (1 << 22)
@@ -22,6 +22,7 @@
 #define ZIPF 1000
 
 static size_t num_entries;
+static struct zipf popularity; /* of |num_entries| */
 
 static _Noreturn void die(const char *what)
 {
@@ -37,14 +38,10 @@ struct reader {
     bool is_first; /* of the probe's threads */
 };
 
-/* rank_of draws a rank below num_entries: by the inverse of a Zipf distribution's continuous form, or evenly. */
-static size_t rank_of(uint64_t random, bool is_zipf)
+/* rank_of draws a rank below num_entries. */
+static size_t rank_of(uint64_t *random, bool is_zipf)
 {
-    if (!is_zipf) {
-        return random % num_entries;
-    }
-    double share = (double)(random >> 11) / (double)(UINT64_C(1) << 53);
-    return (size_t)pow((double)num_entries, share) - 1;
+    return is_zipf ? zipf_draw(&popularity, random) : split_mix_next(random) % num_entries;
 }
 
 static void *reader_setup(unsigned thread, unsigned num_threads, unsigned long parameter)
@@ -58,7 +55,7 @@ static void *reader_setup(unsigned thread, unsigned num_threads, unsigned long p
     reader->is_first = thread == 0;
     for (size_t i = 0; i < NUM_DRAWS; i++) {
         /* The frequent ones lie anywhere in memory. */
-        uint64_t number = rank_of(split_mix_next(&state), parameter >= ZIPF) * UINT64_C(2654435761) % num_entries;
+        uint64_t number = rank_of(&state, parameter >= ZIPF) * UINT64_C(2654435761) % num_entries;
         bool is_there = split_mix_next(&state) % 100 < parameter % ZIPF;
         reader->draws[i] = tables_key_of(0, is_there ? number : UINT64_MAX / 2 + number);
         mg_rcu_quiescent();
@@ -221,6 +218,7 @@ int main(int argc, char **argv)
     if (mg_rcu_thread_start() != MG_OK) {
         die("cannot begin");
     }
+    zipf_init(&popularity, num_entries, 1);
     tables_fill(num_entries, SLACK);
     mg_rcu_offline();
     int status = probe_serve(&(struct probe_helper){.probes = probes, .num_probes = MG_ARRAY_LEN(probes)});

@@ -12,7 +12,8 @@ from . import collect
 from .figures import FIGURES
 
 TAIL_LINES = 30
-SECONDS_TO_END = 30  # for a lab to be taken down after SIGINT
+SECONDS_TO_END = 60  # for labs to be taken down after SIGINT
+SECONDS_TO_DIE = 10
 
 
 def remaining_seconds(expected, done, current, elapsed):
@@ -36,13 +37,15 @@ def show(text):
 
 def end_group(process):
     """Ends a subcommand and what it started: by SIGINT, after which scripts take their labs down."""
-    for number, seconds in ((signal.SIGINT, SECONDS_TO_END), (signal.SIGKILL, None)):
+    for number, seconds in ((signal.SIGINT, SECONDS_TO_END), (signal.SIGKILL, SECONDS_TO_DIE)):
         try:
             os.killpg(process.pid, number)
             process.wait(seconds)
         except ProcessLookupError:
             return
         except subprocess.TimeoutExpired:
+            print(f"  process {process.pid} has not ended {seconds} s after {number.name}; its lab may be there still",
+                  flush=True)
             continue
         return
 

@@ -5,19 +5,11 @@
 
 #include "base/countdown.h"
 #include "control/ctl/certificate.h"
+#include "control/ctl/status_stores.h"
 #include "control/ctl/status_view.h"
 #include "control/ctl/table.h"
 
 #define MAX_TEXT (1U << 20)
-
-/* line appends "label  value". */
-static void line(struct mg_buffer *out, const char *label, const char *value)
-{
-    char padded[16];
-    snprintf(padded, sizeof(padded), "%-10s", label);
-    const char *cells[] = {padded, value};
-    table_write(out, cells, 1, MG_ARRAY_LEN(cells));
-}
 
 /* ---- control ---- */
 
@@ -45,7 +37,7 @@ static void write_intermediate(struct mg_buffer *out, const char *label, const j
     snprintf(number, sizeof(number), "%" PRId64, id);
     const json_t *cert = certificate_match(list, number);
     if (id == 0 || cert == NULL) {
-        line(out, label, "none");
+        table_line(out, label, "none");
         return;
     }
     int64_t not_after = ctl_number(cert, "certExpDate");
@@ -57,7 +49,7 @@ static void write_intermediate(struct mg_buffer *out, const char *label, const j
         snprintf(value, sizeof(value), "%s (%s), expires %s, in %" PRId64 " days%s", ctl_text(cert, "name"), number,
                  end, days, days < MG_COUNTDOWN_FIRST_DAYS ? ": SOON" : "");
     }
-    line(out, label, value);
+    table_line(out, label, value);
 }
 
 static void write_engines(struct mg_buffer *out, const json_t *publication, int64_t epoch)
@@ -65,7 +57,7 @@ static void write_engines(struct mg_buffer *out, const json_t *publication, int6
     const json_t *engines = json_object_get(publication, "engines");
     char value[512];
     if (json_array_size(engines) == 0) {
-        line(out, "engines", "none is connected");
+        table_line(out, "engines", "none is connected");
     }
     for (size_t i = 0; i < json_array_size(engines); i++) {
         const json_t *engine = json_array_get(engines, i);
@@ -73,12 +65,12 @@ static void write_engines(struct mg_buffer *out, const json_t *publication, int6
         int64_t serves = ctl_number(engine, "epoch");
         snprintf(value, sizeof(value), "process %" PRId64 " serves epoch %" PRId64 "%s%s%s", ctl_number(engine, "pid"),
                  serves, serves == epoch ? "" : ", not the current one", trouble[0] == '\0' ? "" : "; ", trouble);
-        line(out, "engine", value);
+        table_line(out, "engine", value);
     }
     if (json_is_true(json_object_get(publication, "underWay"))) {
         snprintf(value, sizeof(value), "%" PRId64 " of %" PRId64 " certificates ahead", ctl_number(publication, "done"),
                  ctl_number(publication, "all"));
-        line(out, "minting", value);
+        table_line(out, "minting", value);
     }
 }
 
@@ -89,19 +81,19 @@ static void write_control(struct mg_buffer *out, const json_t *view, int64_t now
     int64_t id = ctl_number(chosen, "id"), epoch = ctl_number(chosen, "epoch");
     char number[24], text[512];
     if (json_is_null(list)) {
-        line(out, "control", "does not answer: what is shown is of engine and signer");
+        table_line(out, "control", "does not answer: what is shown is of engine and signer");
         return;
     }
     snprintf(number, sizeof(number), "%" PRId64, id);
     write_intermediate(out, "default", list, id, now);
     subject_of(text, sizeof(text), subject);
     if (text[0] != '\0') {
-        line(out, "subject", text);
+        table_line(out, "subject", text);
     }
     write_intermediate(out, "successor", list, ctl_number(certificate_match(list, number), "fallbackCertId"), now);
     write_intermediate(out, "previous", list, ctl_number(chosen, "previousId"), now);
     snprintf(number, sizeof(number), "%" PRId64, epoch);
-    line(out, "epoch", number);
+    table_line(out, "epoch", number);
     write_engines(out, json_object_get(view, "publication"), epoch);
 }
 
@@ -131,7 +123,7 @@ static void write_issuer(struct mg_buffer *out, const json_t *metrics)
                  ctl_number(metrics, "epoch"), ctl_number(metrics, "policyGeneration"), generation,
                  left / MG_COUNTDOWN_SECONDS_PER_DAY);
     }
-    line(out, "serves", value);
+    table_line(out, "serves", value);
 }
 
 static void write_metrics(struct mg_buffer *out, const json_t *view)
@@ -139,25 +131,25 @@ static void write_metrics(struct mg_buffer *out, const json_t *view)
     const json_t *metrics = json_object_get(view, "metrics"), *rates = json_object_get(view, "rates");
     char value[192], connections[48], minted[48];
     if (!json_is_object(metrics)) {
-        line(out, "traffic", "unknown: the engine does not answer");
+        table_line(out, "traffic", "unknown: the engine does not answer");
         return;
     }
     write_issuer(out, metrics);
     int64_t left = ctl_number(metrics, "killSwitchSeconds");
     snprintf(value, sizeof(value), "on for %" PRId64 " s: nothing is inspected", left);
-    line(out, "bypass", left > 0 ? value : "off");
+    table_line(out, "bypass", left > 0 ? value : "off");
     snprintf(value, sizeof(value), "%" PRId64 " of %" PRId64 " flows", ctl_number(metrics, "sessions"),
              ctl_number(metrics, "flows"));
-    line(out, "sessions", value);
+    table_line(out, "sessions", value);
     write_rate(connections, sizeof(connections), rates, "connections", "connections");
     write_rate(minted, sizeof(minted), rates, "minted", "certificates");
     snprintf(value, sizeof(value), "%s, %s", connections, minted);
-    line(out, "rates", value);
+    table_line(out, "rates", value);
     int64_t hits = ctl_number(metrics, "cacheHits"), all = hits + ctl_number(metrics, "cacheMisses");
     snprintf(value, sizeof(value), "%.1f %% of %" PRId64 " lookups hit; %" PRId64 " certificates in %" PRId64 " KiB",
              all == 0 ? 0.0 : 100.0 * (double)hits / (double)all, all, ctl_number(metrics, "cacheEntries"),
              ctl_number(metrics, "cacheBytes") / 1024);
-    line(out, "cache", value);
+    table_line(out, "cache", value);
 }
 
 static void write_signer(struct mg_buffer *out, const json_t *view)
@@ -165,7 +157,7 @@ static void write_signer(struct mg_buffer *out, const json_t *view)
     const json_t *signer = json_object_get(view, "signer");
     char value[256], rate[48];
     if (!json_is_object(signer)) {
-        line(out, "signer", "does not answer");
+        table_line(out, "signer", "does not answer");
         return;
     }
     int64_t signatures = ctl_number(signer, "signatures");
@@ -173,7 +165,7 @@ static void write_signer(struct mg_buffer *out, const json_t *view)
     snprintf(value, sizeof(value), "%s, %" PRId64 " in all; %" PRId64 " refused, %" PRId64 " waiting%s", rate,
              signatures, ctl_number(signer, "results") - signatures, ctl_number(signer, "queue"),
              ctl_number(signer, "journalWritable") == 1 ? "" : "; ITS JOURNAL CANNOT BE WRITTEN: it signs nothing");
-    line(out, "signer", value);
+    table_line(out, "signer", value);
 }
 
 /* meaning_of says what an engine's alarm is about; "": that is not known. */
@@ -192,7 +184,7 @@ static void write_alarms(struct mg_buffer *out, const json_t *view)
         const char *name = json_string_value(json_array_get(alarms, i));
         char value[160];
         snprintf(value, sizeof(value), "%s%s", name == NULL ? "?" : name, name == NULL ? "" : meaning_of(name));
-        line(out, "ALARM", value);
+        table_line(out, "ALARM", value);
     }
 }
 
@@ -202,6 +194,7 @@ enum mg_status status_view_print(const json_t *view, int64_t now, struct mg_erro
     mg_buffer_init(&text, MAX_TEXT);
     write_control(&text, view, now);
     write_metrics(&text, view);
+    status_stores_write(&text, view);
     write_signer(&text, view);
     write_alarms(&text, view);
     return ctl_print(&text, error);

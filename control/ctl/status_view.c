@@ -10,6 +10,7 @@
 #include "control/ctl/certificate.h"
 #include "control/ctl/engine.h"
 #include "control/ctl/samples.h"
+#include "control/ctl/status_stores.h"
 
 /* ---- metrics ---- */
 
@@ -212,5 +213,6 @@ enum mg_status status_view_gather(struct ctl *ctl, json_t **out, struct mg_error
     enum mg_status status = add_control(ctl, *out, error);
     add_metrics(ctl, *out);
     add_alarms(ctl, *out);
+    status_stores_add(ctl, *out);
     return status;
 }

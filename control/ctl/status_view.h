@@ -7,6 +7,7 @@
  *   metrics, signer                                 numbers of the engine's and the signer's metrics; null likewise
  *   rates                                           per second, from two looks at them; null where one failed
  *   alarms                                          of the engine, by name: a list
+ *   trust                                           stores that the engine uses (status_stores.h), or null
  *   controlError, engineError, signerError          why one does not answer: only then
  */
 #ifndef MINTGATE_CONTROL_CTL_STATUS_VIEW_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/ctl/table.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define GAP 2
@@ -60,6 +61,14 @@ void table_write(struct mg_buffer *out, const char *const *cells, size_t num_row
     for (size_t row = 0; row < num_rows; row++) {
         write_row(out, cells + row * num_columns, num_columns, widths);
     }
+}
+
+void table_line(struct mg_buffer *out, const char *label, const char *value)
+{
+    char padded[16];
+    snprintf(padded, sizeof(padded), "%-10s", label);
+    const char *cells[] = {padded, value};
+    table_write(out, cells, 1, MG_ARRAY_LEN(cells));
 }
 
 void table_time(char out[MG_CLOCK_TEXT_LEN], int64_t wall_seconds)

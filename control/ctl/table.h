@@ -13,6 +13,9 @@
  * UTF-8 (RFC 3629), not bytes. No spaces at the end of a line. */
 void table_write(struct mg_buffer *out, const char *const *cells, size_t num_rows, size_t num_columns);
 
+/* table_line appends one row: |label| in a column of ten characters, and |value|. */
+void table_line(struct mg_buffer *out, const char *label, const char *value);
+
 /* table_time writes |wall_seconds| as UTC to the second, as in "2026-11-21 09:41:00Z"; 0, which is no time, as "-". */
 void table_time(char out[MG_CLOCK_TEXT_LEN], int64_t wall_seconds);
 

@@ -704,24 +704,43 @@ void http_server_free(struct http_server *server)
 
 static uint64_t count_of(const struct http_server *server, enum count what)
 {
-    return atomic_load_explicit(&server->counts[what], memory_order_relaxed);
+    return server == NULL ? 0 : atomic_load_explicit(&server->counts[what], memory_order_relaxed);
 }
 
-void http_server_metrics(const struct http_server *server, struct mg_buffer *out)
+/* A family of metrics: counts one after the other, by the values of a label. */
+struct count_family {
+    const char *name;            /* behind the prefix */
+    const char *help, *help_end; /* before and behind the place */
+    const char *label;
+    enum count first;
+    const char *values[5]; /* NULL: no more */
+};
+
+static void write_family(const struct http_server *server, const struct count_family *family, const char *prefix,
+                         const char *where, struct mg_buffer *out)
 {
-    static const char *const classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
-    static const char *const cuts[] = {"time", "body", "peer"};
-    char label[32];
-    mg_metrics_family(out, "mintgate_control_http_requests_total", "counter", "Requests answered, by class of status.");
-    for (size_t i = 0; i < MG_ARRAY_LEN(classes); i++) {
-        snprintf(label, sizeof(label), "status=\"%s\"", classes[i]);
-        mg_metrics_sample(out, "mintgate_control_http_requests_total", label,
-                          count_of(server, (enum count)(COUNT_1XX + i)));
+    char name[96], text[160], label[32];
+    snprintf(name, sizeof(name), "%s_%s", prefix, family->name);
+    snprintf(text, sizeof(text), "%s %s, %s.", family->help, where, family->help_end);
+    mg_metrics_family(out, name, "counter", text);
+    for (size_t i = 0; i < MG_ARRAY_LEN(family->values) && family->values[i] != NULL; i++) {
+        snprintf(label, sizeof(label), "%s=\"%s\"", family->label, family->values[i]);
+        mg_metrics_sample(out, name, label, count_of(server, (enum count)(family->first + i)));
     }
-    mg_metrics_family(out, "mintgate_control_http_cut_off_total", "counter", "Connections cut off, by reason.");
-    for (size_t i = 0; i < MG_ARRAY_LEN(cuts); i++) {
-        snprintf(label, sizeof(label), "reason=\"%s\"", cuts[i]);
-        mg_metrics_sample(out, "mintgate_control_http_cut_off_total", label,
-                          count_of(server, (enum count)(COUNT_TIMEOUT + i)));
+}
+
+void http_server_metrics(const struct http_server *server, const char *prefix, const char *where, struct mg_buffer *out)
+{
+    static const struct count_family families[] = {
+        {"requests_total",
+         "Requests answered",
+         "by class of status",
+         "status",
+         COUNT_1XX,
+         {"1xx", "2xx", "3xx", "4xx", "5xx"}},
+        {"cut_off_total", "Connections cut off", "by reason", "reason", COUNT_TIMEOUT, {"time", "body", "peer"}},
+    };
+    for (size_t i = 0; i < MG_ARRAY_LEN(families); i++) {
+        write_family(server, &families[i], prefix, where, out);
     }
 }

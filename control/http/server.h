@@ -62,8 +62,10 @@ MG_MUST_USE enum mg_status http_server_drain(struct http_server *server, uint64_
  */
 void http_server_free(struct http_server *server);
 
-/* http_server_metrics appends what was counted: requests by class of status, and what was cut off at each bound. Any
- * thread. */
-void http_server_metrics(const struct http_server *server, struct mg_buffer *out);
+/* http_server_metrics appends what was counted: requests by class of status, and what was cut off at each bound. Names
+ * begin with |prefix|; |where|, like "on the listener of CRLs", is for the help. |server| NULL, which is not served:
+ * zeros. Any thread. */
+void http_server_metrics(const struct http_server *server, const char *prefix, const char *where,
+                         struct mg_buffer *out);
 
 #endif

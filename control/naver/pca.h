@@ -18,6 +18,7 @@
 #include "control/actor.h"
 #include "control/keys/signer_client.h"
 #include "control/naver/pca_record.h"
+#include "control/service/approval_gate.h"
 
 #define PCA_MAX_PERIOD_DAYS 3650
 #define PCA_DEFAULT_CRL_DAYS 7
@@ -32,8 +33,9 @@
 struct pca {
     struct store *store; /* borrowed, as the next */
     struct signer_client *signer;
-    char crl_base[PCA_MAX_URL + 1]; /* of the URLs in certificates; "": CRLs are not served, and not pointed at */
-    pthread_mutex_t changing;       /* held by each change */
+    char crl_base[PCA_MAX_URL + 1];   /* of the URLs in certificates; "": CRLs are not served, and not pointed at */
+    pthread_mutex_t changing;         /* held by each change */
+    const struct approval_gate *gate; /* what pca_sign_sub must pass; borrowed; NULL: nothing */
 };
 
 /* pca_init: |crl_base| is cut at its end's slashes. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/secret.h"
+#include "control/naver/pca_approval.h"
 #include "control/naver/pca_request.h"
 #include "ossl/openssl_error.h"
 
@@ -140,6 +141,7 @@ struct issuing {
     const char *operation;
     int64_t days;
     int asked_path_len;
+    X509_REQ *request; /* for a CA: what approvers are shown */
     struct pca_profile profile;
     struct pca_issued *out;
 };
@@ -181,8 +183,20 @@ static enum mg_status check(struct issuing *issuing, X509 *issuer, struct mg_err
     return issuing->profile.is_ca ? pca_check_room(call, ca, error) : MG_OK;
 }
 
+/* take_approval: end-entities need none. */
+static enum mg_status take_approval(struct issuing *issuing, struct approval_ticket *ticket, struct mg_error *error)
+{
+    const struct pca_sub_signing signing = {.ca = &issuing->out->issuer,
+                                            .request = issuing->request,
+                                            .days = issuing->days,
+                                            .path_len = issuing->profile.path_len};
+    *ticket = (struct approval_ticket){.request = ""};
+    return issuing->profile.is_ca ? pca_approval_take(issuing->call, &signing, ticket, error) : MG_OK;
+}
+
 static enum mg_status issue_from(struct issuing *issuing, X509 *issuer, struct mg_error *error)
 {
+    struct approval_ticket ticket;
     char url[PCA_MAX_URL + 64];
     struct pca_issued *out = issuing->out;
     enum mg_status status = check(issuing, issuer, error);
@@ -191,9 +205,16 @@ static enum mg_status issue_from(struct issuing *issuing, X509 *issuer, struct m
                                    &issuing->profile, error);
     }
     if (status == MG_OK) {
-        status = pca_certify(issuing->call, &out->issuer, &issuing->profile, &out->certificate, error);
+        status = take_approval(issuing, &ticket, error);
     }
-    return status == MG_OK ? commit(issuing, error) : status;
+    if (status != MG_OK) {
+        return status;
+    }
+    status = pca_certify(issuing->call, &out->issuer, &issuing->profile, &out->certificate, error);
+    if (status == MG_OK) {
+        status = commit(issuing, error);
+    }
+    return pca_approval_end(issuing->call, &ticket, status);
 }
 
 /* issue does it under the mutex. */
@@ -220,7 +241,7 @@ enum mg_status pca_sign_sub(struct pca_call *call, const char *tag, int64_t days
                             struct pca_issued *out, struct mg_error *error)
 {
     struct pca_asked asked;
-    struct issuing issuing = {.call = call, .operation = "signSubCa", .days = days, .out = out};
+    struct issuing issuing = {.call = call, .operation = "signSubCa", .days = days, .request = request, .out = out};
     *out = (struct pca_issued){.certificate = {.ca_id = 0}};
     issuing.profile =
         (struct pca_profile){.subject = X509_REQ_get_subject_name(request), .key = X509_REQ_get_X509_PUBKEY(request)};

@@ -21,7 +21,8 @@ void pca_issued_free(struct pca_issued *issued);
 #define PCA_DEFAULT_PERIOD_DAYS 365
 
 /* pca_sign_sub signs the request of a CA below |tag|. Its pathLenConstraint is what it asks for within what the CA
- * allows, else the most that is allowed; other extensions that it asks for are not looked at. */
+ * allows, else the most that is allowed; other extensions that it asks for are not looked at. Fails as
+ * pca_approval_take does where approvals are needed, once all else is in order. */
 MG_MUST_USE enum mg_status pca_sign_sub(struct pca_call *call, const char *tag, int64_t days, X509_REQ *request,
                                         struct pca_issued *out, struct mg_error *error);
 

@@ -209,8 +209,10 @@ static enum mg_status make_service(struct program *program, struct mg_error *err
     if (status != MG_OK) {
         return status;
     }
-    program->ska_gate = (struct ska_gate){
-        .ska = program->ska, .make_default = config->control.approve_default, .make_csr = config->control.approve_csr};
+    program->ska_gate = (struct ska_gate){.ska = program->ska,
+                                          .make_default = config->control.approve_default,
+                                          .make_csr = config->control.approve_csr,
+                                          .sign_sub_ca = config->control.approve_sub_ca};
     program->gate = ska_gate_of(&program->ska_gate);
     const struct service_config service_config = {
         .lifecycle = &program->lifecycle,
@@ -242,6 +244,7 @@ static enum mg_status open_pca(struct program *program, struct mg_error *error)
     snprintf(base, sizeof(base), "%s%.*s", config->crl_url[0] != '\0' || config->crl_listen[0] == '\0' ? "" : "http://",
              PCA_MAX_URL - 8, config->crl_url[0] != '\0' ? config->crl_url : config->crl_listen);
     pca_init(&program->pca, program->store, program->signer, base);
+    program->pca.gate = &program->gate;
     return config->crl_listen[0] == '\0' ? MG_OK : crl_pages_new(&program->crl_router, &program->pca, error);
 }
 
@@ -418,7 +421,8 @@ enum mg_status program_open(struct program **out, const struct config *config, s
 static void render_metrics(void *arg, struct mg_buffer *out)
 {
     struct program *program = arg;
-    http_server_metrics(program->server, out);
+    http_server_metrics(program->server, "mintgate_control_http", "on the listeners of the APIs", out);
+    http_server_metrics(program->crl_server, "mintgate_control_crl", "on the listener of CRLs", out);
     authenticator_metrics(program->authenticator, mg_clock_monotonic_ns(), out);
     rate_limits_metrics(program->rate_limits, out);
     lifecycle_counters_metrics(&program->counters, out);

@@ -93,6 +93,14 @@ static void bind_stamp(struct store_statement *statement, const struct sap_stamp
     store_bind_text(statement, mg_slice_of_text(stamp->by));
 }
 
+/* find_one begins a query for the one row that |sql| finds by |name|, and tells whether it is there; for finish_one. */
+static bool find_one(struct store_statement *query, struct store_tx *tx, const char *sql, const char *name)
+{
+    store_prepare(query, tx, sql);
+    store_bind_text(query, mg_slice_of_text(name));
+    return store_next(query);
+}
+
 /* finish_one ends a query for one row. */
 static enum mg_status finish_one(struct store_statement *query, bool found, const char *what, const char *name,
                                  struct mg_error *error)
@@ -131,9 +139,7 @@ static void read_store(struct store_statement *query, struct sap_store *out)
 enum mg_status sap_store_load(struct store_tx *tx, const char *name, struct sap_store *out, struct mg_error *error)
 {
     struct store_statement query;
-    store_prepare(&query, tx, "SELECT " STORE_COLUMNS " FROM sap_store WHERE name = ?");
-    store_bind_text(&query, mg_slice_of_text(name));
-    bool found = store_next(&query);
+    bool found = find_one(&query, tx, "SELECT " STORE_COLUMNS " FROM sap_store WHERE name = ?", name);
     if (found) {
         read_store(&query, out);
     }
@@ -401,9 +407,7 @@ enum mg_status sap_reference_load(struct store_tx *tx, const char *name, struct 
                                   struct mg_error *error)
 {
     struct store_statement query;
-    store_prepare(&query, tx, REFERENCE_QUERY " WHERE r.name = ?");
-    store_bind_text(&query, mg_slice_of_text(name));
-    bool found = store_next(&query);
+    bool found = find_one(&query, tx, REFERENCE_QUERY " WHERE r.name = ?", name);
     if (found) {
         read_reference(&query, out);
     }

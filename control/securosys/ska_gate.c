@@ -122,16 +122,31 @@ static enum mg_status judge(struct passage *passage, struct approval_ticket *out
                            : status;
 }
 
+/* rule_of tells which operation of a request, and whose quorum, |operation| is. */
+static enum ska_operation rule_of(const struct ska_gate *gate, enum approval_operation operation, const char **label)
+{
+    switch (operation) {
+    case APPROVAL_MAKE_DEFAULT:
+        *label = gate->make_default;
+        return SKA_GATE_DEFAULT;
+    case APPROVAL_MAKE_CSR:
+        *label = gate->make_csr;
+        return SKA_GATE_CSR;
+    default:
+        *label = gate->sign_sub_ca;
+        return SKA_GATE_SUB_CA;
+    }
+}
+
 static enum mg_status pass(void *arg, struct lifecycle_call *call, enum approval_operation operation,
                            const char *payload, struct approval_ticket *out, struct mg_error *error)
 {
     const struct ska_gate *gate = arg;
     struct passage passage = {
         .call = {.ska = gate->ska, .actor = call->actor, .now_us = call->now_us},
-        .label = operation == APPROVAL_MAKE_DEFAULT ? gate->make_default : gate->make_csr,
-        .operation = operation == APPROVAL_MAKE_DEFAULT ? SKA_GATE_DEFAULT : SKA_GATE_CSR,
         .payload = payload,
     };
+    passage.operation = rule_of(gate, operation, &passage.label);
     *out = (struct approval_ticket){.request = ""};
     if (passage.label[0] == '\0' || strcmp(call->actor.source, "internal") == 0) {
         return MG_OK;

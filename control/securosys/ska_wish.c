@@ -10,13 +10,14 @@
 #define MAX_META ((int64_t)4096)
 #define MAX_PASSWORD 256
 
-static const char *const operations[] = {NULL,   "CERTIFICATE_REQUEST",   "SELF_SIGN_CERTIFICATE", "SIGN_CERTIFICATE",
-                                         "SIGN", "MINTGATE_MAKE_DEFAULT", "MINTGATE_GENERATE_CSR"};
+static const char *const operations[] = {
+    NULL,   "CERTIFICATE_REQUEST",   "SELF_SIGN_CERTIFICATE", "SIGN_CERTIFICATE",
+    "SIGN", "MINTGATE_MAKE_DEFAULT", "MINTGATE_GENERATE_CSR", "MINTGATE_SIGN_SUB_CA"};
 const struct words ska_operation_words = WORDS_OF(operations);
 
 bool ska_operation_is_gate(enum ska_operation operation)
 {
-    return operation == SKA_GATE_DEFAULT || operation == SKA_GATE_CSR;
+    return operation >= SKA_GATE_DEFAULT;
 }
 
 /* ---- usages ---- */

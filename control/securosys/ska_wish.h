@@ -16,9 +16,10 @@ enum ska_operation {
     SKA_SELF_SIGN,
     SKA_CERTIFY, /* sign somebody's certification request */
     SKA_SIGN,    /* a payload */
-    /* Mintgate's own operations, which wait for approvals by this key's policy (ska_gate.h). */
+    /* Mintgate's own operations, which wait for approvals by this key's policy (ska_gate.h): from here on. */
     SKA_GATE_DEFAULT,
     SKA_GATE_CSR,
+    SKA_GATE_SUB_CA,
 };
 
 extern const struct words ska_operation_words;

@@ -14,9 +14,9 @@
 #include <xdp/libxdp.h>
 
 #include "base/log.h"
+#include "dataplane/net/buffers.h"
 
 #define MAX_EAL_ARGUMENTS 64
-#define MEMPOOL_CACHE 256
 /* What a driver may keep of a buffer for itself, in front of the frame: AF_XDP does (XDP_PACKET_HEADROOM). */
 #define DRIVER_ROOM 256
 
@@ -164,8 +164,7 @@ enum mg_status ports_start(struct ports *out, const struct config *config, struc
     if (room < RTE_MBUF_DEFAULT_DATAROOM) {
         room = RTE_MBUF_DEFAULT_DATAROOM;
     }
-    out->pool = rte_pktmbuf_pool_create("packets", (unsigned)config->dataplane.packet_buffers, MEMPOOL_CACHE, 0,
-                                        (uint16_t)(RTE_PKTMBUF_HEADROOM + room), (int)rte_socket_id());
+    out->pool = buffers_new("packets", (unsigned)config->dataplane.packet_buffers, room);
     if (out->pool == NULL) {
         return mg_error_set(error, MG_MEMORY,
                             "dataplane.packet_buffers: no memory for %u buffers; give the EAL more (-m, hugepages)",

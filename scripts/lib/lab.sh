@@ -2,9 +2,10 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # What the lab is made of: names, addresses, paths. Sourced by scripts/lab and scripts/demo, which set $root.
 #
-#   MG_LAB_PREFIX  prefix of the namespaces' names, so that several labs can stand side by side (mg-)
-#   MG_LAB_DIR     where a lab keeps its files (build/lab, or build/lab-PREFIX)
-#   MG_BUILD       meson build directory whose programs it runs (build/plain)
+#   MG_LAB_PREFIX    prefix of the namespaces' names, so that several labs can stand side by side (mg-)
+#   MG_LAB_DIR       where a lab keeps its files (build/lab, or build/lab-PREFIX)
+#   MG_LAB_PATIENCE  seconds to wait for another scripts/lab that works on the same lab (300)
+#   MG_BUILD         meson build directory whose programs it runs (build/plain)
 
 prefix=${MG_LAB_PREFIX:-mg-}
 if [[ $prefix == mg- ]]; then
@@ -12,6 +13,7 @@ if [[ $prefix == mg- ]]; then
 else
     lab_dir=$root/build/lab-${prefix%-}
 fi
+lock_seconds=${MG_LAB_PATIENCE:-300}
 lab_dir=$(realpath -m "${MG_LAB_DIR:-$lab_dir}")
 build_dir=$(realpath -m "${MG_BUILD:-$root/build/plain}")
 run_dir=$lab_dir/run

@@ -5,6 +5,8 @@
 #   client: eth0 ────── client0 :appliance: server0 ────── eth0 :server
 #                                 stack (empty: the engine sets it up)
 
+network_seconds=60 # for the kernel to remove a link or a namespace
+
 set_sysctl() { in_ns "$1" sysctl -qw "${@:2}"; }
 
 add_namespaces()
@@ -97,6 +99,8 @@ bridge_ports()
     in_ns "$appliance_ns" ip link set bridge0 up
 }
 
+delete_link() { in_ns "$1" ip link delete eth0 2> /dev/null; }
+
 network_up()
 {
     add_namespaces
@@ -107,18 +111,19 @@ network_up()
 }
 
 # network_down removes what there is, in whatever state. The links go first, so that nothing stays connected should a
-# process of someone else keep a namespace alive.
+# process of someone else keep a namespace alive. The kernel waits for whatever still uses a link before it is gone,
+# which here takes milliseconds, and should not take forever elsewhere.
 network_down()
 {
     local namespace
     for namespace in "$client_ns" "$server_ns"; do
         if [[ -e /run/netns/$namespace ]]; then
-            in_ns "$namespace" ip link delete eth0 2> /dev/null || true
+            bounded "$network_seconds" delete_link "$namespace" || true
         fi
     done
     for namespace in "$client_ns" "$appliance_ns" "$stack_ns" "$server_ns"; do
         if [[ -e /run/netns/$namespace ]]; then
-            ip netns delete "$namespace"
+            bounded "$network_seconds" ip netns delete "$namespace"
         fi
     done
     rm -rf "/etc/netns/$client_ns"

@@ -13,6 +13,13 @@ say() { printf '%s\n' "$*"; }
 
 title() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 
+# warn TEXT: on a line of its own, within a step too.
+warn()
+{
+    [[ -z $open_step ]] || echo
+    printf '%s%s: %s%s\n' "$red" "${0##*/}" "$*" "$plain" >&2
+}
+
 die()
 {
     end_step failed

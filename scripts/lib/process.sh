@@ -34,21 +34,60 @@ start_process()
     echo "$pid $(start_time "$pid" || true)" > "$run_dir/$name.pid"
 }
 
-# stop_process NAME [SECONDS]: SIGTERM, and SIGKILL after SECONDS (5). Does nothing if it does not run.
+# within SECONDS CONDITION...: waits until CONDITION succeeds; fails if it does not in time. By the clock: on a busy
+# machine a look takes longer than the pause before it.
+within()
+{
+    local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+    shift
+    until "$@" > /dev/null 2>&1; do
+        ((${EPOCHREALTIME/[.,]/} < deadline)) || return 1
+        sleep 0.02
+    done
+}
+
+is_down() { ! process_pid "$1"; }
+
+has_ended() { ! start_time "$1"; }
+
+# what_holds PID: where it is, for people: its state, and the kernel's function in which it waits.
+what_holds()
+{
+    printf '%s, state %s, waits in %s' "$(tr '\0' ' ' < "/proc/$1/cmdline")" \
+        "$(sed -n 's/^State:[[:space:]]*//p' "/proc/$1/status")" "$(cat "/proc/$1/wchan")"
+}
+
+# stop_process NAME [SECONDS]: SIGTERM, and SIGKILL after SECONDS (5); says so where it comes to that. Does nothing if it
+# does not run.
 stop_process()
 {
-    local pid i
+    local pid
     if pid=$(process_pid "$1"); then
         kill -TERM "$pid" 2> /dev/null || true
-        for ((i = 0; i < ${2:-5} * 50; i++)); do
-            process_pid "$1" > /dev/null || break
-            sleep 0.02
-        done
-        if process_pid "$1" > /dev/null; then
+        if ! within "${2:-5}" is_down "$1"; then
+            warn "$1 has not ended ${2:-5} s after SIGTERM, and is killed: $(what_holds "$pid" 2> /dev/null)"
             kill -KILL "$pid" 2> /dev/null || true
+            within 10 is_down "$1" || warn "$1 is there 10 s after SIGKILL: $(what_holds "$pid" 2> /dev/null)"
         fi
     fi
     rm -f "$run_dir/$1.pid"
+}
+
+# bounded SECONDS COMMAND...: its status; fails, and says where it was, if it has not ended after SECONDS. What the
+# kernel holds up cannot be killed: it is left behind, without the lab's lock.
+bounded()
+{
+    local seconds=$1 pid
+    shift
+    "$@" 9>&- &
+    pid=$!
+    if within "$seconds" has_ended "$pid"; then
+        wait "$pid"
+        return
+    fi
+    warn "given up after $seconds s: $(what_holds "$pid" 2> /dev/null)"
+    kill -KILL "$pid" 2> /dev/null || true
+    return 1
 }
 
 # wait_ready NAME SECONDS CONDITION...: waits until CONDITION succeeds; dies, with the end of the log, when the process

@@ -15,8 +15,8 @@ sys.path.insert(0, str(ROOT / "bench"))
 
 import labbench  # noqa: E402
 import lab_peers  # noqa: E402
-import peer_lab  # noqa: E402
 import peers  # noqa: E402
+import processes  # noqa: E402
 from labkit import run, wait_until  # noqa: E402
 
 PREFIX = f"mgp{os.getpid()}-"
@@ -111,9 +111,9 @@ def test_the_cpu_of_a_process_tree_counts_children():
     busy = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'while True: pass']).wait()"
     process = subprocess.Popen([sys.executable, "-c", busy])
     try:
-        wait_until(lambda: len(peer_lab.tree(process.pid)) == 2, 60)
-        wait_until(lambda: sum(peer_lab.tree_cpu(process.pid).values()) > peer_lab.process_cpu(process.pid) + 0.1, 60)
+        wait_until(lambda: len(processes.tree(process.pid)) == 2, 60)
+        wait_until(lambda: sum(processes.tree_cpu(process.pid).values()) > processes.process_cpu(process.pid) + 0.1, 60)
     finally:
-        for pid in reversed(peer_lab.tree(process.pid)):
+        for pid in reversed(processes.tree(process.pid)):
             os.kill(pid, signal.SIGKILL)
         process.wait()

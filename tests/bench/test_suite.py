@@ -4,6 +4,7 @@ and that one subcommand that fails keeps nothing else back."""
 
 import json
 import math
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as tree
@@ -246,6 +247,18 @@ def test_one_that_is_ended_can_take_its_lab_down(tmp_path):
         assert process.stdout.readline() == "up\n"
         runner.end_group(process)
         assert process.stdout.read() == "down\n"
+
+
+def test_one_that_does_not_end_is_killed_and_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(runner, "SECONDS_TO_END", 1)
+    text = ("import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('up', flush=True)\n"
+            "time.sleep(600)")
+    process = subprocess.Popen(script(tmp_path, text), stdout=subprocess.PIPE, text=True, start_new_session=True)
+    with process.stdout:
+        assert process.stdout.readline() == "up\n"
+        runner.end_group(process)
+    assert process.returncode == -signal.SIGKILL
+    assert f"process {process.pid} has not ended 1 s after SIGINT" in capsys.readouterr().out
 
 
 def test_figures_of_a_former_run_are_not_taken_for_new_ones(run, tmp_path):

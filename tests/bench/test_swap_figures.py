@@ -74,25 +74,23 @@ def test_a_distribution_has_each_handshake_in_a_bucket_within_one_in_forty():
 
 
 def test_a_run_of_two_swaps_has_its_schema_and_its_keys(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(lab_swap, "QUICK", lab_swap.Scale(num_warm=20, cache_entries=100, capacity_seconds=0.3))
+    scale = lab_swap.Scale(num_warm=20, cache_entries=100, capacity_seconds=0.3, load_share=0.1)
+    monkeypatch.setattr(lab_swap, "QUICK", scale)
     file = tmp_path / "swap.json"
     lab_swap.main(["--quick", "--rounds", "2", "--period", "1.2", "--spread", "--json", str(file)])
     document = json.loads(file.read_text())
     assert document["schema"] == "mintgate-bench/1" and document["subcommand"] == "swap"
-    assert document["ratios"]["swap_p99_vs_steady"] > 0
+    assert document["ratios"]["swap_failures"] == 0 and document["ratios"]["swap_p99_vs_steady"] > 0
     rows = {(group["title"], row["name"]): row for group in document["groups"] for row in group["rows"]}
-    failures = 0  # none, unless the machine is so busy that connections time out; test_swap_load.py wants none
     for kind in lab_swap.KINDS:
         by_swap = rows[f"handshakes, {kind}: latency from when it should have started, by swap",
                        "in the second around a swap"]
         assert by_swap["aim"] == 1.25 and by_swap["ratios"]["p99_ms"]["median"] > 0
-        assert len(by_swap["timeline"]["swaps"]) == 2 and by_swap["results"]["ok"] > 0
-        failures += sum(count for result, count in by_swap["results"].items() if result != "ok")
+        assert len(by_swap["timeline"]["swaps"]) == 2 and by_swap["results"].keys() == {"ok"}
         after = rows[f"handshakes, {kind}: all swaps together", "in the half second after the return"]
         assert sum(count for _, count in after["distribution"]) == after["samples"][0]["handshakes"]
         first = rows[f"from makeDefault to the first leaf of the new issuer that a client sees, {kind}",
                      "from the call to the first new leaf"]
         assert len(first["samples"]) == 2
     assert any(name.startswith("under load") for title, name in rows if title == "minted ahead of a swap")
-    assert document["ratios"]["swap_failures"] == failures
-    assert f"swap_failures {failures}" in capsys.readouterr().out
+    assert "swap_failures 0" in capsys.readouterr().out

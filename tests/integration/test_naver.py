@@ -553,6 +553,26 @@ def test_a_crl_is_renewed_when_half_of_its_time_is_over_and_a_ca_ends_when_its_d
     assert "destroyPrivateCa" in appliance.admin.ask("GET", "/mintgate/v1/audit?max=20").text
 
 
+def crl_requests(appliance):
+    """Requests at the address of the CRLs, by class of status."""
+    page = run("curl", "-sS", "--unix-socket", appliance.directory / "control-metrics.sock",
+               "http://localhost/metrics").stdout
+    return {name: int(count)
+            for name, count in re.findall(r'^mintgate_control_crl_requests_total\{status="(.xx)"\} (\d+)$', page, re.M)}
+
+
+def test_requests_for_crls_are_counted_by_their_results(appliance, root_tag):
+    before = crl_requests(appliance)
+    crl_of(appliance, root_tag)
+    with pytest.raises(urllib.error.HTTPError):
+        fetch(appliance, "/crl/none.crl")
+
+    def grown():
+        return {name: count - before[name] for name, count in crl_requests(appliance).items()}
+    wait_until(lambda: grown()["4xx"] == 1, what="the count of the second")  # made once the answer has left
+    assert grown() == {"1xx": 0, "2xx": 1, "3xx": 0, "4xx": 1, "5xx": 0}
+
+
 def test_at_the_address_of_the_crls_there_is_nothing_else(appliance, root_tag):
     for path in ("/", "/crl", "/crl/", "/crl/none.crl", f"/crl/{root_tag}", "/crl/%00.crl", "/health", "/ca.pem",
                  "/api/v1/ca", "/mintgate/v1/users", "/crl/00000000-00000000.crl", f"/crl/{root_tag}.crl/x"):

@@ -3,6 +3,7 @@
 
 import base64
 import datetime
+import hashlib
 import json
 import sqlite3
 import subprocess
@@ -18,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from keyskit import Authority
 from labkit import BUILD, wait_until
+from naverkit import Authorities, pem_of, request_for
 from restkit import Appliance, Life
 from skakit import (Approver, CertifiedApprover, Ska, b64, compact, group, load, load_public, make_csr, policy, spki,
                     stamp, token)
@@ -826,8 +828,9 @@ CERTIFICATES = "/zia/api/v1/intermediateCaCertificate"
 
 @pytest.fixture(scope="module")
 def gated(tmp_path_factory):
-    """An appliance where a quorum opens makeDefault and generateCsr."""
-    made = Appliance(tmp_path_factory.mktemp("gated"), approve_default="gate", approve_csr="gate")
+    """An appliance where a quorum opens makeDefault and generateCsr, and another sub/sign."""
+    made = Appliance(tmp_path_factory.mktemp("gated"), approve_default="gate", approve_csr="gate",
+                     approve_sub_ca="sub-gate")
     yield made
     made.stop()
 
@@ -868,6 +871,52 @@ def test_a_quorum_opens_csr_and_default_once(gated):
     assert gated.admin.ask("PUT", default).status == 200  # it is: there is nothing to approve
     assert waits(gated.admin.ask("PUT", f"{CERTIFICATES}/makeDefault/1"))
     assert waits(gated.admin.ask("PUT", "/mintgate/v1/default/previous"))
+
+
+def waits_too(answer, status=409):
+    """The same in the words of the NAVER family."""
+    assert answer.status == status and answer.json["code"] == "NOT_AUTHORIZED_ACTION", answer
+    assert answer.json["data"] is None
+    return answer.json["msg"]
+
+
+def request_of(answer):
+    return waits_too(answer).split("request ")[1].split(" ")[0]
+
+
+def test_a_quorum_opens_the_signature_of_a_private_ca_once(gated):
+    ska, cas, one, two = Ska(gated.admin), Authorities(gated.admin), Approver(), Approver()
+    root = cas.tag()
+    sub = cas.tag("PRIVATE_SUB", root)  # its key stays in the signer: nobody is asked
+    csr, another = (pem_of(request_for("Some Intermediate")[0]) for _ in range(2))
+    body = {"period": "30", "csrPem": csr}
+    # Nobody can approve: so nobody may.
+    assert "sub-gate" in waits_too(cas.ask("POST", f"/{root}/sub/sign", body), 403)
+    ska.make_key(policy(token(group(2, one, two))), label="sub-gate")
+    request = request_of(cas.ask("POST", f"/{root}/sub/sign", body))
+    assert request_of(cas.ask("POST", f"/{root}/sub/sign", body)) == request
+    others = [request_of(cas.ask("POST", f"/{tag}/sub/sign", dict(body, **other)))
+              for tag, other in ((sub, {}), (root, {"period": "31"}),
+                                 (root, {"csrPem": another}))]
+    assert len({request, *others}) == 4  # an approval is for one CA, period and request
+    (task,) = ska.tasks(one, requestId=request, detailLevel="level4")
+    shown = task["request"]
+    assert (task["operation"], shown["ca"], shown["subject"], shown["period"]) == (
+        "MINTGATE_SIGN_SUB_CA", root, "CN=Some Intermediate", 30)
+    digest = hashlib.sha256(x509.load_pem_x509_csr(csr.encode()).public_bytes(Encoding.DER))
+    assert shown["csrSha256"] == digest.hexdigest()
+    ska.approve(one, request)
+    assert request_of(cas.ask("POST", f"/{root}/sub/sign", body)) == request  # one of two
+    ska.approve(two, request)
+    for other in others:
+        assert ska.status(other)["status"] == "PENDING"
+    signed = cas.do("POST", f"/{root}/sub/sign", body)
+    assert load(signed["certificate"]).subject.rfc4514_string() == "CN=Some Intermediate"
+    assert ska.status(request)["status"] == "EXECUTED"
+    assert request_of(cas.ask("POST", f"/{root}/sub/sign", body)) != request  # once
+    # What is wrong is told before anybody is asked, and end-entities need nobody.
+    assert cas.ask("POST", f"/{root}/sub/sign", dict(body, period="3650")).json["code"] == "EXCEED_EXPIRY_DATE"
+    assert cas.do("POST", f"/{root}/cert/sign", body)["certificate"]
 
 
 # ---- the command line ----
@@ -965,3 +1014,20 @@ def test_what_the_signer_missed_is_done_when_it_is_back(gated):
     wait_until(lambda: ska.status(request)["status"] == "EXECUTED", seconds=60, what="the execution")
     wait_until(lambda: count_unwanted(gated) == 0, seconds=60, what="the end of the key that nobody wants")
     assert gated.state()["keys"] == keys and "in-vain" not in ska.ask("GET", "key")
+
+
+def test_an_approval_counts_again_where_the_signer_was_away(gated):
+    ska, cas, boss = Ska(gated.admin), Authorities(gated.admin), Approver()
+    if "sub-gate" in ska.ask("GET", "key"):
+        ska.ask("POST", "key/deleteKey", {"label": "sub-gate"})
+    ska.make_key(policy(token(group(1, boss))), label="sub-gate")
+    path, body = f"/{cas.tag()}/sub/sign", {"period": "30", "csrPem": pem_of(request_for("Patient")[0])}
+    request = request_of(cas.ask("POST", path, body))
+    ska.approve(boss, request)
+    gated.processes["signer"].terminate()
+    assert gated.processes["signer"].wait(timeout=60) == 0
+    assert cas.ask("POST", path, body).status == 503
+    assert ska.status(request)["status"] == "APPROVED"
+    gated.start("signer", "hsm/mintgate-signer")
+    wait_until(lambda: cas.ask("POST", path, body).status == 200, seconds=60, what="the signature")
+    assert ska.status(request)["status"] == "EXECUTED"

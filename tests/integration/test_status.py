@@ -55,13 +55,31 @@ def test_one_screen_has_everything(lab, control, ctl):
 
 def test_json_has_the_same_and_counts_what_happens(lab, control, ctl):
     view = json.loads(ctl("status", "--json")[0])
-    assert set(view) == {"default", "publication", "intermediates", "subject", "metrics", "signer", "rates", "alarms"}
+    assert set(view) == {"default", "publication", "intermediates", "subject", "metrics", "signer", "rates", "alarms",
+                         "trust"}
+    assert view["trust"]["store"] == "" and view["trust"]["fileRoots"] >= 1
     assert view["alarms"] == [] and set(view["rates"]) == {"connections", "minted", "signatures"}
     assert view["metrics"]["controlConnected"] == view["signer"]["journalWritable"] == 1
     before = view["metrics"]["minted"], view["signer"]["signatures"]
     assert s_client(lab, "status.fresh.lab.test").verdict == 0
     view = json.loads(ctl("status", "--json")[0])
     assert view["metrics"]["minted"] > before[0] and view["signer"]["signatures"] > before[1]
+
+
+def test_the_stores_that_the_configuration_names_are_shown_as_they_are_in_force(lab, control, ctl):
+    rules = [{"name": "partner", "port": ["8450"], "action": "intercept", "client_certificate": "partner"}]
+    with configured(lab, tls={"trust_store_name": "servers"}, policy={"rules": rules}):
+        shown = lines(ctl("status")[0])
+        assert shown["trust"] == "servers: MISSING: no server is trusted"
+        assert shown["keys"] == "partner: MISSING: servers that ask get no certificate"
+        ctl("truststore", "create", "servers")
+        try:
+            ctl("truststore", "add", "servers", lab.env["ORIGIN_ROOT_PEM"])
+            wait_until(lambda: lab.metric("mintgate_dataplane_trust_store_anchors") == 1, what="the root in the engine")
+            epoch = int(lab.metric("mintgate_dataplane_trust_store_epoch"))
+            assert lines(ctl("status")[0])["trust"] == f"servers: 1 CA, 0 single certificates, epoch {epoch}"
+        finally:
+            ctl("truststore", "delete", "servers")
 
 
 def test_without_the_control_plane_it_shows_the_rest(lab, control, ctl):
@@ -86,7 +104,8 @@ def test_without_engine_and_signer_metrics_it_shows_the_rest(lab, control, ctl, 
     assert shown["traffic"].startswith("unknown") and shown["signer"] == "does not answer"
     assert shown["default"].startswith("Mintgate Issuing CA")
     view = json.loads(ctl("--config", config, "status", "--json")[0])
-    assert view["metrics"] is view["signer"] is None and "the engine does not answer" in view["engineError"]
+    assert view["metrics"] is view["signer"] is view["trust"] is None
+    assert "the engine does not answer" in view["engineError"]
     for words in (("cache", "show"), ("policy", "explain")):
         assert "the engine does not answer" in ctl("--config", config, *words, code=REFUSED)[1]
 

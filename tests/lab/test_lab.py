@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """scripts/lab itself: it comes up, says what it is, and leaves nothing behind."""
 
+import fcntl
 import os
 import pathlib
 import signal
@@ -112,6 +113,30 @@ def test_a_process_that_does_not_come_up_shows_its_log(own_lab, tmp_path):
     result = Lab(own_lab.prefix, own_lab.directory, build=tmp_path / "fake").command("up", "--bridge", check=False)
     assert result.returncode != 0
     assert "it hurts" in result.stderr and "ended before it was ready" in result.stderr
+
+
+def test_down_kills_and_names_what_does_not_end(own_lab):
+    own_lab.command("up", "--bridge")
+    os.kill(int(own_lab.env["ORIGIN_PID"]), signal.SIGSTOP)  # SIGTERM does not reach it
+    result = own_lab.command("down")
+    assert "origin has not ended 5 s after SIGTERM, and is killed" in result.stderr and "T (stopped)" in result.stderr
+    assert processes_of(own_lab.directory) == []
+
+
+def test_a_step_that_hangs_is_given_up_and_named():
+    script = f"cd {ROOT}; . scripts/lib/output.sh; . scripts/lib/process.sh; exec 9> /dev/null; bounded 1 sleep 61"
+    result = run("bash", "-euc", script, check=False, timeout=30)
+    assert result.returncode == 1 and "given up after 1 s: sleep 61" in result.stderr
+    assert run("bash", "-euc", script.replace("sleep 61", "sh -c 'exit 3'"), check=False).returncode == 3
+
+
+def test_a_lab_that_another_works_on_is_not_waited_for_without_end(own_lab):
+    own_lab.directory.mkdir()
+    with open(own_lab.directory / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        own_lab.environment["MG_LAB_PATIENCE"] = "1"
+        result = own_lab.command("down", check=False)
+    assert result.returncode == 1 and "another scripts/lab" in result.stderr
 
 
 def test_down_when_down_is_no_error(own_lab):

@@ -417,10 +417,13 @@ static void test_a_client_that_is_slow_or_silent_is_cut_off(void **state)
     }
     struct mg_buffer text;
     mg_buffer_init(&text, 65536);
-    http_server_metrics(server, &text);
+    http_server_metrics(server, "mintgate_control_http", "here", &text);
+    http_server_metrics(NULL, "mintgate_control_none", "nowhere", &text);
     mg_buffer_append_u8(&text, '\0');
     assert_has((const char *)text.data, "mintgate_control_http_cut_off_total{reason=\"time\"} 4\n");
     assert_has((const char *)text.data, "mintgate_control_http_requests_total{status=\"2xx\"} 1\n");
+    assert_has((const char *)text.data, "# HELP mintgate_control_http_requests_total Requests answered here, by class");
+    assert_has((const char *)text.data, "mintgate_control_none_requests_total{status=\"2xx\"} 0\n");
     mg_buffer_free(&text);
 }
 

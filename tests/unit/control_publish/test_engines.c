@@ -7,22 +7,12 @@
 
 #include <cmocka.h>
 
-#include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/unix_socket.h"
-#include "control/publish/engines.h"
-
-#define PATIENCE_MS 20000
-
-static char directory[] = "/tmp/test_engines.XXXXXX";
-static char path[64];
-static struct engines *engines;
+#include "engines_fixture.h"
 
 /* ---- what is published ---- */
 
@@ -91,20 +81,6 @@ static void end(struct publishing *publishing, enum mg_status expected, int num_
 
 /* ---- engines ---- */
 
-static void say(int engine, const struct wire_publish *message)
-{
-    struct mg_buffer packet;
-    mg_buffer_init(&packet, WIRE_PUBLISH_MAX_PACKET);
-    wire_publish_encode(&packet, message);
-    assert_int_equal(send(engine, packet.data, packet.len, 0), packet.len);
-    mg_buffer_free(&packet);
-}
-
-static void say_hello(int engine, uint64_t epoch)
-{
-    say(engine, &(struct wire_publish){.type = WIRE_PUBLISH_HELLO, .epoch = epoch, .version = WIRE_PUBLISH_VERSION});
-}
-
 static void say_prepared(int engine, uint64_t epoch, const char *reason)
 {
     struct wire_publish message = {.type = WIRE_PUBLISH_PREPARED, .epoch = epoch, .ready = reason == NULL};
@@ -121,46 +97,19 @@ static void say_committed(int engine, uint64_t epoch)
 
 static int dial(uint64_t epoch)
 {
-    int engine;
-    assert_int_equal(mg_unix_connect(path, SOCK_SEQPACKET, &engine, NULL), MG_OK);
-    say_hello(engine, epoch);
-    return engine;
-}
-
-static ssize_t hear_bytes(int engine, uint8_t *bytes, size_t len, int patience_ms)
-{
-    struct pollfd fd = {.fd = engine, .events = POLLIN};
-    return poll(&fd, 1, patience_ms) == 1 ? recv(engine, bytes, len, 0) : -1;
+    return dial_as(WIRE_PUBLISH_VERSION, epoch);
 }
 
 /* hear waits for a message of |type| with |epoch| and returns its premint_ms. */
 static uint32_t hear(int engine, enum wire_publish_type type, uint64_t epoch)
 {
-    static uint8_t bytes[WIRE_PUBLISH_MAX_PACKET];
-    struct wire_publish message;
-    struct mg_error error = {"hung up, or silent"};
-    ssize_t len = hear_bytes(engine, bytes, sizeof(bytes), PATIENCE_MS);
-    if (len <= 0 || wire_publish_decode(&message, mg_slice_of(bytes, (size_t)len), &error) != MG_OK) {
-        fail_msg("%s", error.text);
-    }
-    assert_int_equal(message.type, type);
-    assert_true(message.epoch == epoch);
-    return message.premint_ms;
+    const struct wire_publish *message = hear_any(engine);
+    assert_int_equal(message->type, type);
+    assert_true(message->epoch == epoch);
+    return message->premint_ms;
 }
 
-static void hear_nothing(int engine)
-{
-    uint8_t byte;
-    assert_int_equal(hear_bytes(engine, &byte, 1, 50), -1);
-}
-
-static void hear_end(int engine)
-{
-    uint8_t byte;
-    assert_int_equal(hear_bytes(engine, &byte, 1, PATIENCE_MS), 0);
-}
-
-/* prepared answers the PREPARE of |epoch|. */
+/* prepare answers the PREPARE of |epoch|. */
 static void prepare(int engine, uint64_t epoch)
 {
     (void)hear(engine, WIRE_PUBLISH_PREPARE, epoch);
@@ -173,25 +122,11 @@ static void commit_as_told(int engine, uint64_t epoch)
     say_committed(engine, epoch);
 }
 
-static void wait_for_engines(size_t num)
-{
-    while (engines_list(engines, NULL, 0) != num) {
-        usleep(1000);
-    }
-}
-
 static int start(void **state)
 {
     (void)state;
     assert_int_equal(engines_new(&engines, path, NULL), MG_OK);
     set_present(1);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    engines_free(engines);
     return 0;
 }
 
@@ -391,7 +326,7 @@ static void test_what_is_out_of_turn_or_garbage_ends_that_connection_alone(void 
     (void)state;
     int good = dial(1);
     int hello_twice = dial(1), commits = dial(1), prepares = dial(1), garbage = dial(1);
-    say_hello(hello_twice, 1);
+    say(hello_twice, &(struct wire_publish){.type = WIRE_PUBLISH_HELLO, .epoch = 1, .version = WIRE_PUBLISH_VERSION});
     say_committed(commits, 1);
     const struct wire_publish message = message_of(2);
     say(prepares, &message);
@@ -401,24 +336,19 @@ static void test_what_is_out_of_turn_or_garbage_ends_that_connection_alone(void 
     hear_end(prepares);
     hear_end(garbage);
     hear_nothing(good);
-    close(hello_twice);
-    close(commits);
-    close(prepares);
-    close(garbage);
     close(good);
 }
 
 static void test_more_engines_than_there_is_room_for_are_turned_away(void **state)
 {
     (void)state;
-    int all[ENGINES_MAX + 1];
+    int all[ENGINES_MAX];
     for (size_t i = 0; i < ENGINES_MAX; i++) {
         all[i] = dial(1);
         wait_for_engines(i + 1);
     }
-    assert_int_equal(mg_unix_connect(path, SOCK_SEQPACKET, &all[ENGINES_MAX], NULL), MG_OK);
-    hear_end(all[ENGINES_MAX]);
-    for (size_t i = 0; i <= ENGINES_MAX; i++) {
+    hear_end(connect_engine());
+    for (size_t i = 0; i < ENGINES_MAX; i++) {
         close(all[i]);
     }
 }
@@ -467,22 +397,6 @@ static void test_engines_and_publications_are_counted(void **state)
     close(one);
     close(two);
     close(behind);
-}
-
-static int make_directory(void **state)
-{
-    (void)state;
-    if (mkdtemp(directory) == NULL) {
-        return -1;
-    }
-    snprintf(path, sizeof(path), "%s/engines.sock", directory);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    return rmdir(directory);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)

@@ -7,23 +7,12 @@
 
 #include <cmocka.h>
 
-#include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/unix_socket.h"
-#include "control/publish/engines.h"
+#include "engines_fixture.h"
 
-#define PATIENCE_MS 20000
 #define MAX_ITEMS 200
-
-static char directory[] = "/tmp/test_engines_stores.XXXXXX";
-static char path[64];
-static struct engines *engines;
 
 /* ---- the stores ---- */
 
@@ -77,21 +66,9 @@ static void set_store(uint64_t epoch, size_t num, size_t len)
 
 /* ---- engines ---- */
 
-static void say(int engine, const struct wire_publish *message)
-{
-    struct mg_buffer packet;
-    mg_buffer_init(&packet, WIRE_PUBLISH_MAX_PACKET);
-    wire_publish_encode(&packet, message);
-    assert_int_equal(send(engine, packet.data, packet.len, 0), packet.len);
-    mg_buffer_free(&packet);
-}
-
 static int dial(uint16_t version)
 {
-    int engine;
-    assert_int_equal(mg_unix_connect(path, SOCK_SEQPACKET, &engine, NULL), MG_OK);
-    say(engine, &(struct wire_publish){.type = WIRE_PUBLISH_HELLO, .version = version});
-    return engine;
+    return dial_as(version, 0);
 }
 
 static void want(int engine, const char *name)
@@ -102,25 +79,13 @@ static void want(int engine, const char *name)
     say(engine, &message);
 }
 
-static bool is_readable(int engine, int patience_ms)
-{
-    struct pollfd fd = {.fd = engine, .events = POLLIN};
-    return poll(&fd, 1, patience_ms) == 1;
-}
-
 /* hear returns the next part, which must be of |epoch|; borrowed until the next call. */
 static const struct wire_store_part *hear(int engine, uint64_t epoch)
 {
-    static uint8_t bytes[WIRE_PUBLISH_MAX_PACKET];
-    static struct wire_publish message;
-    struct mg_error error = {"hung up, or silent"};
-    ssize_t len = is_readable(engine, PATIENCE_MS) ? recv(engine, bytes, sizeof(bytes), 0) : 0;
-    if (len <= 0 || wire_publish_decode(&message, mg_slice_of(bytes, (size_t)len), &error) != MG_OK) {
-        fail_msg("%s", error.text);
-    }
-    assert_int_equal(message.type, WIRE_PUBLISH_STORE);
-    assert_true(message.epoch == epoch);
-    return &message.store.part;
+    const struct wire_publish *message = hear_any(engine);
+    assert_int_equal(message->type, WIRE_PUBLISH_STORE);
+    assert_true(message->epoch == epoch);
+    return &message->store.part;
 }
 
 static void answer(int engine, const char *name, uint64_t epoch, size_t num_taken, const char *reason)
@@ -132,19 +97,6 @@ static void answer(int engine, const char *name, uint64_t epoch, size_t num_take
     say(engine, &message);
 }
 
-static void hear_nothing(int engine)
-{
-    assert_false(is_readable(engine, 50));
-}
-
-static void hear_end(int engine)
-{
-    uint8_t byte;
-    assert_true(is_readable(engine, PATIENCE_MS));
-    assert_int_equal(recv(engine, &byte, 1, 0), 0);
-    close(engine);
-}
-
 static int start(void **state)
 {
     (void)state;
@@ -153,13 +105,6 @@ static int start(void **state)
     chain_len = 1;
     set_store(5, 2, 100);
     engines_set_stores(engines, &source);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    engines_free(engines);
     return 0;
 }
 
@@ -257,9 +202,7 @@ static void test_an_engine_of_the_version_before_is_served_without_stores(void *
 {
     (void)state;
     int old = dial(WIRE_PUBLISH_OLDEST_VERSION);
-    while (engines_list(engines, NULL, 0) != 1) {
-        usleep(1000);
-    }
+    wait_for_engines(1);
     hear_nothing(old);
     want(old, "servers"); /* which it cannot know of */
     hear_end(old);
@@ -288,20 +231,6 @@ static void test_answers_out_of_turn_end_the_connection(void **state)
     answer(engine, "servers", 5, 2, "");
     answer(engine, "servers", 5, 2, "");
     hear_end(engine);
-}
-
-static int make_directory(void **state)
-{
-    (void)state;
-    assert_non_null(mkdtemp(directory));
-    snprintf(path, sizeof(path), "%s/socket", directory);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    return rmdir(directory);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
