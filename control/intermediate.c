@@ -87,10 +87,11 @@ static const char *const states[] = {
     "CSRGEN_DONE", "INTCERT_UPLOAD_DONE", "CERTCHAIN_UPLOAD_DONE",
     "CERT_READY",
 };
-static const char *const key_types[] = {NULL, "EC_P256", "EC_P384", "RSA_2K", "RSA_3K", "RSA_4K"};
+static const char *const key_types[] = {NULL, "EC_P256", "EC_P384", "RSA_2K", "RSA_3K", "RSA_4K", "EC_P521"};
 const struct words intermediate_type_words = WORDS_OF(types), intermediate_region_words = WORDS_OF(regions),
                    intermediate_status_words = WORDS_OF(statuses), intermediate_state_words = WORDS_OF(states),
-                   intermediate_key_type_words = WORDS_OF(key_types);
+                   intermediate_key_type_words = {key_types, MG_ARRAY_LEN(key_types) - 1},
+                   signer_key_type_words = WORDS_OF(key_types);
 
 /* Where each column lives in a record. */
 enum column_kind {

@@ -42,6 +42,8 @@ enum intermediate_state {
 /* Their words, as in the API: "CUSTOM_SW", "GLOBAL", "ENABLED", "CSRGEN_DONE", "RSA_2K" (of enum wire_key_type). */
 extern const struct words intermediate_type_words, intermediate_region_words, intermediate_status_words,
     intermediate_state_words, intermediate_key_type_words;
+/* The words of all keys of the signer: those of intermediates, and "EC_P521", which private CAs alone have. */
+extern const struct words signer_key_type_words;
 
 /* Bounds in characters; those of names of X.520 attributes are in RFC 5280 appendix A.1. */
 #define INTERMEDIATE_MAX_NAME 128

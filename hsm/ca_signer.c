@@ -87,8 +87,8 @@ static enum mg_status open_ca(struct private_ca *ca, const struct keystore_key *
     return private_ca_read(ca, key, error);
 }
 
-static enum mg_status record(struct ca_signer *signer, const struct keystore_key *key, const struct tbs *tbs,
-                             struct mg_slice names, int64_t now_us, struct mg_error *error)
+enum mg_status ca_signer_record(struct ca_signer *signer, const struct keystore_key *key, const struct tbs *tbs,
+                                struct mg_slice names, int64_t now_us, struct mg_error *error)
 {
     const struct journal_record what = {
         .issuer = &key->info.id, .serial = tbs->serial, .names = names, .spki = tbs->spki};
@@ -116,7 +116,7 @@ enum mg_status ca_signer_sign_certificate(struct ca_signer *signer, const struct
         status = private_ca_check_certificate(&ca, &parsed, &names, error);
     }
     if (status == MG_OK) {
-        status = record(signer, key, &parsed, names, now_us, error);
+        status = ca_signer_record(signer, key, &parsed, names, now_us, error);
     }
     if (status == MG_OK) {
         status = sign(signer, key, tbs, out, error);

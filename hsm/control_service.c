@@ -31,6 +31,8 @@ struct call {
     struct mg_buffer der; /* what reply->der borrows from */
 };
 
+#define US_PER_SECOND 1000000
+
 /* Key ids in the log: enough of one to find it. */
 #define ID_FORMAT "%02x%02x%02x%02x"
 #define ID_ARGS(id) (id)->bytes[0], (id)->bytes[1], (id)->bytes[2], (id)->bytes[3]
@@ -99,10 +101,23 @@ static bool is_as_wished(const struct keystore_key *key, const struct wire_contr
            mg_slice_equal(mg_slice_of_text(key->info.holder), wish->holder);
 }
 
+/* check_type: some types are for private CAs alone, and made in this process. */
+static enum mg_status check_type(const struct wire_control_make_key *wish, struct mg_error *error)
+{
+    const struct key_type *type = key_type_get0(wish->type);
+    bool fits = !type->is_ca_only || (wish->purpose == WIRE_PURPOSE_PRIVATE_CA && wish->holder.len == 0);
+    return fits ? MG_OK
+                : mg_error_set(error, MG_INVALID, "key type: %s is for private CAs alone, without a token", type->name);
+}
+
 static enum mg_status do_make_key(struct call *call, struct mg_error *error)
 {
     const struct wire_control_make_key *wish = &call->request->make_key;
     struct keystore *store = call->service->store;
+    enum mg_status fits = check_type(wish, error);
+    if (fits != MG_OK) {
+        return fits;
+    }
     if (!key_purpose_allows((enum key_purpose)wish->purpose, KEY_CALL_MAKE)) {
         return mg_error_set(error, MG_DENIED, "purpose: a key for %s is not made on demand",
                             key_purpose_name((enum key_purpose)wish->purpose));
@@ -193,9 +208,18 @@ static enum mg_status do_attest(struct call *call, struct mg_error *error)
 
 /* Keys kept for others */
 
+static enum mg_status record_ska(void *arg, const struct keystore_key *key, const struct tbs *tbs,
+                                 struct mg_slice names, struct mg_error *error)
+{
+    struct call *call = arg;
+    return ca_signer_record(&call->service->ca, key, tbs, names, call->now * US_PER_SECOND, error);
+}
+
 static enum mg_status do_ska_sign_tbs(struct call *call, struct mg_error *error)
 {
-    enum mg_status status = ska_signature_of_structure(call->key, &call->request->ska_sign, &call->der, error);
+    const struct ska_signature_journal journal = {.record = record_ska, .arg = call};
+    enum mg_status status =
+        ska_signature_of_structure(call->key, &call->request->ska_sign, &journal, &call->der, error);
     call->reply->der = mg_buffer_slice(&call->der);
     return status;
 }
@@ -280,8 +304,6 @@ static enum mg_status do_install(struct call *call, struct mg_error *error)
 }
 
 /* Private CAs */
-
-#define US_PER_SECOND 1000000
 
 static enum mg_status do_sign_certificate(struct call *call, struct mg_error *error)
 {

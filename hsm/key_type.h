@@ -13,7 +13,7 @@
 #include "base/status.h"
 #include "wire/signer.h"
 
-#define KEY_TYPE_MAX_DIGEST 48
+#define KEY_TYPE_MAX_DIGEST 64
 
 struct key_type {
     enum wire_key_type type;
@@ -26,13 +26,16 @@ struct key_type {
     size_t max_signature_len;
     /* How many requests of one issuer are signed before the queue looks around again: some milliseconds' worth. */
     size_t turn;
+    bool is_ca_only; /* keys of private CAs in this process alone: not on tokens, and no leaf is signed with one */
 };
 
 /* key_type_get0 returns the row of |type|, NULL for a number that is none. */
 const struct key_type *key_type_get0(enum wire_key_type type);
 
-/* key_type_of_key returns the row that |key| is of, NULL if it is of none. */
+/* key_type_of_key returns the row that |key| is of, NULL if it is of none, or of one for private CAs alone.
+ * key_type_of_ca_key returns those too. */
 const struct key_type *key_type_of_key(const EVP_PKEY *key);
+const struct key_type *key_type_of_ca_key(const EVP_PKEY *key);
 
 /* key_type_generate makes a new key; the caller frees it with EVP_PKEY_free. */
 MG_MUST_USE enum mg_status key_type_generate(const struct key_type *type, EVP_PKEY **out, struct mg_error *error);

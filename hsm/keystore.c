@@ -284,7 +284,7 @@ static enum mg_status decode_key(struct keystore_key *key, struct mg_slice secre
     if (key->pkey == NULL) {
         return openssl_error_set(error, "a sealed key does not parse");
     }
-    key->type = key_type_of_key(key->pkey);
+    key->type = key_type_of_ca_key(key->pkey);
     if (key->type == NULL || key->type->type != key->info.type) {
         return mg_error_set(error, MG_INVALID, "a sealed key is not of the type that its header says");
     }

@@ -89,7 +89,7 @@ static bool read_header(struct mg_slice *in, struct key_info *out)
         return false;
     }
     if (!key_purpose_is_known(purpose) || !role_fits(purpose, role) || origin > KEY_ORIGIN_LAST ||
-        type < WIRE_KEY_EC_P256 || type > WIRE_KEY_RSA_4096 || created > INT64_MAX || !label_is_good(label)) {
+        type < WIRE_KEY_EC_P256 || type > WIRE_KEY_EC_P521 || created > INT64_MAX || !label_is_good(label)) {
         return false;
     }
     out->purpose = (enum key_purpose)purpose;

@@ -67,26 +67,57 @@ static bool is_positive(struct mg_slice integer)
     return integer.len > 0 && (integer.data[0] & 0x80) == 0 && (integer.len > 1 || integer.data[0] != 0);
 }
 
-static enum mg_status check_certificate(struct mg_slice der, struct mg_slice algorithm, struct mg_error *error)
+static enum mg_status check_certificate(const struct tbs *tbs, struct mg_slice algorithm, struct mg_error *error)
 {
-    struct tbs tbs;
-    enum mg_status status = tbs_parse(der, &tbs, error);
-    if (status != MG_OK) {
-        return status;
-    }
-    if (tbs.version != 3 || tbs.has_unique_ids) {
+    if (tbs->version != 3 || tbs->has_unique_ids) {
         return mg_error_set(error, MG_INVALID, "version: must be 3, without unique identifiers");
     }
-    if (!is_positive(tbs.serial) || tbs.serial.len > MAX_SERIAL) {
+    if (!is_positive(tbs->serial) || tbs->serial.len > MAX_SERIAL) {
         return mg_error_set(error, MG_INVALID, "serialNumber: must be positive, of at most %d octets", MAX_SERIAL);
     }
-    if (!mg_slice_equal(tbs.signature_algorithm, algorithm)) {
+    if (!mg_slice_equal(tbs->signature_algorithm, algorithm)) {
         return mg_error_set(error, MG_INVALID, "signature: is not the algorithm of this key and digest");
     }
-    if (tbs_name_is_empty(tbs.issuer)) {
+    if (tbs_name_is_empty(tbs->issuer)) {
         return mg_error_set(error, MG_INVALID, "issuer: must have an attribute");
     }
-    return tbs.not_before <= tbs.not_after ? MG_OK : mg_error_set(error, MG_INVALID, "validity: ends before it begins");
+    return tbs->not_before <= tbs->not_after ? MG_OK
+                                             : mg_error_set(error, MG_INVALID, "validity: ends before it begins");
+}
+
+/* read_names takes the content of the GeneralNames, which the journal is to have; empty where there are none. */
+static enum mg_status read_names(const struct tbs *tbs, struct mg_slice *out, struct mg_error *error)
+{
+    static const uint8_t subject_alt_name[] = {0x55, 0x1d, 0x11}; /* id-ce-subjectAltName, RFC 5280 section 4.2.1.6 */
+    bool found = false;
+    *out = mg_slice_of(NULL, 0);
+    for (size_t i = 0; i < tbs->num_extensions; i++) {
+        struct mg_slice value = tbs->extensions[i].value;
+        if (!mg_slice_equal(tbs->extensions[i].oid, mg_slice_of(subject_alt_name, sizeof(subject_alt_name)))) {
+            continue;
+        }
+        if (found || !der_get(&value, DER_SEQUENCE, out) || value.len > 0) {
+            return mg_error_set(error, MG_INVALID, "subjectAltName: is not one GeneralNames");
+        }
+        found = true;
+    }
+    return MG_OK;
+}
+
+/* admit_certificate looks at a TBSCertificate, and has it written into the journal. */
+static enum mg_status admit_certificate(const struct keystore_key *key, struct mg_slice der, struct mg_slice algorithm,
+                                        const struct ska_signature_journal *journal, struct mg_error *error)
+{
+    struct tbs tbs;
+    struct mg_slice names;
+    enum mg_status status = tbs_parse(der, &tbs, error);
+    if (status == MG_OK) {
+        status = check_certificate(&tbs, algorithm, error);
+    }
+    if (status == MG_OK) {
+        status = read_names(&tbs, &names, error);
+    }
+    return status == MG_OK ? journal->record(journal->arg, key, &tbs, names, error) : status;
 }
 
 /* CertificationRequestInfo ::= SEQUENCE { version INTEGER (0), subject Name, subjectPKInfo SubjectPublicKeyInfo,
@@ -184,7 +215,8 @@ static void append_signed(struct mg_buffer *out, struct mg_slice tbs, struct mg_
 }
 
 enum mg_status ska_signature_of_structure(const struct keystore_key *key, const struct wire_control_ska_sign *wanted,
-                                          struct mg_buffer *out, struct mg_error *error)
+                                          const struct ska_signature_journal *journal, struct mg_buffer *out,
+                                          struct mg_error *error)
 {
     uint8_t algorithm_storage[32], signature[WIRE_SIGNER_MAX_SIGNATURE];
     size_t signature_len = 0;
@@ -197,7 +229,7 @@ enum mg_status ska_signature_of_structure(const struct keystore_key *key, const 
     }
     if (status == MG_OK) {
         status = wanted->structure == WIRE_SKA_CERTIFICATE
-                     ? check_certificate(wanted->octets, mg_buffer_slice(&algorithm), error)
+                     ? admit_certificate(key, wanted->octets, mg_buffer_slice(&algorithm), journal, error)
                      : check_request(wanted->octets, key, error);
     }
     if (status == MG_OK) {

@@ -185,7 +185,8 @@ class Crowd:
             for number in range(count):
                 name = f"{role}-{number}"
                 ask(local, "DELETE", f"{MG}/clients/{name}")
-                made = done(local, "POST", f"{MG}/clients", json.dumps({"id": name, "role": role})).json()
+                made = done(local, "POST", f"{MG}/clients", json.dumps({
+                    "id": name, "role": role, "families": ["zia", "mintgate"]})).json()
                 yield role, name, made["secret"]
 
     def __enter__(self):

@@ -23,6 +23,7 @@ import openapikit
 from labkit import BUILD, wait_until
 
 TIMEOUT = 60
+FAMILIES = ("zia", "sap", "securosys", "mintgate")  # of APIs in which an OAuth2 client's tokens may count
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -171,14 +172,14 @@ class Appliance:
     def add_api_key(self, name, key):
         self._manage("POST", "api-keys", {"name": name, "key": key})
 
-    def add_client(self, role):
+    def add_client(self, role, families=FAMILIES):
         """An OAuth2 client: its id and secret. A client of its own has rate limits of its own."""
         name = f"client-{secrets.token_hex(4)}"
-        return name, self._manage("POST", "clients", {"id": name, "role": role})["secret"]
+        return name, self._manage("POST", "clients", {"id": name, "role": role, "families": list(families)})["secret"]
 
-    def token(self, role):
+    def token(self, role, families=FAMILIES):
         """A bearer token of a new client."""
-        name, secret = self.add_client(role)
+        name, secret = self.add_client(role, families)
         body = urllib.parse.urlencode({"grant_type": "client_credentials", "client_id": name, "client_secret": secret})
         answer = self.stranger().ask("POST", "/oauth2/v1/token", body, "application/x-www-form-urlencoded")
         assert answer.status == 200, answer

@@ -59,6 +59,7 @@ enum wire_key_type {
     WIRE_KEY_RSA_2048 = 3,
     WIRE_KEY_RSA_3072 = 4,
     WIRE_KEY_RSA_4096 = 5,
+    WIRE_KEY_EC_P521 = 6, /* of private CAs alone: never an issuer of leaves, and on no token */
 };
 
 /* What an issuer is for. */

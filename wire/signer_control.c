@@ -284,7 +284,7 @@ static enum mg_status get_make_key(struct mg_slice *in, struct wire_control_requ
     unsigned purpose, type;
     enum mg_status status = get_number(in, "purpose", WIRE_PURPOSE_MINTING, WIRE_PURPOSE_SERVER_TLS, &purpose, error);
     if (status == MG_OK) {
-        status = get_number(in, "key type", WIRE_KEY_EC_P256, WIRE_KEY_RSA_4096, &type, error);
+        status = get_number(in, "key type", WIRE_KEY_EC_P256, WIRE_KEY_EC_P521, &type, error);
     }
     if (status != MG_OK) {
         return status;
@@ -536,7 +536,7 @@ static enum mg_status get_kind(struct mg_slice *in, struct wire_control_key *out
         status = get_number(in, "origin", WIRE_ORIGIN_CONTROL, WIRE_ORIGIN_BUILTIN_UNTRUST, &origin, error);
     }
     if (status == MG_OK) {
-        status = get_number(in, "key type", WIRE_KEY_EC_P256, WIRE_KEY_RSA_4096, &type, error);
+        status = get_number(in, "key type", WIRE_KEY_EC_P256, WIRE_KEY_EC_P521, &type, error);
     }
     if (status == MG_OK) {
         out->purpose = (enum wire_key_purpose)purpose;

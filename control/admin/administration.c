@@ -268,6 +268,7 @@ enum mg_status administration_api_key_delete(const struct administration_call *c
 struct client {
     const char *id;
     enum http_role role;
+    unsigned reach;             /* reach.h */
     struct mg_slice public_key; /* without memory: by a secret */
     char *out;
     bool is_disabled;
@@ -277,8 +278,9 @@ static enum mg_status create_client(sqlite3 *db, void *arg, struct mg_error *err
 {
     const struct client *client = arg;
     return client->public_key.data != NULL
-               ? credentials_client_create_with_key(db, client->id, client->role, client->public_key, error)
-               : credentials_client_create(db, client->id, client->role, client->out, error);
+               ? credentials_client_create_with_key(db, client->id, client->role, client->reach, client->public_key,
+                                                    error)
+               : credentials_client_create(db, client->id, client->role, client->reach, client->out, error);
 }
 
 static enum mg_status delete_client(sqlite3 *db, void *arg, struct mg_error *error)
@@ -302,6 +304,7 @@ static enum mg_status rotate_client(sqlite3 *db, void *arg, struct mg_error *err
         status = delete_client(db, client, error);
     }
     client->role = before.role;
+    client->reach = before.reach;
     client->is_disabled = before.is_disabled;
     if (status == MG_OK) {
         status = create_client(db, client, error);
@@ -319,6 +322,11 @@ static enum mg_status make_client_change(const struct administration_call *call,
     if (client->role != HTTP_ROLE_ANONYMOUS) {
         mg_json_string(&change->detail, "role", http_role_name(client->role));
     }
+    if (client->reach != 0) {
+        char families[REACH_TEXT_SIZE];
+        reach_text(client->reach, families);
+        mg_json_string(&change->detail, "families", families);
+    }
     mg_json_string(&change->detail, "by", client->public_key.data != NULL ? "publicKey" : "secret");
     mg_json_end_object(&change->detail);
     enum mg_status status = make(call, change, error);
@@ -329,10 +337,10 @@ static enum mg_status make_client_change(const struct administration_call *call,
 }
 
 enum mg_status administration_client_create(const struct administration_call *call, const char *id, enum http_role role,
-                                            struct mg_slice public_key, char out[CLIENT_SECRET_LEN],
+                                            unsigned reach, struct mg_slice public_key, char out[CLIENT_SECRET_LEN],
                                             struct mg_error *error)
 {
-    struct client client = {.id = id, .role = role, .public_key = public_key, .out = out};
+    struct client client = {.id = id, .role = role, .reach = reach, .public_key = public_key, .out = out};
     struct change change = {"createClient", "client", id, create_client, &client, {.data = NULL}};
     return make_client_change(call, &change, &client, error);
 }

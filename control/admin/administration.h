@@ -60,10 +60,10 @@ MG_MUST_USE enum mg_status administration_api_key_delete(const struct administra
                                                          struct mg_error *error);
 
 /* administration_client_create makes a client that proves itself by |public_key| (PEM), or, where that has no memory,
- * by the secret that |out| tells. administration_client_rotate replaces either by one or the other; role and state
- * stay. */
+ * by the secret that |out| tells. administration_client_rotate replaces either by one or the other; role, families
+ * and state stay. */
 MG_MUST_USE enum mg_status administration_client_create(const struct administration_call *call, const char *id,
-                                                        enum http_role role, struct mg_slice public_key,
+                                                        enum http_role role, unsigned reach, struct mg_slice public_key,
                                                         char out[CLIENT_SECRET_LEN], struct mg_error *error);
 MG_MUST_USE enum mg_status administration_client_rotate(const struct administration_call *call, const char *id,
                                                         struct mg_slice public_key, char out[CLIENT_SECRET_LEN],

@@ -2,7 +2,7 @@
 #include "control/admin/administration_api.h"
 
 #include "control/admin/routes.h"
-#include "control/http/zia_auth.h"
+#include "control/http/login_answer.h"
 #include "control/service/request_call.h"
 
 struct administration_call routes_call(const struct administration_api *api, const struct http_request *request)
@@ -57,7 +57,7 @@ void routes_delete(const struct administration_api *api, struct http_request *re
 static enum mg_status authenticate(void *arg, const struct http_request *request, struct http_identity *out)
 {
     const struct administration_api *api = arg;
-    return zia_authenticate(api->authenticator, request, out); /* the same sessions and tokens */
+    return login_identify(api->authenticator, request, REACH_MINTGATE, out);
 }
 
 #define ADMIN HTTP_ROLE_ADMIN

@@ -2,10 +2,21 @@
 #include "base/secret.h"
 #include "control/admin/routes.h"
 
+static json_t *families_json(unsigned reach)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < REACH_NUM; i++) {
+        if ((reach & 1U << i) != 0) {
+            (void)json_array_append_new(list, json_string(reach_name(i)));
+        }
+    }
+    return list;
+}
+
 static json_t *client_json(const struct credentials_client *client)
 {
-    return json_pack("{s:s, s:s, s:b, s:b}", "id", client->id, "role", http_role_name(client->role), "enabled",
-                     !client->is_disabled, "hasKey", client->has_key);
+    return json_pack("{s:s, s:s, s:o, s:b, s:b}", "id", client->id, "role", http_role_name(client->role), "families",
+                     families_json(client->reach), "enabled", !client->is_disabled, "hasKey", client->has_key);
 }
 
 static void add_client(void *arg, const struct credentials_client *client)
@@ -50,6 +61,7 @@ static void answer_client(const struct administration_api *api, const struct htt
 
 struct client_body {
     const char *id, *role, *public_key;
+    const json_t *families;
     struct http_json_flag enabled;
 };
 
@@ -63,16 +75,35 @@ static struct mg_slice key_of(const struct client_body *body)
     return body->public_key == NULL ? mg_slice_of(NULL, 0) : mg_slice_of_text(body->public_key);
 }
 
+/* read_families: those of the vendor for whose clients there were such credentials first, unless others are named. */
+static enum mg_status read_families(const json_t *families, unsigned *out, struct mg_error *error)
+{
+    size_t i;
+    const json_t *word;
+    *out = families == NULL ? REACH_ZIA : 0;
+    json_array_foreach(families, i, word)
+    {
+        unsigned bit = json_is_string(word) ? reach_bit(json_string_value(word)) : 0;
+        if (bit == 0) {
+            return mg_error_set(error, MG_INVALID, "families: must be some of zia, sap, securosys, mintgate");
+        }
+        *out |= bit;
+    }
+    return MG_OK;
+}
+
 void handle_create_client(void *arg, struct http_request *request, struct http_response *response)
 {
     static const struct http_field fields[] = {
         {"id", HTTP_FIELD_TEXT, true, offsetof(struct client_body, id), 1, 255},
         {"role", HTTP_FIELD_TEXT, true, offsetof(struct client_body, role), 1, 255},
+        {"families", HTTP_FIELD_ARRAY, false, offsetof(struct client_body, families), 1, REACH_NUM},
         KEY_FIELD,
     };
     struct administration_call call = routes_call(arg, request);
     struct client_body body = {.id = NULL};
     enum http_role role = HTTP_ROLE_ANONYMOUS;
+    unsigned reach = 0;
     char secret[CLIENT_SECRET_LEN] = "";
     struct mg_error error;
     enum mg_status status = http_json_fields(request->json, fields, MG_ARRAY_LEN(fields), &body, &error);
@@ -80,7 +111,10 @@ void handle_create_client(void *arg, struct http_request *request, struct http_r
         status = http_role_parse(body.role, &role, &error);
     }
     if (status == MG_OK) {
-        status = administration_client_create(&call, body.id, role, key_of(&body), secret, &error);
+        status = read_families(body.families, &reach, &error);
+    }
+    if (status == MG_OK) {
+        status = administration_client_create(&call, body.id, role, reach, key_of(&body), secret, &error);
     }
     answer_client(arg, request, response, status, body.id, secret, &error);
 }

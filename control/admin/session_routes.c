@@ -31,7 +31,9 @@ void handle_login(void *arg, struct http_request *request, struct http_response 
         http_fail_status(request, response, status, &error);
         return;
     }
-    const struct authenticator_login login = {.user = body.name, .password = mg_slice_of_text(body.password)};
+    /* A person is no family's client: whoever logs in here reaches everything that the role allows. */
+    const struct authenticator_login login = {
+        .user = body.name, .password = mg_slice_of_text(body.password), .reach = REACH_ALL};
     status = authenticator_login(api->authenticator, &request->caller, &login, &grant, &error);
     if (status == MG_OK) {
         answer_grant(response, &grant);

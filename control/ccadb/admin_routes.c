@@ -17,6 +17,7 @@
  *   POST /auditors             {"name", "location"?}
  *   GET  /words                [{"list", "value"}]
  *   POST /words                {"list", "value"}
+ *   DELETE /words/{list}/{value}   204
  *
  * Each change is one transaction with its audit record.
  */
@@ -32,7 +33,7 @@
 #include "control/ccadb/picklists.h"
 #include "control/ccadb/routes.h"
 #include "control/http/json_body.h"
-#include "control/http/zia_auth.h"
+#include "control/http/login_answer.h"
 #include "control/service/pem.h"
 #include "control/service/request_call.h"
 #include "ossl/certificate_line.h"
@@ -554,12 +555,30 @@ static void add_word(void *arg, struct http_request *request, struct http_respon
     run(arg, request, response, STORE_WRITE, step_add_word);
 }
 
+static enum mg_status step_remove_word(struct admin *admin)
+{
+    char list[MAX_TEXT + 1], value[MAX_TEXT + 1];
+    enum mg_status status = read_word(admin, list, sizeof(list));
+    if (status == MG_OK) {
+        status = http_request_word(admin->request, 1, value, sizeof(value), &admin->error);
+    }
+    if (status == MG_OK) {
+        status = picklists_remove(admin->call.tx, list, value, &admin->error);
+    }
+    return status == MG_OK ? audit(admin, "ccadbRemoveWord", list, json_pack("{s:s}", "value", value)) : status;
+}
+
+static void remove_word(void *arg, struct http_request *request, struct http_response *response)
+{
+    run(arg, request, response, STORE_WRITE, step_remove_word);
+}
+
 /* ---- the table ---- */
 
 static enum mg_status authenticate(void *arg, const struct http_request *request, struct http_identity *out)
 {
     const struct ccadb *ccadb = arg;
-    return zia_authenticate(ccadb->authenticator, request, out); /* the same sessions and tokens */
+    return login_identify(ccadb->authenticator, request, REACH_MINTGATE, out);
 }
 
 enum mg_status ccadb_admin_add(struct router *router, struct ccadb *ccadb, struct mg_error *error)
@@ -582,6 +601,7 @@ enum mg_status ccadb_admin_add(struct router *router, struct ccadb *ccadb, struc
         {HTTP_POST, "/ccadb/auditors", HTTP_ROLE_ADMIN, JSON, RATE_MEDIUM, add_auditor},
         {HTTP_GET, "/ccadb/words", HTTP_ROLE_AUDITOR, NO_BODY, RATE_LIGHT, list_words},
         {HTTP_POST, "/ccadb/words", HTTP_ROLE_ADMIN, JSON, RATE_MEDIUM, add_word},
+        {HTTP_DELETE, "/ccadb/words/{list}/{value}", HTTP_ROLE_ADMIN, NO_BODY, RATE_MEDIUM, remove_word},
     };
     static const char *const bases[] = {"/mintgate/v1", NULL};
     const struct http_family family = {

@@ -81,6 +81,21 @@ enum mg_status picklists_add(struct store_tx *tx, const char *list, const char *
                            : status;
 }
 
+enum mg_status picklists_remove(struct store_tx *tx, const char *list, const char *word, struct mg_error *error)
+{
+    if (strcmp(list, PICKLIST_REVOCATION_STATUS) == 0) {
+        return mg_error_set(error, MG_DENIED, "the values of %s are not removed", list);
+    }
+    if (!has_word(tx, list, word)) {
+        return mg_error_set(error, MG_NOT_FOUND, "there is no such value");
+    }
+    struct store_statement statement;
+    store_prepare(&statement, tx, "DELETE FROM ccadb_word WHERE list = ? AND word = ?");
+    store_bind_text(&statement, mg_slice_of_text(list));
+    store_bind_text(&statement, mg_slice_of_text(word));
+    return store_run(&statement, error);
+}
+
 enum mg_status picklists_add_auditor(struct store_tx *tx, const char *name, const char *location,
                                      struct mg_error *error)
 {

@@ -22,6 +22,11 @@ MG_MUST_USE enum mg_status picklists_add(struct store_tx *tx, const char *list, 
 MG_MUST_USE enum mg_status picklists_add_auditor(struct store_tx *tx, const char *name, const char *location,
                                                  struct mg_error *error);
 
+/* picklists_remove takes |word| out of |list|; records that have it keep it. MG_NOT_FOUND; MG_DENIED: the status
+ * Revoked, by which the appliance acts. */
+MG_MUST_USE enum mg_status picklists_remove(struct store_tx *tx, const char *list, const char *word,
+                                            struct mg_error *error);
+
 /* picklists_json appends {"list", "value"} for each word to the array |out|; picklists_auditors_json {"name",
  * "location"}. */
 MG_MUST_USE enum mg_status picklists_json(struct store_tx *tx, json_t *out, struct mg_error *error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the CCADB family works with (control/ccadb/admin_routes.c). */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -9,6 +10,7 @@
 #define CCADB API_MINTGATE "/ccadb"
 #define MAX_PEM ((size_t)64 * 1024)
 #define MAX_TEXT (4U << 20)
+#define PAGE_SIZE 1000U /* of the API's pages, the largest */
 
 static const char *const owner_members[] = {"name"}, *const owner_titles[] = {"OWNER"};
 static const char *const record_members[] = {"id", "owner", "name", "revoked", "parent", "sha256"};
@@ -48,14 +50,44 @@ enum mg_status ccadb_owner_add(struct ctl *ctl, struct mg_error *error)
 
 /* ---- records ---- */
 
+/* collect_records gathers all pages of one kind into |all|; the last one is not full. */
+static enum mg_status collect_records(struct ctl *ctl, const char *kind, json_t *all, struct mg_error *error)
+{
+    enum mg_status status = MG_OK;
+    size_t num = PAGE_SIZE;
+    for (unsigned page = 1; status == MG_OK && num == PAGE_SIZE; page++) {
+        char path[API_MAX_PATH];
+        json_t *list;
+        snprintf(path, sizeof(path), CCADB "/records?kind=%s&page=%u&pageSize=%u", kind, page, PAGE_SIZE);
+        status = api_ask(ctl, "GET", path, NULL, &list, error);
+        if (status == MG_OK) {
+            num = json_array_size(list);
+            (void)json_array_extend(all, list);
+            json_decref(list);
+        }
+    }
+    return status;
+}
+
+static enum mg_status list_records(struct ctl *ctl, const char *kind, struct mg_error *error)
+{
+    json_t *all = json_array();
+    enum mg_status status = collect_records(ctl, kind, all, error);
+    if (status == MG_OK) {
+        status = credential_print(ctl, all, &records, error);
+    }
+    json_decref(all);
+    return status;
+}
+
 enum mg_status ccadb_root_list(struct ctl *ctl, struct mg_error *error)
 {
-    return credential_list(ctl, CCADB "/records?kind=root", &records, error);
+    return list_records(ctl, "root", error);
 }
 
 enum mg_status ccadb_record_list(struct ctl *ctl, struct mg_error *error)
 {
-    return credential_list(ctl, CCADB "/records?kind=intermediate", &records, error);
+    return list_records(ctl, "intermediate", error);
 }
 
 static void append_value(struct mg_buffer *out, const char *name, const json_t *value)
@@ -184,6 +216,23 @@ enum mg_status ccadb_auditor_add(struct ctl *ctl, struct mg_error *error)
 enum mg_status ccadb_word_list(struct ctl *ctl, struct mg_error *error)
 {
     return credential_list(ctl, CCADB "/words", &words, error);
+}
+
+enum mg_status ccadb_word_remove(struct ctl *ctl, struct mg_error *error)
+{
+    char base[API_MAX_PATH], path[API_MAX_PATH];
+    json_t *answer;
+    enum mg_status status = api_path(base, CCADB "/words", ctl->args[0], "", error);
+    if (status == MG_OK) {
+        status = api_path(path, base, ctl->args[1], "", error);
+    }
+    if (status == MG_OK) {
+        status = api_ask(ctl, "DELETE", path, NULL, &answer, error);
+    }
+    if (status == MG_OK) {
+        json_decref(answer);
+    }
+    return status;
 }
 
 enum mg_status ccadb_word_add(struct ctl *ctl, struct mg_error *error)

@@ -34,17 +34,19 @@ command_fn whoami_show;
 command_fn ccadb_owner_list, ccadb_owner_add, ccadb_root_list, ccadb_root_show, ccadb_root_add;
 command_fn ccadb_record_list, ccadb_record_show, ccadb_user_list, ccadb_user_grant, ccadb_user_revoke;
 command_fn ccadb_client_list, ccadb_client_add, ccadb_client_delete, ccadb_auditor_list, ccadb_auditor_add;
-command_fn ccadb_word_list, ccadb_word_add;
+command_fn ccadb_word_list, ccadb_word_add, ccadb_word_remove;
 /* keys.c */
 command_fn key_list;
 command_fn api_key_list, api_key_create, api_key_rotate, api_key_delete;
 command_fn client_list, client_create, client_rotate, client_enable, client_disable, client_delete;
 /* pca.c */
 command_fn pca_ca_list, pca_ca_show, pca_ca_create, pca_ca_activate, pca_ca_set_status, pca_ca_delete;
-command_fn pca_ca_csr, pca_ca_chain, pca_ca_crl, pca_sign_csr, pca_revoke;
+command_fn pca_ca_csr, pca_ca_chain, pca_ca_crl, pca_ca_rotate_crl, pca_ca_set_crl_days, pca_ca_set_ocsp;
+command_fn pca_cert_list, pca_cert_show, pca_cert_sign, pca_sign_csr, pca_revoke;
 command_fn pca_key_list, pca_key_add, pca_key_delete;
 
 /* ska.c */
+command_fn ska_key_create, ska_key_delete, ska_certificate, ska_certificate_import;
 command_fn ska_keys, ska_key, ska_requests, ska_request, ska_cancel, ska_tasks, ska_approve_task, ska_reject_task;
 command_fn ska_api_key_list, ska_api_key_add, ska_api_key_remove;
 /* backup.c */

@@ -6,7 +6,7 @@
 
 #include "control/ctl/table.h"
 
-#define MAX_TEXT (4U << 20)
+#define MAX_TEXT (64U << 20)
 
 static const char *cell_of(const json_t *object, const char *member)
 {
@@ -17,7 +17,35 @@ static const char *cell_of(const json_t *object, const char *member)
     return ctl_text(object, member);
 }
 
-static enum mg_status print_table(const json_t *list, const struct credential_columns *columns, struct mg_error *error)
+/* join makes one text of an array of texts. */
+static json_t *join(const json_t *array)
+{
+    size_t i;
+    const json_t *item;
+    struct mg_buffer text;
+    mg_buffer_init(&text, MAX_TEXT);
+    json_array_foreach(array, i, item)
+    {
+        mg_buffer_append_text(&text, i == 0 ? "" : ",");
+        mg_buffer_append_text(&text, json_is_string(item) ? json_string_value(item) : "?");
+    }
+    json_t *joined = mg_buffer_ok(&text) ? json_stringn((const char *)text.data, text.len) : NULL;
+    mg_buffer_free(&text);
+    return joined;
+}
+
+/* join_arrays makes each column that is an array one text, since that is what a table shows. */
+static void join_arrays(json_t *object, const struct credential_columns *columns)
+{
+    for (size_t i = 0; i < columns->num; i++) {
+        const json_t *value = json_object_get(object, columns->members[i]);
+        if (json_is_array(value)) {
+            (void)json_object_set_new(object, columns->members[i], join(value));
+        }
+    }
+}
+
+static enum mg_status print_table(json_t *list, const struct credential_columns *columns, struct mg_error *error)
 {
     size_t num = json_is_array(list) ? json_array_size(list) : 1, at = 0;
     const char **cells = calloc((num + 1) * columns->num, sizeof(*cells));
@@ -29,7 +57,8 @@ static enum mg_status print_table(const json_t *list, const struct credential_co
         cells[at++] = columns->titles[j];
     }
     for (size_t i = 0; i < num; i++) {
-        const json_t *object = json_is_array(list) ? json_array_get(list, i) : list;
+        json_t *object = json_is_array(list) ? json_array_get(list, i) : list;
+        join_arrays(object, columns);
         for (size_t j = 0; j < columns->num; j++) {
             cells[at++] = cell_of(object, columns->members[j]);
         }
@@ -40,7 +69,7 @@ static enum mg_status print_table(const json_t *list, const struct credential_co
     return ctl_print(&text, error);
 }
 
-enum mg_status credential_print(const struct ctl *ctl, const json_t *list, const struct credential_columns *columns,
+enum mg_status credential_print(const struct ctl *ctl, json_t *list, const struct credential_columns *columns,
                                 struct mg_error *error)
 {
     return ctl->json ? ctl_print_json(list, error) : print_table(list, columns, error);

@@ -5,7 +5,7 @@
 
 #include "control/ctl/api.h"
 
-/* The columns of a list: members of each object that are texts or flags, and their titles. */
+/* The columns of a list: members of each object that are texts, arrays of texts, or flags, and their titles. */
 struct credential_columns {
     const char *const *members;
     const char *const *titles;
@@ -13,7 +13,7 @@ struct credential_columns {
 };
 
 /* credential_print prints |list|, a JSON array, or one object: as a table, or as JSON where that was asked for. */
-MG_MUST_USE enum mg_status credential_print(const struct ctl *ctl, const json_t *list,
+MG_MUST_USE enum mg_status credential_print(const struct ctl *ctl, json_t *list,
                                             const struct credential_columns *columns, struct mg_error *error);
 
 /* credential_list asks for |path| and prints the answer. */

@@ -46,6 +46,8 @@ enum ctl_option {
     CTL_SERVER,
     CTL_OWNER,
     CTL_MAY_REVOKE,
+    CTL_FAMILY,
+    CTL_POLICY,
     CTL_NUM_OPTIONS
 };
 

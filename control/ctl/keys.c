@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The signer's keys; and API keys and OAuth2 clients, credentials of programs (control/admin/administration_api.h). */
+#include <string.h>
+
 #include "base/file.h"
 #include "control/ctl/commands.h"
 #include "control/ctl/credential.h"
@@ -16,8 +18,8 @@ static const struct credential_columns signer_keys = {signer_members, signer_tit
 static const char *const key_members[] = {"name", "key"};
 static const char *const key_titles[] = {"NAME", "KEY"};
 
-static const char *const client_members[] = {"id", "role", "enabled", "hasKey", "secret"};
-static const char *const client_titles[] = {"ID", "ROLE", "ENABLED", "BY KEY", "SECRET"};
+static const char *const client_members[] = {"id", "role", "families", "enabled", "hasKey", "secret"};
+static const char *const client_titles[] = {"ID", "ROLE", "FAMILIES", "ENABLED", "BY KEY", "SECRET"};
 
 /* The last column is what is told once. */
 static const struct credential_columns keys = {key_members, key_titles, MG_ARRAY_LEN(key_members) - 1};
@@ -86,13 +88,28 @@ static enum mg_status ask_for_client(struct ctl *ctl, const char *path, json_t *
                           error);
 }
 
+/* families_json makes an array of the words of --family; NULL: it was not given. */
+static json_t *families_json(const char *text)
+{
+    json_t *list = text == NULL ? NULL : json_array();
+    for (const char *at = text; at != NULL;) {
+        size_t len = strcspn(at, ",");
+        (void)json_array_append_new(list, json_stringn(at, len));
+        at = at[len] == ',' ? at + len + 1 : NULL;
+    }
+    return list;
+}
+
 enum mg_status client_create(struct ctl *ctl, struct mg_error *error)
 {
     const char *role = ctl->options[CTL_ROLE];
     if (role == NULL) {
         return mg_error_set(error, MG_INVALID, "client create: --role admin, operator or auditor is needed");
     }
-    return ask_for_client(ctl, CLIENTS, json_pack("{s:s, s:s}", "id", ctl->args[0], "role", role), error);
+    return ask_for_client(ctl, CLIENTS,
+                          json_pack("{s:s, s:s, s:o*}", "id", ctl->args[0], "role", role, "families",
+                                    families_json(ctl->options[CTL_FAMILY])),
+                          error);
 }
 
 enum mg_status client_rotate(struct ctl *ctl, struct mg_error *error)

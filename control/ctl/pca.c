@@ -8,10 +8,12 @@
 #include "base/file.h"
 #include "control/ctl/commands.h"
 #include "control/ctl/credential.h"
+#include "control/ctl/table.h"
 
 #define CAS API_MINTGATE "/pca/ca"
 #define KEYS API_MINTGATE "/pca-keys"
 #define MAX_CERTIFICATES ((size_t)256 << 10)
+#define MAX_LIST ((size_t)16 << 20) /* 100000 serial numbers, a line each */
 #define DAY_SECONDS 86400
 #define DEFAULT_DAYS 365
 
@@ -45,7 +47,7 @@ static enum mg_status ask(struct ctl *ctl, const char *method, const char *path,
 /* print_info prints caInfo, or a list of it, and drops |data|. */
 static enum mg_status print_info(struct ctl *ctl, json_t *data, const char *member, struct mg_error *error)
 {
-    const json_t *info = member == NULL ? data : json_object_get(data, member);
+    json_t *info = member == NULL ? data : json_object_get(data, member);
     enum mg_status status = ctl->json ? ctl_print_json(data, error) : credential_print(ctl, info, &cas, error);
     json_decref(data);
     return status;
@@ -287,16 +289,120 @@ enum mg_status pca_ca_crl(struct ctl *ctl, struct mg_error *error)
     return get_text(ctl, "/crl", NULL, error);
 }
 
+/* change sends |body|, which it takes over, to |rest| of the CA, and prints nothing. */
+static enum mg_status change(struct ctl *ctl, const char *method, const char *rest, json_t *body,
+                             struct mg_error *error)
+{
+    char path[API_MAX_PATH];
+    json_t *data;
+    enum mg_status status = path_of(ctl, rest, path, error);
+    if (status != MG_OK) {
+        json_decref(body);
+        return status;
+    }
+    status = ask(ctl, method, path, body, &data, error);
+    if (status == MG_OK) {
+        json_decref(data);
+    }
+    return status;
+}
+
+enum mg_status pca_ca_rotate_crl(struct ctl *ctl, struct mg_error *error)
+{
+    return change(ctl, "POST", "/crl/rotate", NULL, error);
+}
+
+enum mg_status pca_ca_set_crl_days(struct ctl *ctl, struct mg_error *error)
+{
+    json_t *body = json_pack("{s:s}", "expiry", ctl->args[1]);
+    return body != NULL ? change(ctl, "PUT", "/crl/config", body, error)
+                        : mg_error_set(error, MG_INVALID, "arguments must be UTF-8");
+}
+
+enum mg_status pca_ca_set_ocsp(struct ctl *ctl, struct mg_error *error)
+{
+    if (ctl->num_args == 1) {
+        return change(ctl, "DELETE", "/urls", NULL, error);
+    }
+    json_t *body = json_pack("{s:s}", "ocsp_servers", ctl->args[1]);
+    return body != NULL ? change(ctl, "PUT", "/urls", body, error)
+                        : mg_error_set(error, MG_INVALID, "arguments must be UTF-8");
+}
+
 /* ---- certificates ---- */
 
-enum mg_status pca_sign_csr(struct ctl *ctl, struct mg_error *error)
+/* collect_serials appends the serial numbers of all pages to |all|. */
+static enum mg_status collect_serials(struct ctl *ctl, json_t *all, struct mg_error *error)
+{
+    enum mg_status status = MG_OK;
+    int64_t num_pages = 1;
+    for (int64_t page = 1; status == MG_OK && page <= num_pages; page++) {
+        char path[API_MAX_PATH], rest[64];
+        json_t *data;
+        snprintf(rest, sizeof(rest), "/cert?pageNo=%" PRId64, page);
+        status = path_of(ctl, rest, path, error);
+        if (status == MG_OK) {
+            status = ask(ctl, "GET", path, NULL, &data, error);
+        }
+        if (status == MG_OK) {
+            num_pages = ctl_number(data, "totalPageNo");
+            (void)json_array_extend(all, json_object_get(data, "listCerts"));
+            json_decref(data);
+        }
+    }
+    return status;
+}
+
+enum mg_status pca_cert_list(struct ctl *ctl, struct mg_error *error)
+{
+    json_t *all = json_array();
+    enum mg_status status = collect_serials(ctl, all, error);
+    if (status == MG_OK && ctl->json) {
+        status = ctl_print_json(all, error);
+    } else if (status == MG_OK) {
+        size_t i;
+        const json_t *serial;
+        struct mg_buffer text;
+        mg_buffer_init(&text, MAX_LIST);
+        json_array_foreach(all, i, serial)
+        {
+            const char *cell = json_is_string(serial) ? json_string_value(serial) : "?";
+            table_write(&text, &cell, 1, 1);
+        }
+        status = ctl_print(&text, error);
+    }
+    json_decref(all);
+    return status;
+}
+
+/* cert_path makes the path of the certificate that the second argument names. */
+static enum mg_status cert_path(const struct ctl *ctl, const char *rest, char out[API_MAX_PATH], struct mg_error *error)
+{
+    char base[API_MAX_PATH];
+    enum mg_status status = path_of(ctl, "/cert", base, error);
+    return status == MG_OK ? api_path(out, base, ctl->args[1], rest, error) : status;
+}
+
+enum mg_status pca_cert_show(struct ctl *ctl, struct mg_error *error)
+{
+    char path[API_MAX_PATH];
+    json_t *data;
+    enum mg_status status = cert_path(ctl, "", path, error);
+    if (status == MG_OK) {
+        status = ask(ctl, "GET", path, NULL, &data, error);
+    }
+    return status == MG_OK ? deliver_text(ctl, data, "certPem", error) : status;
+}
+
+/* sign has the CA sign the request in the file of the second argument, at |rest|. */
+static enum mg_status sign(struct ctl *ctl, const char *rest, struct mg_error *error)
 {
     char path[API_MAX_PATH];
     json_t *csr, *data;
     int64_t days;
     enum mg_status status = days_of(ctl, DEFAULT_DAYS, &days, error);
     if (status == MG_OK) {
-        status = path_of(ctl, "/sub/sign", path, error);
+        status = path_of(ctl, rest, path, error);
     }
     if (status == MG_OK) {
         status = read_file(ctl->args[1], &csr, error);
@@ -308,14 +414,21 @@ enum mg_status pca_sign_csr(struct ctl *ctl, struct mg_error *error)
     return status == MG_OK ? deliver_text(ctl, data, "certificate", error) : status;
 }
 
+enum mg_status pca_sign_csr(struct ctl *ctl, struct mg_error *error)
+{
+    return sign(ctl, "/sub/sign", error);
+}
+
+enum mg_status pca_cert_sign(struct ctl *ctl, struct mg_error *error)
+{
+    return sign(ctl, "/cert/sign", error);
+}
+
 enum mg_status pca_revoke(struct ctl *ctl, struct mg_error *error)
 {
-    char base[API_MAX_PATH], path[API_MAX_PATH];
+    char path[API_MAX_PATH];
     json_t *data;
-    enum mg_status status = path_of(ctl, "/cert", base, error);
-    if (status == MG_OK) {
-        status = api_path(path, base, ctl->args[1], "/revoke", error);
-    }
+    enum mg_status status = cert_path(ctl, "/revoke", path, error);
     if (status == MG_OK) {
         status = ask(ctl, "POST", path, NULL, &data, error);
     }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "control/ctl/approver_key.h"
 #include "control/ctl/commands.h"
 #include "control/ctl/credential.h"
@@ -14,6 +15,7 @@
 #define SKA "/v1"
 #define API_KEYS API_MINTGATE "/ska/api-keys"
 #define MAX_TO_BE_SIGNED 8192
+#define MAX_CERTIFICATE ((size_t)64 << 10)
 
 static const char *const request_members[] = {"id", "status", "executionTime"};
 static const char *const request_titles[] = {"REQUEST", "STATUS", "EXECUTED"};
@@ -78,6 +80,116 @@ enum mg_status ska_key(struct ctl *ctl, struct mg_error *error)
         status = ctl_print_json(json_object_get(key, "json"), error);
         json_decref(key);
     }
+    return status;
+}
+
+/* kind_of fills in what the API calls the key of type |word|, EC256 where it is NULL. */
+static enum mg_status kind_of(const char *word, json_t **out, struct mg_error *error)
+{
+    static const struct {
+        const char *word, *algorithm, *curve_oid;
+        int size;
+    } kinds[] = {{"EC256", "EC", "1.2.840.10045.3.1.7", 0},
+                 {"EC384", "EC", "1.3.132.0.34", 0},
+                 {"RSA2048", "RSA", NULL, 2048},
+                 {"RSA3072", "RSA", NULL, 3072},
+                 {"RSA4096", "RSA", NULL, 4096}};
+    for (size_t i = 0; i < MG_ARRAY_LEN(kinds); i++) {
+        if (strcmp(word == NULL ? "EC256" : word, kinds[i].word) == 0) {
+            *out = json_pack("{s:s, s:s*}", "algorithm", kinds[i].algorithm, "curveOid", kinds[i].curve_oid);
+            if (kinds[i].size != 0) {
+                (void)json_object_set_new(*out, "keySize", json_integer(kinds[i].size));
+            }
+            return MG_OK;
+        }
+    }
+    return mg_error_set(error, MG_INVALID, "--key-type: must be EC256, EC384, RSA2048, RSA3072 or RSA4096");
+}
+
+/* add_policy puts the JSON of the file |path| into |body|; NULL: without a policy. */
+static enum mg_status add_policy(json_t *body, const char *path, struct mg_error *error)
+{
+    json_error_t why;
+    json_t *policy = path == NULL ? json_null() : json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+    if (policy == NULL) {
+        return mg_error_set(error, MG_DENIED, "%s:%d: %s", path, why.line, why.text);
+    }
+    (void)json_object_set_new(body, "policy", policy);
+    return MG_OK;
+}
+
+enum mg_status ska_key_create(struct ctl *ctl, struct mg_error *error)
+{
+    json_t *body = NULL, *answer;
+    enum mg_status status = kind_of(ctl->options[CTL_KEY_TYPE], &body, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    status = add_policy(body, ctl->options[CTL_POLICY], error);
+    if (status == MG_OK && json_object_set_new(body, "label", json_string(ctl->args[0])) != 0) {
+        status = mg_error_set(error, MG_INVALID, "arguments must be UTF-8");
+    }
+    if (status != MG_OK) {
+        json_decref(body);
+        return status;
+    }
+    status = ask(ctl, "POST", SKA "/key", body, &answer, error);
+    if (status == MG_OK) {
+        json_decref(answer);
+    }
+    return status;
+}
+
+enum mg_status ska_key_delete(struct ctl *ctl, struct mg_error *error)
+{
+    json_t *answer;
+    enum mg_status status =
+        ask(ctl, "POST", SKA "/key/deleteKey", json_pack("{s:s}", "label", ctl->args[0]), &answer, error);
+    if (status == MG_OK) {
+        json_decref(answer);
+    }
+    return status;
+}
+
+/* deliver_certificate prints the certificate of |answer|, which it drops, or writes it to --out. */
+static enum mg_status deliver_certificate(struct ctl *ctl, json_t *answer, struct mg_error *error)
+{
+    struct mg_buffer text;
+    if (ctl->json) {
+        enum mg_status status = ctl_print_json(answer, error);
+        json_decref(answer);
+        return status;
+    }
+    mg_buffer_init(&text, MAX_CERTIFICATE);
+    mg_buffer_append_text(&text, ctl_text(answer, "certificate"));
+    mg_buffer_append_text(&text, "\n");
+    json_decref(answer);
+    return ctl_deliver(ctl, &text, error);
+}
+
+enum mg_status ska_certificate(struct ctl *ctl, struct mg_error *error)
+{
+    char path[API_MAX_PATH];
+    json_t *answer;
+    enum mg_status status = api_path(path, SKA "/certificate", ctl->args[0], "", error);
+    if (status == MG_OK) {
+        status = api_ask(ctl, "GET", path, NULL, &answer, error);
+    }
+    return status == MG_OK ? deliver_certificate(ctl, answer, error) : status;
+}
+
+enum mg_status ska_certificate_import(struct ctl *ctl, struct mg_error *error)
+{
+    struct mg_buffer pem;
+    json_t *answer = NULL;
+    mg_buffer_init(&pem, MAX_CERTIFICATE);
+    enum mg_status status = mg_file_read(ctl->args[1], &pem, error);
+    if (status == MG_OK) {
+        json_t *body = json_pack("{s:s, s:s%}", "label", ctl->args[0], "certificate", (const char *)pem.data, pem.len);
+        status = ask(ctl, "POST", SKA "/certificate/import/plain", body, &answer, error);
+    }
+    json_decref(answer);
+    mg_buffer_free(&pem);
     return status;
 }
 

@@ -325,7 +325,7 @@ enum mg_status reference_list(struct ctl *ctl, struct mg_error *error)
     json_t *answer;
     enum mg_status status = api_ask(ctl, "GET", REFERENCES, NULL, &answer, error);
     if (status == MG_OK) {
-        const json_t *list = json_object_get(json_object_get(answer, "d"), "results");
+        json_t *list = json_object_get(json_object_get(answer, "d"), "results");
         status = credential_print(ctl, list, &reference_columns, error);
         json_decref(answer);
     }

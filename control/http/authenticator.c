@@ -270,7 +270,7 @@ static enum mg_status login_in_slot(struct authenticator *authenticator, const s
     if (status != MG_OK) {
         return status;
     }
-    struct ticket_owner owner = {.stamp = user.stamp};
+    struct ticket_owner owner = {.reach = login->reach, .stamp = user.stamp};
     memcpy(owner.name, user.name, sizeof(owner.name));
     return grant_ticket(authenticator, TICKET_SESSION, &owner, user.role, caller, grant, error);
 }
@@ -334,7 +334,7 @@ enum mg_status authenticator_verify(struct authenticator *authenticator, const s
 }
 
 enum mg_status authenticator_token_by_password(struct authenticator *authenticator, const struct http_caller *caller,
-                                               const char *user, struct mg_slice password,
+                                               const char *user, struct mg_slice password, unsigned reach,
                                                struct authenticator_grant *grant, struct mg_error *error)
 {
     struct credentials_user found = {.name = ""};
@@ -342,7 +342,7 @@ enum mg_status authenticator_token_by_password(struct authenticator *authenticat
     if (status != MG_OK) {
         return status;
     }
-    struct ticket_owner owner = {.stamp = found.stamp};
+    struct ticket_owner owner = {.reach = reach, .stamp = found.stamp};
     memcpy(owner.name, found.name, sizeof(owner.name));
     return grant_ticket(authenticator, TICKET_TOKEN, &owner, found.role, caller, grant, error);
 }
@@ -364,7 +364,7 @@ static enum mg_status finish_token(struct authenticator *authenticator, const st
         status = mg_error_set(error, MG_AGAIN, "the database cannot be asked");
     }
     if (status == MG_OK) {
-        struct ticket_owner owner = {.is_client = true, .stamp = client->stamp};
+        struct ticket_owner owner = {.is_client = true, .reach = client->reach, .stamp = client->stamp};
         memcpy(owner.name, client->id, sizeof(owner.name));
         status = grant_ticket(authenticator, TICKET_TOKEN, &owner, client->role, guess->caller, grant, error);
     }
@@ -494,13 +494,16 @@ static enum mg_status look_up(struct authenticator *authenticator, const struct 
 }
 
 enum mg_status authenticator_identify(struct authenticator *authenticator, const struct http_caller *caller,
-                                      enum ticket_kind kind, struct mg_slice text, struct http_identity *out,
-                                      struct mg_error *error)
+                                      enum ticket_kind kind, struct mg_slice text, unsigned reach,
+                                      struct http_identity *out, struct mg_error *error)
 {
     struct ticket_owner owner;
     enum http_role role = HTTP_ROLE_ANONYMOUS;
     if (!tickets_use(authenticator->tickets, kind, text, caller->monotonic_ns, &owner)) {
         return mg_error_set(error, MG_DENIED, "there is no such session or token");
+    }
+    if ((owner.reach & reach) == 0) {
+        return mg_error_set(error, MG_DENIED, "the session or token counts in other families");
     }
     enum mg_status status = look_up(authenticator, &owner, &role, error);
     if (status == MG_OK) {

@@ -14,6 +14,7 @@
 
 #include "base/buffer.h"
 #include "control/http/identity.h"
+#include "control/http/reach.h"
 #include "control/http/tickets.h"
 
 /* How many passwords are hashed at one time, since each takes 32 MiB, and how long a login waits for its turn. */
@@ -62,6 +63,7 @@ struct authenticator_login {
     /* For the ZIA family's legacy login; |obfuscated_key.data| NULL: a login by password alone. */
     struct mg_slice obfuscated_key;
     int64_t timestamp_ms;
+    unsigned reach; /* the families in which the session counts (reach.h) */
 };
 
 /* authenticator_login checks a user's password, and the API key if there is one, and makes a session. A user whose
@@ -72,16 +74,18 @@ MG_MUST_USE enum mg_status authenticator_login(struct authenticator *authenticat
 
 /* authenticator_verify tells whose |user| and |password| are, for clients that send both with each request (RFC 7617);
  * it costs as much as a login each time. authenticator_token_by_password makes a bearer token of them (RFC 6749 section
- * 4.3). A password for one login only is MG_DENIED, and stays: it is for logins where it can be changed. */
+ * 4.3), which counts in the families of |reach|. A password for one login only is MG_DENIED, and stays: it is for
+ * logins where it can be changed. */
 MG_MUST_USE enum mg_status authenticator_verify(struct authenticator *authenticator, const struct http_caller *caller,
                                                 const char *user, struct mg_slice password, struct http_identity *out,
                                                 struct mg_error *error);
 MG_MUST_USE enum mg_status authenticator_token_by_password(struct authenticator *authenticator,
                                                            const struct http_caller *caller, const char *user,
-                                                           struct mg_slice password, struct authenticator_grant *grant,
-                                                           struct mg_error *error);
+                                                           struct mg_slice password, unsigned reach,
+                                                           struct authenticator_grant *grant, struct mg_error *error);
 
-/* authenticator_token_by_secret and authenticator_token_by_assertion make a bearer token for an OAuth2 client. |id| may
+/* authenticator_token_by_secret and authenticator_token_by_assertion make a bearer token for an OAuth2 client, which
+ * counts in that client's families. |id| may
  * be NULL with an assertion, which names the client itself; else they must agree. An assertion with a `jti` counts
  * once; the vendor's clients send none (docs/adr/0017-http-server.md). */
 MG_MUST_USE enum mg_status authenticator_token_by_secret(struct authenticator *authenticator,
@@ -93,10 +97,11 @@ MG_MUST_USE enum mg_status authenticator_token_by_assertion(struct authenticator
                                                             struct mg_slice text, struct authenticator_grant *grant,
                                                             struct mg_error *error);
 
-/* authenticator_identify tells whose session or token |text| is: MG_DENIED, nobody's, or of a credential that was
- * changed, disabled or removed since; MG_AGAIN, MG_IO: the database cannot be asked. */
+/* authenticator_identify tells whose session or token |text| is: MG_DENIED, nobody's, one that does not count in the
+ * family |reach|, or of a credential that was changed, disabled or removed since; MG_AGAIN, MG_IO: the database cannot
+ * be asked. */
 MG_MUST_USE enum mg_status authenticator_identify(struct authenticator *authenticator, const struct http_caller *caller,
-                                                  enum ticket_kind kind, struct mg_slice text,
+                                                  enum ticket_kind kind, struct mg_slice text, unsigned reach,
                                                   struct http_identity *out, struct mg_error *error);
 
 /* authenticator_end ends a session or token. */

@@ -43,6 +43,8 @@ const char *const credentials_migrations[CREDENTIALS_NUM_MIGRATIONS] = {
     "  stamp INTEGER NOT NULL,"
     "  CHECK ((secret_sha256 IS NULL) <> (public_key IS NULL))"
     ") STRICT, WITHOUT ROWID;",
+    /* Clients that were there before counted in all families, and go on doing so. */
+    "ALTER TABLE credential_clients ADD COLUMN reach INTEGER NOT NULL DEFAULT 15 CHECK (reach BETWEEN 1 AND 15);",
 };
 
 /* ---- what all of them share ---- */
@@ -413,12 +415,20 @@ static bool hash_secret(struct mg_slice secret, uint8_t out[HASH_LEN])
     return EVP_Digest(secret.data, secret.len, out, NULL, EVP_sha256(), NULL) == 1;
 }
 
-enum mg_status credentials_client_create(sqlite3 *db, const char *id, enum http_role role, char out[CLIENT_SECRET_LEN],
-                                         struct mg_error *error)
+static enum mg_status check_client(const char *id, enum http_role role, unsigned reach, struct mg_error *error)
+{
+    enum mg_status status = check_name_and_role(id, role, error);
+    return status != MG_OK || reach_is_valid(reach)
+               ? status
+               : mg_error_set(error, MG_INVALID, "families: a client must count in at least one");
+}
+
+enum mg_status credentials_client_create(sqlite3 *db, const char *id, enum http_role role, unsigned reach,
+                                         char out[CLIENT_SECRET_LEN], struct mg_error *error)
 {
     uint8_t hash[HASH_LEN];
     int64_t stamp;
-    enum mg_status status = check_name_and_role(id, role, error);
+    enum mg_status status = check_client(id, role, reach, error);
     if (status == MG_OK) {
         status = make_hex(HASH_LEN, out, error);
     }
@@ -430,9 +440,9 @@ enum mg_status credentials_client_create(sqlite3 *db, const char *id, enum http_
     }
     if (status == MG_OK) {
         status = sql_change(db, error,
-                            "INSERT INTO credential_clients (id, role, secret_sha256, stamp) VALUES (?, ?, ?, ?)"
-                            " RETURNING 1",
-                            "tibi", id, (int64_t)role, mg_slice_of(hash, sizeof(hash)), stamp);
+                            "INSERT INTO credential_clients (id, role, reach, secret_sha256, stamp)"
+                            " VALUES (?, ?, ?, ?, ?) RETURNING 1",
+                            "tiibi", id, (int64_t)role, (int64_t)reach, mg_slice_of(hash, sizeof(hash)), stamp);
     }
     return name_failure(status, "client", id, error);
 }
@@ -466,7 +476,7 @@ static enum mg_status check_public_key(const EVP_PKEY *key, struct mg_error *err
 }
 
 /* insert_client_key writes the key as OpenSSL writes it, so that what is read later is what was checked. */
-static enum mg_status insert_client_key(sqlite3 *db, const char *id, enum http_role role, EVP_PKEY *key,
+static enum mg_status insert_client_key(sqlite3 *db, const char *id, enum http_role role, unsigned reach, EVP_PKEY *key,
                                         struct mg_error *error)
 {
     char *pem = NULL;
@@ -479,18 +489,18 @@ static enum mg_status insert_client_key(sqlite3 *db, const char *id, enum http_r
     if (status == MG_OK) {
         (void)BIO_get_mem_data(bio, &pem);
         status = sql_change(db, error,
-                            "INSERT INTO credential_clients (id, role, public_key, stamp) VALUES (?, ?, ?, ?)"
-                            " RETURNING 1",
-                            "titi", id, (int64_t)role, pem, stamp);
+                            "INSERT INTO credential_clients (id, role, reach, public_key, stamp)"
+                            " VALUES (?, ?, ?, ?, ?) RETURNING 1",
+                            "tiiti", id, (int64_t)role, (int64_t)reach, pem, stamp);
     }
     BIO_free(bio);
     return name_failure(status, "client", id, error);
 }
 
-enum mg_status credentials_client_create_with_key(sqlite3 *db, const char *id, enum http_role role,
+enum mg_status credentials_client_create_with_key(sqlite3 *db, const char *id, enum http_role role, unsigned reach,
                                                   struct mg_slice public_key, struct mg_error *error)
 {
-    enum mg_status status = check_name_and_role(id, role, error);
+    enum mg_status status = check_client(id, role, reach, error);
     if (status == MG_OK && public_key.len > MAX_PUBLIC_KEY) {
         status = mg_error_set(error, MG_INVALID, "public key: has more than %d bytes", MAX_PUBLIC_KEY);
     }
@@ -500,7 +510,7 @@ enum mg_status credentials_client_create_with_key(sqlite3 *db, const char *id, e
     EVP_PKEY *key = parse_public_key(public_key);
     status = check_public_key(key, error);
     if (status == MG_OK) {
-        status = insert_client_key(db, id, role, key, error);
+        status = insert_client_key(db, id, role, reach, key, error);
     }
     EVP_PKEY_free(key);
     return status;
@@ -518,8 +528,8 @@ enum mg_status credentials_client_delete(sqlite3 *db, const char *id, struct mg_
     return name_failure(status, "client", id, error);
 }
 
-#define CLIENT_COLUMNS "id, role, disabled, public_key IS NOT NULL, stamp, secret_sha256, public_key"
-enum { CLIENT_ID, CLIENT_ROLE, CLIENT_DISABLED, CLIENT_HAS_KEY, CLIENT_STAMP, CLIENT_SECRET, CLIENT_KEY };
+#define CLIENT_COLUMNS "id, role, disabled, public_key IS NOT NULL, reach, stamp, secret_sha256, public_key"
+enum { CLIENT_ID, CLIENT_ROLE, CLIENT_DISABLED, CLIENT_HAS_KEY, CLIENT_REACH, CLIENT_STAMP, CLIENT_SECRET, CLIENT_KEY };
 
 static void read_client(sqlite3_stmt *row, struct credentials_client *out)
 {
@@ -527,6 +537,7 @@ static void read_client(sqlite3_stmt *row, struct credentials_client *out)
     out->role = (enum http_role)sqlite3_column_int(row, CLIENT_ROLE);
     out->is_disabled = sqlite3_column_int(row, CLIENT_DISABLED) != 0;
     out->has_key = sqlite3_column_int(row, CLIENT_HAS_KEY) != 0;
+    out->reach = (unsigned)sqlite3_column_int(row, CLIENT_REACH);
     out->stamp = sqlite3_column_int64(row, CLIENT_STAMP);
 }
 

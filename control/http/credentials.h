@@ -20,9 +20,10 @@
 #include "control/http/identity.h"
 #include "control/http/obfuscated_key.h"
 #include "control/http/password.h"
+#include "control/http/reach.h"
 
 /* The SQL of this module's tables, one step for each version, for the store to run in order, each once. */
-#define CREDENTIALS_NUM_MIGRATIONS 1
+#define CREDENTIALS_NUM_MIGRATIONS 2
 extern const char *const credentials_migrations[CREDENTIALS_NUM_MIGRATIONS];
 
 struct credentials_user {
@@ -82,7 +83,8 @@ struct credentials_client {
     char id[HTTP_MAX_NAME];
     enum http_role role;
     bool is_disabled;
-    bool has_key; /* proves itself by signed assertions, not by a secret */
+    bool has_key;   /* proves itself by signed assertions, not by a secret */
+    unsigned reach; /* the families in which its tokens count (reach.h) */
     int64_t stamp;
 };
 
@@ -91,10 +93,11 @@ struct credentials_client {
 /* credentials_client_create makes a client with a random secret, told by |out|, which the caller wipes; stored is its
  * SHA-256, enough for a text that nobody chose. credentials_client_create_with_key takes the PEM of a public key: RSA
  * of 2048 to 8192 bits or EC P-256. */
-MG_MUST_USE enum mg_status credentials_client_create(sqlite3 *db, const char *id, enum http_role role,
+MG_MUST_USE enum mg_status credentials_client_create(sqlite3 *db, const char *id, enum http_role role, unsigned reach,
                                                      char out[CLIENT_SECRET_LEN], struct mg_error *error);
 MG_MUST_USE enum mg_status credentials_client_create_with_key(sqlite3 *db, const char *id, enum http_role role,
-                                                              struct mg_slice public_key, struct mg_error *error);
+                                                              unsigned reach, struct mg_slice public_key,
+                                                              struct mg_error *error);
 MG_MUST_USE enum mg_status credentials_client_set_disabled(sqlite3 *db, const char *id, bool is_disabled,
                                                            struct mg_error *error);
 MG_MUST_USE enum mg_status credentials_client_delete(sqlite3 *db, const char *id, struct mg_error *error);

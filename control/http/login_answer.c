@@ -31,6 +31,19 @@ void login_fail(const struct http_request *request, struct http_response *respon
     http_problem_render(&problem, router_renderer(request->family), response);
 }
 
+enum mg_status login_identify(struct authenticator *authenticator, const struct http_request *request, unsigned reach,
+                              struct http_identity *out)
+{
+    struct mg_slice text;
+    if (http_request_bearer(request, &text)) {
+        return authenticator_identify(authenticator, &request->caller, TICKET_TOKEN, text, reach, out, NULL);
+    }
+    if (http_request_cookie(request, LOGIN_COOKIE, &text)) {
+        return authenticator_identify(authenticator, &request->caller, TICKET_SESSION, text, reach, out, NULL);
+    }
+    return MG_DENIED;
+}
+
 void login_end(struct authenticator *authenticator, const struct http_request *request)
 {
     struct mg_slice text;

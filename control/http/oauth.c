@@ -95,7 +95,8 @@ void oauth_client_credentials(struct authenticator *authenticator, struct http_r
     mg_secret_wipe(&basic, sizeof(basic));
 }
 
-void oauth_password(struct authenticator *authenticator, struct http_request *request, struct http_response *response)
+void oauth_password(struct authenticator *authenticator, struct http_request *request, struct http_response *response,
+                    unsigned reach)
 {
     const char *user = http_params_get0(&request->form, "username"),
                *password = http_params_get0(&request->form, "password");
@@ -106,7 +107,7 @@ void oauth_password(struct authenticator *authenticator, struct http_request *re
         return;
     }
     enum mg_status status = authenticator_token_by_password(authenticator, &request->caller, user,
-                                                            mg_slice_of_text(password), &grant, &error);
+                                                            mg_slice_of_text(password), reach, &grant, &error);
     if (status == MG_OK) {
         answer_token(response, &grant);
     } else {
@@ -115,13 +116,14 @@ void oauth_password(struct authenticator *authenticator, struct http_request *re
     mg_secret_wipe(&grant, sizeof(grant));
 }
 
-enum mg_status oauth_authenticate(void *arg, const struct http_request *request, struct http_identity *out)
+enum mg_status oauth_authenticate(struct authenticator *authenticator, const struct http_request *request,
+                                  unsigned reach, struct http_identity *out)
 {
     struct mg_slice token;
     if (!http_request_bearer(request, &token)) {
         return MG_DENIED;
     }
-    return authenticator_identify(arg, &request->caller, TICKET_TOKEN, token, out, NULL);
+    return authenticator_identify(authenticator, &request->caller, TICKET_TOKEN, token, reach, out, NULL);
 }
 
 enum mg_status oauth_no_authentication(void *arg, const struct http_request *request, struct http_identity *out)

@@ -20,12 +20,14 @@ void oauth_client_credentials(struct authenticator *authenticator, struct http_r
                               struct http_response *response);
 
 /* oauth_password handles POST of a form with grant_type=password, username and password (RFC 6749 section 4.3),
- * likewise. What the client says of itself is not looked at: vendors' clients have one id and secret for everybody. */
-void oauth_password(struct authenticator *authenticator, struct http_request *request, struct http_response *response);
+ * likewise. What the client says of itself is not looked at: vendors' clients have one id and secret for everybody.
+ * The token counts in the families of |reach|. */
+void oauth_password(struct authenticator *authenticator, struct http_request *request, struct http_response *response,
+                    unsigned reach);
 
-/* oauth_authenticate knows callers by `Authorization: Bearer`, for families that know nothing else. Its |arg| is the
- * authenticator. */
-enum mg_status oauth_authenticate(void *arg, const struct http_request *request, struct http_identity *out);
+/* oauth_authenticate knows callers by `Authorization: Bearer` with a token that counts in the family |reach|. */
+MG_MUST_USE enum mg_status oauth_authenticate(struct authenticator *authenticator, const struct http_request *request,
+                                              unsigned reach, struct http_identity *out);
 
 /* oauth_no_authentication is for families that have anonymous routes alone. */
 enum mg_status oauth_no_authentication(void *arg, const struct http_request *request, struct http_identity *out);

@@ -32,6 +32,7 @@ enum ticket_kind { TICKET_SESSION, TICKET_TOKEN, TICKET_NUM_KINDS };
 struct ticket_owner {
     char name[HTTP_MAX_NAME];
     bool is_client; /* an OAuth2 client, not a user */
+    unsigned reach; /* the families in which it counts (reach.h) */
     int64_t stamp;
 };
 

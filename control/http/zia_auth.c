@@ -55,14 +55,7 @@ void zia_decorate(const struct http_request *request, struct http_response *resp
 
 enum mg_status zia_authenticate(void *arg, const struct http_request *request, struct http_identity *out)
 {
-    struct mg_slice text;
-    if (http_request_bearer(request, &text)) {
-        return authenticator_identify(arg, &request->caller, TICKET_TOKEN, text, out, NULL);
-    }
-    if (http_request_cookie(request, LOGIN_COOKIE, &text)) {
-        return authenticator_identify(arg, &request->caller, TICKET_SESSION, text, out, NULL);
-    }
-    return MG_DENIED;
+    return login_identify(arg, request, REACH_ZIA, out);
 }
 
 /* ---- authenticatedSession ---- */
@@ -118,6 +111,7 @@ static void handle_login(void *arg, struct http_request *request, struct http_re
         return;
     }
     login.user = body.user;
+    login.reach = REACH_ZIA;
     login.password = mg_slice_of_text(body.password);
     login.obfuscated_key = mg_slice_of_text(body.api_key);
     status = authenticator_login(arg, &request->caller, &login, &grant, &error);

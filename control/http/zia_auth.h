@@ -26,7 +26,8 @@ void zia_render_error(const struct http_problem *problem, struct http_response *
 /* zia_decorate adds what all JSON answers of the family were recorded to have: Content-Disposition. */
 void zia_decorate(const struct http_request *request, struct http_response *response);
 
-/* zia_authenticate knows callers by a bearer token or by the cookie JSESSIONID. Its |arg| is the authenticator. */
+/* zia_authenticate knows callers by a bearer token or by the cookie JSESSIONID, of this family. Its |arg| is the
+ * authenticator. */
 enum mg_status zia_authenticate(void *arg, const struct http_request *request, struct http_identity *out);
 
 /* zia_auth_add adds the routes above to |router|; |authenticator| is borrowed until router_free. */

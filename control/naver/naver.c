@@ -4,7 +4,7 @@
 #include <ctype.h>
 
 #include "control/certificate_check.h"
-#include "control/http/zia_auth.h"
+#include "control/http/login_answer.h"
 #include "control/naver/naver_json.h"
 #include "control/naver/naver_reply.h"
 #include "control/naver/pca_crl_issue.h"
@@ -556,7 +556,7 @@ static enum mg_status know_by_signature(void *arg, const struct http_request *re
 static enum mg_status know_by_session(void *arg, const struct http_request *request, struct http_identity *out)
 {
     const struct naver *naver = arg;
-    return zia_authenticate(naver->authenticator, request, out); /* the same sessions and tokens as Mintgate's API */
+    return login_identify(naver->authenticator, request, REACH_MINTGATE, out);
 }
 
 enum mg_status naver_add(struct router *router, struct naver *naver, struct mg_error *error)

@@ -360,7 +360,10 @@ static enum mg_status read_ca_key(struct pca_call *call, const json_t *body, enu
     static const struct {
         const char *word;
         enum wire_key_type type;
-    } types[] = {{"RSA2048", WIRE_KEY_RSA_2048}, {"RSA4096", WIRE_KEY_RSA_4096}, {"EC256", WIRE_KEY_EC_P256}};
+    } types[] = {{"RSA2048", WIRE_KEY_RSA_2048},
+                 {"RSA4096", WIRE_KEY_RSA_4096},
+                 {"EC256", WIRE_KEY_EC_P256},
+                 {"EC521", WIRE_KEY_EC_P521}};
     const char *text;
     enum mg_status status = naver_json_read_text(call, body, "keyType", MAX_WORD, "EMPTY_KEY_TYPE", &text, error);
     for (size_t i = 0; status == MG_OK && i < MG_ARRAY_LEN(types); i++) {
@@ -371,7 +374,7 @@ static enum mg_status read_ca_key(struct pca_call *call, const json_t *body, enu
     }
     return status != MG_OK ? status
                            : pca_fail(call, error, MG_INVALID, "INVALID_X509_KEY_TYPE",
-                                      "keyType: must be RSA2048, RSA4096 or EC256");
+                                      "keyType: must be RSA2048, RSA4096, EC256 or EC521");
 }
 
 static enum mg_status read_memo(struct pca_call *call, const json_t *body, const char **out, struct mg_error *error)

@@ -5,7 +5,7 @@
 #include "base/secret.h"
 #include "control/audit.h"
 #include "control/http/json_body.h"
-#include "control/http/zia_auth.h"
+#include "control/http/login_answer.h"
 #include "control/naver/naver.h"
 #include "control/naver/naver_key.h"
 #include "control/service/request_call.h"
@@ -136,7 +136,7 @@ static void handle_delete(void *arg, struct http_request *request, struct http_r
 static enum mg_status authenticate(void *arg, const struct http_request *request, struct http_identity *out)
 {
     const struct naver *naver = arg;
-    return zia_authenticate(naver->authenticator, request, out);
+    return login_identify(naver->authenticator, request, REACH_MINTGATE, out);
 }
 
 enum mg_status naver_keys_add(struct router *router, struct naver *naver, struct mg_error *error)

@@ -34,6 +34,7 @@ static bool write_algorithm(struct mg_buffer *out, enum wire_key_type type)
 {
     int nid = type == WIRE_KEY_EC_P256   ? NID_ecdsa_with_SHA256
               : type == WIRE_KEY_EC_P384 ? NID_ecdsa_with_SHA384
+              : type == WIRE_KEY_EC_P521 ? NID_ecdsa_with_SHA512
                                          : NID_sha256WithRSAEncryption;
     bool is_rsa = nid == NID_sha256WithRSAEncryption;
     uint8_t *der = NULL;

@@ -50,7 +50,7 @@ static enum mg_status add_key(void *arg, const struct wire_control_key *key)
         snprintf(id + 2 * i, 3, "%02x", key->key_id.bytes[i]);
     }
     json_t *item = json_pack("{s:s, s:s, s:s, s:s, s:s%, s:s%, s:s, s:b, s:I}", "id", id, "type",
-                             words_name(&intermediate_key_type_words, key->type), "purpose", purpose_name(key->purpose),
+                             words_name(&signer_key_type_words, key->type), "purpose", purpose_name(key->purpose),
                              "origin", origin_name(key->origin), "holder", (const char *)key->holder.data,
                              key->holder.len, "label", (const char *)key->label.data, key->label.len, "intermediate",
                              owner_of(&listing->intermediates, &key->key_id), "installed", key->is_installed, "created",

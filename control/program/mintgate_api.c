@@ -5,7 +5,7 @@
 
 #include "control/audit.h"
 #include "control/default_issuer.h"
-#include "control/http/zia_auth.h"
+#include "control/http/login_answer.h"
 #include "control/program/key_list.h"
 #include "control/program/problems.h"
 #include "control/service/request_call.h"
@@ -16,7 +16,7 @@
 static enum mg_status authenticate(void *arg, const struct http_request *request, struct http_identity *out)
 {
     const struct mintgate_api *api = arg;
-    return zia_authenticate(api->authenticator, request, out); /* the same sessions and tokens */
+    return login_identify(api->authenticator, request, REACH_MINTGATE, out);
 }
 
 /* fail_call answers for a step that failed, with the life cycle's word for it. */

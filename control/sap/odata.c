@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "control/http/json_body.h"
-#include "control/http/zia_auth.h"
+#include "control/http/login_answer.h"
 #include "control/sap/certificate_json.h"
 #include "control/sap/entry_material.h"
 #include "control/sap/odata_key.h"
@@ -630,7 +630,7 @@ static void delete_reference(void *arg, struct http_request *request, struct htt
 static enum mg_status authenticate(void *arg, const struct http_request *request, struct http_identity *out)
 {
     const struct sap_api *api = arg;
-    return zia_authenticate(api->authenticator, request, out); /* tokens, and sessions of people for mintgatectl */
+    return login_identify(api->authenticator, request, REACH_SAP, out);
 }
 
 static void decorate(const struct http_request *request, struct http_response *response)

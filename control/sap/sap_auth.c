@@ -41,7 +41,7 @@ static void handle_token(void *arg, struct http_request *request, struct http_re
     take_query(request);
     const char *grant_type = http_params_get0(&request->form, "grant_type");
     if (grant_type != NULL && strcmp(grant_type, "password") == 0) {
-        oauth_password(arg, request, response);
+        oauth_password(arg, request, response, REACH_SAP);
     } else {
         oauth_client_credentials(arg, request, response);
     }
@@ -70,7 +70,7 @@ enum mg_status sap_authenticate_edge(struct authenticator *authenticator, const 
                                      struct http_identity *out)
 {
     struct http_basic basic;
-    enum mg_status status = oauth_authenticate(authenticator, request, out);
+    enum mg_status status = oauth_authenticate(authenticator, request, REACH_SAP, out);
     if (status == MG_DENIED && http_request_basic(request, &basic)) {
         status = authenticator_verify(authenticator, &request->caller, basic.user, mg_slice_of_text(basic.password),
                                       out, NULL);

@@ -6,7 +6,7 @@
  *   POST /intermediate                           makes an intermediate, ready for use, of a key store's file
  */
 #include "control/http/json_body.h"
-#include "control/http/zia_auth.h"
+#include "control/http/login_answer.h"
 #include "control/sap/sap_api.h"
 #include "control/sap/sap_body.h"
 #include "control/sap/sap_intermediate.h"
@@ -100,7 +100,7 @@ static void import(void *arg, struct http_request *request, struct http_response
 static enum mg_status authenticate(void *arg, const struct http_request *request, struct http_identity *out)
 {
     const struct sap_api *api = arg;
-    return zia_authenticate(api->authenticator, request, out); /* as all of Mintgate's own API */
+    return login_identify(api->authenticator, request, REACH_MINTGATE, out);
 }
 
 enum mg_status stores_api_add(struct router *router, struct sap_api *api, struct mg_error *error)

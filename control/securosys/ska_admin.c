@@ -6,7 +6,7 @@
 #include "base/secret.h"
 #include "control/audit.h"
 #include "control/http/json_body.h"
-#include "control/http/zia_auth.h"
+#include "control/http/login_answer.h"
 #include "control/securosys/ska_api_key.h"
 #include "control/service/request_call.h"
 
@@ -16,7 +16,7 @@
 static enum mg_status authenticate(void *arg, const struct http_request *request, struct http_identity *out)
 {
     const struct ska_api *api = arg;
-    return zia_authenticate(api->authenticator, request, out); /* the same sessions and tokens */
+    return login_identify(api->authenticator, request, REACH_MINTGATE, out);
 }
 
 /* answer answers with |json|, whose reference it takes over, or with the failure |status|. */

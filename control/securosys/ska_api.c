@@ -13,6 +13,7 @@
 #define JSON_LIMIT ((size_t)64 * 1024)
 #define POLICY_LIMIT SKA_MAX_POLICY
 #define APPROVAL_LIMIT ((size_t)64 * 1024)
+#define MAX_STATUSES 16
 
 /* ---- keys ---- */
 
@@ -97,7 +98,7 @@ static void delete_key(void *arg, struct http_request *request, struct http_resp
 
 /* ---- operations at once ---- */
 
-/* What the answer calls key and result; NULL: not told. */
+/* operate_now answers with the key's label, and the result as |result_name|. */
 static void operate_now(void *arg, struct http_request *request, struct http_response *response,
                         enum ska_operation operation, const char *result_name)
 {
@@ -106,9 +107,7 @@ static void operate_now(void *arg, struct http_request *request, struct http_res
     json_t *json = NULL;
     ska_reply_begin(&exchange, arg, request, response);
     enum mg_status status = ska_operate_now(&exchange.call, operation, request->json, &result);
-    if (status == MG_OK && operation == SKA_SIGN) {
-        json = json_pack("{s:s}", result_name, result);
-    } else if (status == MG_OK) {
+    if (status == MG_OK) {
         json = json_pack("{s:O, s:s}", "label", json_object_get(request->json, "signKeyName"), result_name, result);
     }
     free(result);
@@ -130,9 +129,21 @@ static void certify_now(void *arg, struct http_request *request, struct http_res
     operate_now(arg, request, response, SKA_CERTIFY, "certificate");
 }
 
+/* sign_now answers in the shape that the vendor's clients send, the wish within a `signRequest` (contracts.md section
+ * 4.2), or flat as the other calls that sign at once. */
 static void sign_now(void *arg, struct http_request *request, struct http_response *response)
 {
-    operate_now(arg, request, response, SKA_SIGN, "signature");
+    struct ska_exchange exchange;
+    char *result = NULL;
+    json_t *wish = json_object_get(request->json, "signRequest");
+    ska_reply_begin(&exchange, arg, request, response);
+    enum mg_status status =
+        wish != NULL && !json_is_object(wish)
+            ? ska_fail(&exchange.call.error, SKA_INPUT, "signRequest: an object is required")
+            : ska_operate_now(&exchange.call, SKA_SIGN, wish != NULL ? wish : request->json, &result);
+    json_t *json = status == MG_OK ? json_pack("{s:s}", "signature", result) : NULL;
+    free(result);
+    ska_reply(&exchange, status, 200, json);
 }
 
 static void download_request(void *arg, struct http_request *request, struct http_response *response)
@@ -293,22 +304,57 @@ static void cancel_request(void *arg, struct http_request *request, struct http_
     ska_reply(&exchange, status, 200, json_object());
 }
 
-static void list_requests(void *arg, struct http_request *request, struct http_response *response)
+/* list_by_statuses answers as the vendor's clients want it that name several statuses: ids and statuses alone. */
+static enum mg_status list_by_statuses(struct ska_call *call, const json_t *statuses, json_t **out)
 {
-    struct ska_exchange exchange;
-    const char *text = NULL;
-    json_t *list = NULL;
-    static const struct http_field fields[] = {{"status", HTTP_FIELD_TEXT, false, 0, 0, 32}};
-    ska_reply_begin(&exchange, arg, request, response);
-    enum mg_status status =
-        http_json_fields(request->json, fields, MG_ARRAY_LEN(fields), &text, &exchange.call.error.why);
+    size_t i, j;
+    const json_t *word, *request;
+    enum mg_status status = MG_OK;
+    json_t *found = json_array();
+    for (i = 0; i < json_array_size(statuses) && status == MG_OK; i++) {
+        json_t *list = NULL;
+        word = json_array_get(statuses, i);
+        unsigned state =
+            json_is_string(word) ? words_value(&ska_state_words, mg_slice_of_text(json_string_value(word))) : 0;
+        status = state == 0 ? ska_fail(&call->error, SKA_INVALID_ENUM, "requestStatusList: has a word that is none")
+                            : ska_list_requests(call, (enum ska_state)state, &list);
+        json_array_foreach(list, j, request)
+        {
+            (void)json_array_append_new(found, json_pack("{s:O, s:O}", "id", json_object_get(request, "id"), "status",
+                                                         json_object_get(request, "status")));
+        }
+        json_decref(list);
+    }
+    *out = json_pack("{s:o}", "requests", found);
+    return status;
+}
+
+static enum mg_status list_by_status(struct ska_call *call, const char *text, json_t **out)
+{
     bool is_all = text == NULL || text[0] == '\0';
     unsigned state = is_all ? 0 : words_value(&ska_state_words, mg_slice_of_text(text));
-    if (status == MG_OK && !is_all && state == 0) {
-        status = ska_fail(&exchange.call.error, SKA_INVALID_ENUM, "status: no such word");
-    }
+    return !is_all && state == 0 ? ska_fail(&call->error, SKA_INVALID_ENUM, "status: no such word")
+                                 : ska_list_requests(call, (enum ska_state)state, out);
+}
+
+static void list_requests(void *arg, struct http_request *request, struct http_response *response)
+{
+    struct filter_body {
+        const char *status;
+        const json_t *statuses;
+    } body = {.status = NULL};
+    static const struct http_field fields[] = {
+        {"status", HTTP_FIELD_TEXT, false, offsetof(struct filter_body, status), 0, 32},
+        {"requestStatusList", HTTP_FIELD_ARRAY, false, offsetof(struct filter_body, statuses), 0, MAX_STATUSES},
+    };
+    struct ska_exchange exchange;
+    json_t *list = NULL;
+    ska_reply_begin(&exchange, arg, request, response);
+    enum mg_status status =
+        http_json_fields(request->json, fields, MG_ARRAY_LEN(fields), &body, &exchange.call.error.why);
     if (status == MG_OK) {
-        status = ska_list_requests(&exchange.call, (enum ska_state)state, &list);
+        status = body.statuses != NULL ? list_by_statuses(&exchange.call, body.statuses, &list)
+                                       : list_by_status(&exchange.call, body.status, &list);
     }
     ska_reply(&exchange, status, 200, list);
 }

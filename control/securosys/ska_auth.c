@@ -6,8 +6,8 @@
 
 #include "control/http/assertion.h"
 #include "control/http/credentials.h"
+#include "control/http/login_answer.h"
 #include "control/http/scan.h"
-#include "control/http/zia_auth.h"
 #include "control/securosys/ska_api_key.h"
 
 #define API_KEY_HEADER "X-API-KEY"
@@ -107,7 +107,8 @@ static enum mg_status by_jwt(const struct ska_api *api, const struct http_reques
         status = load_client(api, jwt.client_id, &client, &key);
     }
     if (status == MG_OK) {
-        status = client.is_disabled ? MG_DENIED : assertion_check_signature(&jwt, key, NULL);
+        bool counts = !client.is_disabled && (client.reach & REACH_SECUROSYS) != 0;
+        status = counts ? assertion_check_signature(&jwt, key, NULL) : MG_DENIED;
     }
     if (status == MG_OK) {
         snprintf(out->name, sizeof(out->name), "client:%s", client.id);
@@ -121,7 +122,7 @@ static enum mg_status by_jwt(const struct ska_api *api, const struct http_reques
 static enum mg_status by_bearer(const struct ska_api *api, const struct http_request *request,
                                 struct http_identity *out)
 {
-    enum mg_status status = zia_authenticate(api->authenticator, request, out);
+    enum mg_status status = login_identify(api->authenticator, request, REACH_SECUROSYS, out);
     return status == MG_DENIED ? by_jwt(api, request, out) : status;
 }
 

@@ -38,16 +38,24 @@ static const struct key_kind *kind_of(enum wire_key_type type)
     return &kinds[0];
 }
 
+/* What becomes of another value than the usual one. */
+enum attribute_rule {
+    TAKEN,
+    REFUSED, /* a client would rely on what a key here cannot do */
+    IGNORED, /* the vendor's own examples ask for it; the key is described as it is */
+};
+
 /* The vendor's attributes, and what they are where a client does not say. */
 static const struct attribute {
     const char *name;
     bool usual;
-    bool is_fixed; /* another value is refused */
+    enum attribute_rule rule;
 } attributes[] = {
-    {"decrypt", false, false},    {"derive", false, false},     {"encrypt", false, false}, {"sign", true, false},
-    {"unwrap", false, false},     {"verify", true, false},      {"wrap", false, false},    {"bip32", false, true},
-    {"slip10", false, true},      {"extractable", false, true}, {"copyable", false, true}, {"modifiable", false, true},
-    {"destroyable", true, false}, {"sensitive", true, true},
+    {"decrypt", false, TAKEN},       {"derive", false, TAKEN},     {"encrypt", false, TAKEN},
+    {"sign", true, TAKEN},           {"unwrap", false, TAKEN},     {"verify", true, TAKEN},
+    {"wrap", false, TAKEN},          {"bip32", false, REFUSED},    {"slip10", false, REFUSED},
+    {"extractable", false, REFUSED}, {"copyable", false, IGNORED}, {"modifiable", false, IGNORED},
+    {"destroyable", true, TAKEN},    {"sensitive", true, REFUSED},
 };
 
 /* ---- reading a wish for a key ---- */
@@ -102,8 +110,8 @@ static enum mg_status read_attribute(const json_t *given, const struct attribute
     if (is_given && !json_is_boolean(value)) {
         return ska_fail(error, SKA_ATTRIBUTES, "attributes: %s must be true or false", attribute->name);
     }
-    bool is_true = is_given ? json_is_true(value) : attribute->usual;
-    if (attribute->is_fixed && is_true != attribute->usual) {
+    bool is_true = is_given && attribute->rule != IGNORED ? json_is_true(value) : attribute->usual;
+    if (attribute->rule == REFUSED && is_true != attribute->usual) {
         return ska_fail(error, SKA_ATTRIBUTES, "attributes: %s cannot be %s", attribute->name,
                         is_true ? "true" : "false");
     }

@@ -26,10 +26,30 @@ void ska_reply_render(const struct http_problem *problem, struct http_response *
     http_response_json(response, problem->status, error_json(code, problem->message));
 }
 
+/* take_passwords makes a password that is one text, as the vendor's Java and JavaScript clients send it, an array of
+ * that text: what counts is the characters in a row (contracts.md section 4.2). */
+static void take_passwords(json_t *object)
+{
+    static const char *const names[] = {"password", "keyPassword"};
+    for (size_t i = 0; i < MG_ARRAY_LEN(names); i++) {
+        json_t *value = json_object_get(object, names[i]);
+        if (json_is_string(value)) {
+            (void)json_object_set_new(object, names[i], json_pack("[O]", value));
+        }
+    }
+}
+
 void ska_reply_begin(struct ska_exchange *exchange, void *api, struct http_request *request,
                      struct http_response *response)
 {
     const struct ska_api *known = api;
+    const char *name;
+    json_t *member;
+    take_passwords(request->json);
+    json_object_foreach(request->json, name, member)
+    {
+        take_passwords(member); /* of what stands within signRequest and the like */
+    }
     *exchange = (struct ska_exchange){
         .api = known,
         .request = request,

@@ -72,6 +72,7 @@ struct body {
     struct http_json_integer days;
     struct http_json_flag is_ca;
     const json_t *key_usage, *extended_key_usage, *subject;
+    const char *signature_type; /* of a payload */
 };
 
 #define TEXT(name, required, member, max)                                                                              \
@@ -98,10 +99,18 @@ struct body {
 
 static const struct http_field request_fields[] = {
     COMMON, USAGES, {"standardCertificateAttributes", HTTP_FIELD_OBJECT, true, offsetof(struct body, subject), 0, 0}};
-static const struct http_field self_sign_fields[] = {COMMON, USAGES, ISSUING};
+/* One of the vendor's clients gives the name among the attributes. */
+static const struct http_field self_sign_fields[] = {
+    COMMON,
+    USAGES,
+    TEXT("commonName", false, wish.subject[SKA_COMMON_NAME], MAX_TEXT),
+    {"certificateAuthority", HTTP_FIELD_FLAG, false, offsetof(struct body, is_ca), 0, 0},
+    {"standardCertificateAttributes", HTTP_FIELD_OBJECT, false, offsetof(struct body, subject), 0, 0},
+};
 static const struct http_field certify_fields[] = {COMMON, USAGES, ISSUING,
                                                    TEXT("certificateSigningRequest", true, wish.csr, MAX_CSR)};
-static const struct http_field sign_fields[] = {COMMON, TEXT("payload", true, wish.payload, MAX_PAYLOAD)};
+static const struct http_field sign_fields[] = {COMMON, TEXT("payload", true, wish.payload, MAX_PAYLOAD),
+                                                TEXT("signatureType", false, signature_type, MAX_TEXT)};
 
 static const struct {
     const struct http_field *fields;
@@ -156,6 +165,27 @@ enum mg_status ska_password_check(const json_t *password, struct ska_error *erro
     return MG_OK;
 }
 
+/* read_subject reads the attributes; a common name beside them counts before theirs. */
+static enum mg_status read_subject(const struct body *body, struct ska_wish *out, struct ska_error *error)
+{
+    const char *beside = out->subject[SKA_COMMON_NAME];
+    bool needs_name = out->operation == SKA_SELF_SIGN;
+    if (body->subject != NULL) {
+        enum mg_status status =
+            ska_fail_unless(error,
+                            http_json_fields(body->subject, attribute_fields, MG_ARRAY_LEN(attribute_fields),
+                                             out->subject, &error->why),
+                            SKA_INPUT);
+        if (status != MG_OK) {
+            return status;
+        }
+    }
+    const char **name = &out->subject[SKA_COMMON_NAME];
+    *name = beside != NULL && beside[0] != '\0' ? beside : *name;
+    return needs_name && (*name == NULL || (*name)[0] == '\0') ? ska_fail(error, SKA_INPUT, "commonName: is required")
+                                                               : MG_OK;
+}
+
 static enum mg_status read_parts(const struct body *body, struct ska_wish *out, struct ska_error *error)
 {
     enum mg_status status = ska_password_check(out->password, error);
@@ -166,11 +196,8 @@ static enum mg_status read_parts(const struct body *body, struct ska_wish *out, 
         status = read_usages(body->extended_key_usage, "extendedKeyUsage", &extended_usage_words,
                              &out->extended_key_usage, error);
     }
-    if (status == MG_OK && body->subject != NULL) {
-        status = ska_fail_unless(error,
-                                 http_json_fields(body->subject, attribute_fields, MG_ARRAY_LEN(attribute_fields),
-                                                  out->subject, &error->why),
-                                 SKA_INPUT);
+    if (status == MG_OK) {
+        status = read_subject(body, out, error);
     }
     return status == MG_OK ? check_usages(out, error) : status;
 }
@@ -184,6 +211,9 @@ enum mg_status ska_wish_read(const json_t *body, enum ska_operation operation, s
         SKA_INPUT);
     if (status != MG_OK) {
         return status;
+    }
+    if (read.signature_type != NULL && read.signature_type[0] != '\0' && strcmp(read.signature_type, "DER") != 0) {
+        return ska_fail(error, SKA_UNSUPPORTED, "signatureType: must be DER");
     }
     *out = read.wish;
     out->operation = operation;

@@ -237,9 +237,9 @@ def token(control, client, secret):
 
 
 def test_a_client_of_a_secret_and_what_ends_its_tokens(ctl, control):
-    made = json.loads(ctl("client", "create", "ci", "--role", "auditor", "--json"))
+    made = json.loads(ctl("client", "create", "ci", "--role", "auditor", "--family", "mintgate,zia", "--json"))
     assert re.fullmatch(r"[0-9a-f]{64}", made["secret"]) and made["hasKey"] is False
-    assert made["secret"] not in ctl("client", "list", "--json")
+    assert made["secret"] not in ctl("client", "list", "--json") and "zia,mintgate" in ctl("client", "list")
     code, answer = token(control, "ci", made["secret"])
     bearer = ["-H", f"Authorization: Bearer {answer['access_token']}"]
     assert code == 200 and over_tls(control, "GET", f"{MG}/session", *bearer) == (
@@ -261,7 +261,7 @@ def test_a_client_of_a_key_has_no_secret(ctl, tmp_path):
     public.write_bytes(ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(
         Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     made = json.loads(ctl("client", "create", "signed", "--role", "operator", "--public-key", public, "--json"))
-    assert made == {"id": "signed", "role": "operator", "enabled": True, "hasKey": True}
+    assert made == {"id": "signed", "role": "operator", "families": ["zia"], "enabled": True, "hasKey": True}
     assert "secret" in json.loads(ctl("client", "rotate", "signed", "--json"))
     assert json.loads(ctl("client", "list", "--json"))[0]["hasKey"] is False
     ctl("client", "delete", "signed")

@@ -5,6 +5,7 @@ every rule of its fields."""
 import json
 import re
 import secrets
+import sqlite3
 import urllib.parse
 
 import pytest
@@ -510,11 +511,16 @@ def test_all_errors_are_told_together(appliance, caller):
     assert appliance.state() == before
 
 
-def test_words_that_are_added_count_at_once(ccadb, caller, existing):
+def test_words_that_are_added_and_removed_count_at_once(ccadb, caller, existing):
     record_id, certificate = existing
     assert caller.update(record_id, certificate, OWNER, **audit(Type="New Scheme 7")).status == 400
     ccadb.manage("POST", "words", {"list": "AuditType", "value": "New Scheme 7"})
     assert caller.update(record_id, certificate, OWNER, **audit(Type="New Scheme 7")).status == 200
+    ccadb.manage("DELETE", "words/AuditType/New%20Scheme%207")
+    refused = caller.update(record_id, certificate, OWNER, **audit(Type="New Scheme 7"))
+    assert "StandardAuditType: must be one of the values" in refused.json["Errors/Warnings"][0]
+    assert ccadb.record(record_id)["attributes"]["StandardAuditType"] == "New Scheme 7", "records keep it"
+    assert caller.update(record_id, certificate, OWNER, **audit()).status == 200
 
 
 def errors_of(caller, body):
@@ -736,6 +742,8 @@ def test_what_an_administrator_cannot_do(appliance, ccadb, root, existing):
             (404, "DELETE", "users/admin", None), (404, "DELETE", f"clients/{'0' * 64}", None),
             (409, "POST", "words", {"list": "AuditType", "value": "WebTrust"}),
             (400, "POST", "words", {"list": "Colours", "value": "red"}),
+            (404, "DELETE", "words/AuditType/none", None), (404, "DELETE", "words/Colours/red", None),
+            (403, "DELETE", "words/RevocationStatus/Revoked", None),
             (409, "POST", "auditors", {"name": "Auditor Name", "location": "Germany"}),
             (404, "GET", "records/0010r00000damffAAA", None), (400, "GET", "records?kind=leaf", None)]:
         assert admin.ask(method, f"{ADMIN}/{path}", body).status == status, (method, path)
@@ -775,6 +783,8 @@ def test_mintgatectl_manages_what_the_family_works_with(appliance, root, tmp_pat
     ctl("auditor", "add", "Shell Auditor", "Bern")
     ctl("word", "add", "AuditType", "Shell Audit")
     assert "Bern" in ctl("auditor", "list") and "Shell Audit" in ctl("word", "list")
+    ctl("word", "remove", "AuditType", "Shell Audit")
+    assert "Shell Audit" not in ctl("word", "list")
     for words in (["owner", "add", "Command CA"], ["root", "show", "x"],
                   ["user", "grant", "nobody", "--owner", "Nobody"],
                   ["root", "add", tmp_path / "none.pem", "--owner", "Command CA"]):
@@ -791,6 +801,27 @@ def test_records_in_pages(appliance, ccadb):
     roots = ccadb.manage("GET", "records?kind=root")
     assert roots == [one for one in everything if one["kind"] == "root"]
     assert re.fullmatch(r"[0-9A-F]{64}", roots[0]["sha256"])
+
+
+def test_mintgatectl_lists_more_records_than_a_page_has(appliance, ccadb, existing):
+    database = sqlite3.connect(appliance.database, timeout=60)
+    with database:
+        database.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100)"
+            " INSERT INTO ccadb_record (kind, owner_id, parent_id, name, sha256, subject, certificate, attributes,"
+            " created_us, updated_us) SELECT kind, owner_id, parent_id, 'one of many', randomblob(32), subject,"
+            " certificate, attributes, created_us, updated_us FROM ccadb_record, n WHERE kind = 'root' LIMIT 1100")
+        database.execute("UPDATE ccadb_record SET kind = 'intermediate' WHERE name = 'one of many'")
+    try:
+        words = (BUILD / "control/ctl/mintgatectl", "--socket", appliance.directory / "control.sock", "ccadb", "record",
+                 "list")
+        ids = {one["id"] for one in json.loads(run(*words, "--json").stdout)}
+        assert len(ids) > 1100 and existing[0] in ids
+        assert run(*words).stdout.count("one of many") == 1100
+    finally:
+        with database:
+            database.execute("DELETE FROM ccadb_record WHERE name = 'one of many'")
+        database.close()
 
 
 def test_paths_and_methods_of_the_family(appliance, caller):

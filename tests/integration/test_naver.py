@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID, SignatureAlgorithmOID
 
 import naverkit
 from keyskit import Authority
@@ -212,7 +212,7 @@ def test_a_root_is_active_and_certifies_itself(root, tmp_path):
     assert good, text
 
 
-@pytest.mark.parametrize("kind", ["RSA2048", "EC256"])
+@pytest.mark.parametrize("kind", ["RSA2048", "EC256", "EC521"])
 def test_a_sub_below_a_root_is_active_at_once(cas, root, root_tag, kind, tmp_path):
     made = cas.create("PRIVATE_SUB", root_tag, keyType=kind, X509CaParameters={"commonName": f"Sub {kind}"},
                       x509Parameters=None)
@@ -223,9 +223,36 @@ def test_a_sub_below_a_root_is_active_at_once(cas, root, root_tag, kind, tmp_pat
     assert chain.count("BEGIN CERTIFICATE") == 2
     issued = cas.do("POST", f"/{tag}/cert", {"keyType": "EC256", "period": "5", "x509Parameters": {
         "commonName": "www.example.com", "useCnAsSan": True}})
-    good, text = verify(tmp_path, issued["certificate"], [made["caCertInfo"]["certPem"]], root["caCertInfo"]["certPem"])
+    crls = [cas.do("GET", f"/{one}/crl") for one in (tag, root_tag)]
+    good, text = verify(tmp_path, issued["certificate"], [made["caCertInfo"]["certPem"]], root["caCertInfo"]["certPem"],
+                        crls)
     assert good, text
     refused(cas, 400, "INVALID_CA_STATUS", "GET", f"/{tag}/sub/csr")
+
+
+def test_a_root_of_the_longest_curve_signs_subs(appliance, cas, tmp_path):
+    """RFC 5758 section 3.2: what the longest curve signs is hashed with SHA-512."""
+    root = cas.create(keyType="EC521", commonName="Root of EC521")
+    certificate = load(root["caCertInfo"]["certPem"])
+    assert isinstance(certificate.public_key().curve, ec.SECP521R1)
+    assert certificate.signature_algorithm_oid == SignatureAlgorithmOID.ECDSA_WITH_SHA512
+    assert root["caCertInfo"]["publicKeyAlgorithm"] == "EC521"
+    tag = root["caInfo"]["caTag"]
+    made = cas.do("POST", f"/{tag}/sub/sign", {"period": "10", "csrPem": pem_of(request_for("below")[0])})
+    good, text = verify(tmp_path, made["certificate"], [], root["caCertInfo"]["certPem"],
+                        [cas.do("GET", f"/{tag}/crl")])
+    assert good, text
+    life = Life(appliance, None)
+    number = life.make("below the longest curve", "CSRGEN_DONE")
+    csr = appliance.admin.ask("GET", f"{CERTIFICATES}/downloadCsr/{number}").text
+    made = cas.do("POST", f"/{tag}/sub/sign", {"period": "10", "csrPem": csr})
+    for path, text in (("uploadCert", made["certificate"]), ("uploadCertChain", "\n".join(made["caChain"]))):
+        upload = form([("fileUpload", "some.pem", text.encode())])
+        assert appliance.admin.ask("POST", f"{CERTIFICATES}/{path}/{number}", *upload).status == 200
+    assert appliance.admin.ask("POST", f"{CERTIFICATES}/finalizeCert/{number}", {}).status == 200
+    life.delete(number)
+    pending = cas.tag("PRIVATE_SUB", keyType="EC521")
+    assert x509.load_pem_x509_csr(cas.do("GET", f"/{pending}/sub/csr")["csrPem"].encode()).is_signature_valid
 
 
 def test_the_life_of_a_sub_that_is_signed_elsewhere(cas, tmp_path):
@@ -578,6 +605,7 @@ def test_what_was_signed_is_in_the_journal_and_the_audit_record(appliance, cas, 
 
 def test_while_the_signer_is_away_nothing_changes_and_reading_goes_on(appliance, cas, root_tag):
     serial = cas.do("POST", f"/{root_tag}/cert/sign", {"csrPem": pem_of(request_for("kept")[0])})["serialNo"]
+    longest = cas.tag(keyType="EC521")
     appliance.processes["signer"].terminate()
     assert appliance.processes["signer"].wait(timeout=60) == 0
     try:
@@ -596,6 +624,7 @@ def test_while_the_signer_is_away_nothing_changes_and_reading_goes_on(appliance,
     finally:
         appliance.start("signer", "hsm/mintgate-signer")
     wait_until(lambda: cas.ask("POST", f"/{root_tag}/crl/rotate").status == 200, seconds=60, what="the signer")
+    cas.do("POST", f"/{longest}/crl/rotate")
     wait_until(lambda: not appliance.state()["pca_loose_key"], seconds=90, what="the end of the key that nobody wants")
 
 
@@ -657,6 +686,29 @@ def test_the_command_line_makes_cas_and_signs_the_request_of_an_intermediate(app
     ctl("pca", "ca", "set-status", tag, "destroying")
     ctl("pca", "ca", "delete", tag)
     assert "no such CA" in ctl("pca", "ca", "show", tag, code=1)
+
+
+def test_the_command_line_looks_after_certificates_and_crls(cas, ctl, tmp_path):
+    tag = cas.tag()
+    (tmp_path / "csr.pem").write_text(pem_of(request_for("by hand")[0]))
+    for number in range(11):  # more than a page
+        ctl("pca", "cert", "sign", tag, tmp_path / "csr.pem", "--for", "5d", "--out", tmp_path / f"{number}.pem")
+    serials = ctl("pca", "cert", "list", tag).split()
+    assert len(serials) == 11 and json.loads(ctl("--json", "pca", "cert", "list", tag)) == serials
+    assert ctl("pca", "cert", "show", tag, serials[10]) == (tmp_path / "10.pem").read_text()
+    signed = load((tmp_path / "10.pem").read_text())
+    assert (signed.not_valid_after - signed.not_valid_before).days == 5
+    ctl("pca", "ca", "set-crl-days", tag, "9")
+    ctl("pca", "ca", "rotate-crl", tag)
+    crl = x509.load_pem_x509_crl(ctl("pca", "ca", "crl", tag).encode())
+    assert (crl.next_update - crl.last_update).days == 9
+    ctl("pca", "ca", "set-ocsp", tag, "http://ocsp.example/")
+    assert cas.do("GET", f"/{tag}")["caInfo"]["urlInfo"]["ocsp"] == ["http://ocsp.example/"]
+    ctl("pca", "ca", "set-ocsp", tag)
+    assert cas.do("GET", f"/{tag}")["caInfo"]["urlInfo"]["ocsp"] == []
+    for words in (("pca", "ca", "set-crl-days", tag, "1"), ("pca", "ca", "set-ocsp", tag, "ftp://x"),
+                  ("pca", "cert", "show", tag, "00:11"), ("pca", "cert", "sign", tag, tmp_path / "none.pem")):
+        ctl(*words, code=1)
 
 
 def test_the_command_line_brings_a_sub_its_certificate_and_manages_access_keys(ctl, ask, tmp_path):

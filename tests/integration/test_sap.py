@@ -159,6 +159,49 @@ def test_a_trust_store_takes_certificates(stores, root, leaf):
         assert not made["hasPrivateKey"] and made["numCertificates"] == (2 if name == "bundle" else 1)
 
 
+def test_a_files_name_says_what_is_in_it(stores, leaf, root):
+    """Every ending that the document lists, and in whatever case: .cer, .jar, .der, .pem, .p12, .pkcs."""
+    key = text(leaf.key_pem())
+
+    def put(store, file, content, **more):
+        name = f"file-{file.replace('.', '-')}"
+        body = {"name": name, "storeName": store, "fileName": file, "content": text(content), **more}
+        return stores.odata("POST", "Certificates", body)
+    for file, content, kind, more in [
+            ("a.cer", leaf.chain_pem(), "PEM", {"privateKey": key}), ("b.cer", leaf.der(), "PEM", {"privateKey": key}),
+            ("a.jar", leaf.jar(), "JAR", {}), ("a.der", leaf.der(), "DER", {"privateKey": key}),
+            ("a.pem", leaf.chain_pem() + leaf.key_pem(), "PEM", {}),
+            ("a.p12", leaf.p12(PASSWORD), "PKCS12", {"password": PASSWORD}),
+            ("my.store.PKCS", leaf.p12(PASSWORD), "PKCS12", {"password": PASSWORD})]:
+        answer = put("formats", file, content, **more)
+        assert answer.status == 201 and answer.json["d"]["format"] == kind, (file, answer)
+    stores.make("by-name", "TRUSTSTORE")
+    for file, content in (("t.pem", root.pem()), ("t.der", root.der()), ("t.cer", root.der())):
+        assert put("by-name", file, content).status == 201, file
+    for file in ("t.jks", "pem", "t.", "t.pem.exe"):
+        assert code(put("by-name", file, root.pem())) == "CERTIFICATE_VALIDATION_ERROR", file
+    for file, content in (("t.p12", leaf.p12(PASSWORD)), ("t.jar", leaf.jar())):
+        assert "PEM or DER" in put("by-name", file, content, password=PASSWORD).json["error"]["message"]["value"]
+    stores.odata("DELETE", "CertificateStores('by-name')", status=204)
+
+
+def test_what_has_expired_is_refused_in_every_format(stores, root, leaf, appliance):
+    stores.make("fresh", "TRUSTSTORE")
+    before = appliance.state()
+    expired = Party("expired", root, days=-1)
+    below = Party("below", Party("expired CA", root, ca=True, days=-1))
+    for party in (expired, below):
+        for kind, content, more in [("PKCS12", party.p12(PASSWORD), {"password": PASSWORD}), ("JAR", party.jar(), {}),
+                                    ("PEM", party.chain_pem() + party.key_pem(), {})]:
+            answer = stores.put("strict", "x", kind, content, 400, **more)
+            assert "has expired" in answer.json["error"]["message"]["value"], (kind, answer)
+    for kind, content in (("PEM", root.pem() + expired.pem()), ("DER", expired.der())):
+        answer = stores.put("fresh", "x", kind, content, 400)
+        assert "has expired" in answer.json["error"]["message"]["value"], (kind, answer)
+    assert appliance.state() == before
+    stores.odata("DELETE", "CertificateStores('fresh')", status=204)
+
+
 def refusals(leaf, root, expired):
     key, other = leaf.key_pem(), Party("other").key_pem()
     chain, backwards = leaf.chain_pem(), root.pem() + leaf.pem()

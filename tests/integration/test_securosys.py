@@ -178,12 +178,31 @@ def test_a_deleted_keys_private_half_is_gone(appliance, ska):
 @pytest.mark.parametrize("code, fields", [
     (611, {"algorithm": "ED", "curveOid": "1.3.101.112"}), (611, {"algorithm": "AES", "keySize": 256}),
     (603, {"algorithm": "RSA", "keySize": 1024}), (603, {"algorithm": "EC", "curveOid": "1.3.132.0.10"}),
-    (606, {"attributes": {"extractable": True}}), (606, {"attributes": {"sign": "yes"}}),
+    (606, {"attributes": {"extractable": True}}), (606, {"attributes": {"sensitive": False}}),
+    (606, {"attributes": {"bip32": True}}), (606, {"attributes": {"modifiable": 1}}),
+    (606, {"attributes": {"sign": "yes"}}),
     (610, {"label": "a\nb"}), (610, {"label": "x" * 101}),
 ])
 def test_keys_that_cannot_be(ska, code, fields):
     ska.fails(code, "POST", "key", {"label": "never", "algorithm": "EC", "curveOid": "1.2.840.10045.3.1.7", **fields})
     assert "never" not in ska.ask("GET", "key")
+
+
+def test_a_key_as_the_vendors_documents_make_it(ska, approvers):
+    """With attributes that keys here have not, which is what the description then says."""
+    asked = {"encrypt": True, "decrypt": True, "verify": True, "sign": True, "wrap": True, "unwrap": True,
+             "derive": False, "bip32": False, "extractable": False, "modifiable": True, "destroyable": True,
+             "sensitive": True, "copyable": True}
+    approval = {"type": "public_key", "value": approvers[0].spki}  # without a name
+    rule = {"tokens": [{"name": "Token1", "timelock": 0, "timeout": 600,
+                        "groups": [{"name": "Group1", "quorum": 1, "approvals": [approval]}]}]}
+    label = ska.make_key({"ruleUse": rule, "ruleBlock": rule, "ruleUnblock": None, "ruleModify": rule,
+                          "keyStatus": {"blocked": False}}, algorithm="RSA", keySize=2048, curveOid=None,
+                         attributes=asked)
+    told = ska.ask("POST", "key/attributes", {"label": label})["json"]
+    assert told["policy"]["ruleModify"] == rule
+    assert told["attributes"]["sign"] and not told["attributes"]["modifiable"] and not told["attributes"]["copyable"]
+    ska.ask("DELETE", f"key/{label}")
 
 
 def test_policies_that_cannot_be(ska, approvers):
@@ -217,6 +236,22 @@ def test_a_password_is_asked_for_wherever_the_key_is_used(ska):
         ska.fails(620, "POST", "key/deleteKey", {"label": label, "password": wrong})
     ska.fails(620, "DELETE", f"key/{label}")
     ska.ask("POST", path, {**body, "keyPassword": list("s3cret")})
+    ska.ask("POST", "key/deleteKey", {"label": label, "password": list("s3cret")})
+
+
+def test_a_password_and_a_name_as_the_vendors_java_client_sends_them(ska):
+    label = ska.make_key(None, password="s3cret")
+    body = {"signKeyName": label, "validity": 30, "keyPassword": "s3cret", "signatureAlgorithm": "SHA256_WITH_ECDSA",
+            "certificateAuthority": True, "standardCertificateAttributes": {"commonName": "By Java", "country": "CH"},
+            "keyUsage": ["KEY_CERT_SIGN"], "extendedKeyUsage": ["ANY_EXTENDED_KEY_USAGE"]}
+    made = load(ska.ask("POST", "certificate/synchronous/selfsign", body)["certificate"])
+    assert {"By Java"} <= {one.value for one in made.subject} and made.issuer == made.subject
+    named = load(ska.ask("POST", "certificate/synchronous/selfsign", {**body, "commonName": "Beside"})["certificate"])
+    assert "Beside" in [one.value for one in named.subject]
+    ska.fails(620, "POST", "certificate/synchronous/selfsign", {**body, "keyPassword": "s3creT"})
+    ska.fails(600, "POST", "certificate/synchronous/selfsign", {**body, "standardCertificateAttributes": {}})
+    wrapped = {"signKeyName": label, "keyPassword": "s3cret", "payload": "aGk="}
+    assert ska.ask("POST", "synchronousSign", {"signRequest": wrapped})["signature"]
     ska.ask("POST", "key/deleteKey", {"label": label, "password": list("s3cret")})
 
 
@@ -577,6 +612,12 @@ def test_tasks_tell_more_by_level_and_come_in_pages(ska, csr):
     ska.fails(501, "POST", "filteredSignApprovalTask", approver.stamped(detailLevel="level6"))
     listed = ska.ask("POST", "filteredRequests", {"status": "PENDING"})
     assert {one["id"] for one in listed} >= set(requests) and {one["status"] for one in listed} == {"PENDING"}
+    ska.ask("DELETE", f"request/{requests[0]}")
+    both = ska.ask("POST", "filteredRequests", {"requestStatusList": ["PENDING", "CANCELLED"]})
+    states = {one["id"]: one["status"] for one in both["requests"]}
+    assert [states[one] for one in requests] == ["CANCELLED", "PENDING", "PENDING"]
+    assert ska.ask("POST", "filteredRequests", {"requestStatusList": []}) == {"requests": []}
+    ska.fails(501, "POST", "filteredRequests", {"requestStatusList": ["PENDING", "LOST"]})
 
 
 def test_a_request_may_be_signed_by_whoever_makes_it(ska, csr):
@@ -602,6 +643,13 @@ def test_payloads_are_signed_but_no_certificates(ska, approvers, guarded):
     payload = b"whatever is to be signed"
     answer = ska.ask("POST", "synchronousSign", {"signKeyName": label, "payload": b64(payload)})
     public_key_of(ska, label).verify(base64.b64decode(answer["signature"]), payload, ec.ECDSA(hashes.SHA256()))
+    wrapped = {"payload": b64(payload), "payloadType": "UNSPECIFIED", "signKeyName": label,
+               "signatureAlgorithm": "SHA384_WITH_ECDSA", "signatureType": "DER"}  # as the vendor's Go client does
+    answer = ska.ask("POST", "synchronousSign", {"signRequest": wrapped})
+    public_key_of(ska, label).verify(base64.b64decode(answer["signature"]), payload, ec.ECDSA(hashes.SHA384()))
+    ska.fails(611, "POST", "synchronousSign", {"signRequest": {**wrapped, "signatureType": "RAW"}})
+    ska.fails(611, "POST", "sign", {"signRequest": {**wrapped, "signatureType": "ETH"}})
+    ska.fails(600, "POST", "synchronousSign", {"signRequest": "x", **wrapped})
     tbs = certificate_for(ec.generate_private_key(ec.SECP256R1()).public_key()).tbs_certificate_bytes
     ska.fails(612, "POST", "synchronousSign", {"signKeyName": label, "payload": b64(tbs)})
     ska.fails(612, "POST", "synchronousSign", {"signKeyName": label, "payload": "???"})
@@ -696,8 +744,11 @@ def test_jwts_that_a_client_has_signed_are_bearers(appliance):
     key = rsa.generate_private_key(65537, 2048)
     pem = subprocess.run(["openssl", "pkey", "-pubin", "-inform", "DER"], check=True, capture_output=True,
                          input=base64.b64decode(spki(key.public_key()))).stdout.decode()
-    made = appliance.admin.ask("POST", "/mintgate/v1/clients", {"id": "tenant", "role": "auditor", "publicKey": pem})
+    made = appliance.admin.ask("POST", "/mintgate/v1/clients", {
+        "id": "tenant", "role": "auditor", "families": ["securosys"], "publicKey": pem})
     assert made.status == 200, made
+    elsewhere = {"id": "elsewhere", "role": "auditor", "families": ["zia"], "publicKey": pem}
+    assert appliance.admin.ask("POST", "/mintgate/v1/clients", elsewhere).status == 200
     now = int(datetime.datetime.now().timestamp())
     def ask(token, method="GET", **headers):
         return appliance.stranger(Authorization=f"Bearer {token}", **headers).ask(method, "/v1/key", *(
@@ -706,8 +757,9 @@ def test_jwts_that_a_client_has_signed_are_bearers(appliance):
     assert ask(good).status == 200
     assert ask(good, "POST").status == 403  # as the client's role says
     other = rsa.generate_private_key(65537, 2048)
-    for bad in (jwt(other, "tenant"), jwt(key, "nobody"), jwt(key, "tenant", exp=now - 1), jwt(key, "tenant", aud="x"),
-                jwt(key, "tenant", nbf=now + 3600), jwt(key, "tenant", exp=now + 500 * DAY), good[:-2], "a.b.c"):
+    for bad in (jwt(other, "tenant"), jwt(key, "nobody"), jwt(key, "elsewhere"), jwt(key, "tenant", exp=now - 1),
+                jwt(key, "tenant", aud="x"), jwt(key, "tenant", nbf=now + 3600),
+                jwt(key, "tenant", exp=now + 500 * DAY), good[:-2], "a.b.c"):
         answer = ask(bad)
         assert answer.status == 401 and answer.json["errorCode"] == 631, answer
     management = make_api_key(appliance, "both", "keyManagementToken")
@@ -716,7 +768,8 @@ def test_jwts_that_a_client_has_signed_are_bearers(appliance):
     assert ask("a.b.c", **{"X-API-KEY": management}).status == 401
     assert ask(good, **{"X-API-KEY": "wrong"}).status == 401
     drop_api_key(appliance, "both")
-    assert appliance.admin.ask("DELETE", "/mintgate/v1/clients/tenant").status == 204
+    for name in ("tenant", "elsewhere"):
+        assert appliance.admin.ask("DELETE", f"/mintgate/v1/clients/{name}").status == 204
 
 
 def test_approvers_need_a_key_where_there_are_such_keys(appliance, approvers, guarded):
@@ -748,6 +801,18 @@ def test_each_change_is_in_the_audit_record(appliance, ska, approvers, guarded, 
     assert [one["operation"] for one in reversed(mine)] == ["requestOperation", "approveRequest", "approveRequest",
                                                              "executeRequest"]
     assert mine[1]["actor"].startswith("approver:") and mine[0]["source"] == "internal"
+
+
+def test_what_a_key_certified_is_in_the_issuance_journal(appliance, ska, csr):
+    label, _ = ska.make_ca()
+    body = {"signKeyName": label, "commonName": "noted", "certificateSigningRequest": csr}
+    made = [load(ska.ask("POST", "certificate/synchronous/sign", body)["certificate"]),
+            load(ska.status(ska.certify(label, csr))["result"]),
+            load(ska.ask("GET", f"certificate/{label}")["certificate"])]  # the last by itself
+    journal = "".join(path.read_text() for path in (appliance.directory / "signer").rglob("*journal*/*")
+                      if path.is_file())
+    for certificate in made:
+        assert f'"serial":"{certificate.serial_number:032x}"' in journal, journal[-2000:]
 
 
 def test_the_service_tells_what_it_is(ska):
@@ -885,6 +950,28 @@ def test_an_approver_answers_at_the_command_line(appliance, ska, csr, tmp_path):
     third = ska.certify(label, csr)
     ctl(appliance, "ska", "cancel", third)
     assert ska.status(third)["status"] == "CANCELLED"
+
+
+def test_keys_and_certificates_at_the_command_line(appliance, ska, tmp_path):
+    approver, path = Approver(), tmp_path / "policy.json"
+    path.write_text(json.dumps(policy(token(group(1, approver)))))
+    ctl(appliance, "ska", "key-create", "cli-guarded", "--policy", path)
+    ctl(appliance, "ska", "key-create", "cli-free", "--key-type", "RSA2048")
+    told = [ska.ask("POST", "key/attributes", {"label": label})["json"] for label in ("cli-guarded", "cli-free")]
+    assert [(one["algorithm"], one["keySize"]) for one in told] == [("EC", 256), ("RSA", 2048)]
+    assert told[1]["policy"] is None and told[0]["policy"]["ruleUse"]["tokens"][0]["groups"][0]["quorum"] == 1
+    made = certificate_for(public_key_of(ska, "cli-free"))
+    (tmp_path / "c.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    ctl(appliance, "ska", "certificate-import", "cli-free", tmp_path / "c.pem")
+    assert load(ctl(appliance, "ska", "certificate", "cli-free")) == made
+    ctl(appliance, "ska", "certificate-import", "cli-guarded", tmp_path / "c.pem", code=1)  # another key's
+    path.write_text("{")
+    ctl(appliance, "ska", "key-create", "cli-bad", "--policy", path, code=1)
+    ctl(appliance, "ska", "key-create", "cli-bad", "--key-type", "EC521", code=2)
+    ctl(appliance, "ska", "key-create", "cli-free", code=1)  # there is one
+    for label in ("cli-guarded", "cli-free"):
+        ctl(appliance, "ska", "key-delete", label)
+    assert not {"cli-guarded", "cli-free", "cli-bad"} & set(ska.ask("GET", "key"))
 
 
 def test_api_keys_at_the_command_line(appliance):

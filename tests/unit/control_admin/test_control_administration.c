@@ -179,7 +179,8 @@ static void test_a_client_that_is_rotated_keeps_its_role_and_state(void **state)
     struct credentials_client client;
     struct store_tx *tx;
     (void)state;
-    assert_int_equal(administration_client_create(&call, "ci", HTTP_ROLE_OPERATOR, NO_KEY, secret, &error), MG_OK);
+    assert_int_equal(administration_client_create(&call, "ci", HTTP_ROLE_OPERATOR, REACH_ZIA, NO_KEY, secret, &error),
+                     MG_OK);
     assert_int_equal(administration_client_set_disabled(&call, "ci", true, &error), MG_OK);
     assert_int_equal(administration_client_rotate(&call, "ci", NO_KEY, other, &error), MG_OK);
     assert_string_not_equal(secret, other);
@@ -189,10 +190,11 @@ static void test_a_client_that_is_rotated_keeps_its_role_and_state(void **state)
     assert_int_equal(administration_client_rotate(&call, "ci", mg_slice_of_text("no PEM"), other, &error), MG_INVALID);
     assert_string_equal(other, "");
     assert_int_equal(administration_client_delete(&call, "ci", &error), MG_OK);
-    assert_string_equal(record(), "createClient client/ci {\"role\":\"operator\",\"by\":\"secret\"}\n"
-                                  "disableClient client/ci {}\n"
-                                  "rotateClient client/ci {\"by\":\"secret\"}\n"
-                                  "deleteClient client/ci {}\n");
+    assert_string_equal(record(),
+                        "createClient client/ci {\"role\":\"operator\",\"families\":\"zia\",\"by\":\"secret\"}\n"
+                        "disableClient client/ci {}\n"
+                        "rotateClient client/ci {\"by\":\"secret\"}\n"
+                        "deleteClient client/ci {}\n");
 }
 
 #define IN_STORE(test) cmocka_unit_test_setup_teardown(test, open_store, close_store)

@@ -61,17 +61,22 @@ static struct http_caller caller_at(uint64_t seconds)
 static enum mg_status login(const char *user, const char *password, uint64_t seconds)
 {
     struct http_caller caller = caller_at(seconds);
-    struct authenticator_login what = {.user = user, .password = mg_slice_of_text(password)};
+    struct authenticator_login what = {.user = user, .password = mg_slice_of_text(password), .reach = REACH_ZIA};
     struct mg_error error = {""};
     enum mg_status status = authenticator_login(authenticator, &caller, &what, &grant, &error);
     assert_null(strstr(error.text, password));
     return status;
 }
 
-static enum mg_status identify(enum ticket_kind kind, const char *text, struct http_identity *out)
+static enum mg_status identify_in(unsigned reach, enum ticket_kind kind, const char *text, struct http_identity *out)
 {
     struct http_caller caller = caller_at(1);
-    return authenticator_identify(authenticator, &caller, kind, mg_slice_of_text(text), out, NULL);
+    return authenticator_identify(authenticator, &caller, kind, mg_slice_of_text(text), reach, out, NULL);
+}
+
+static enum mg_status identify(enum ticket_kind kind, const char *text, struct http_identity *out)
+{
+    return identify_in(REACH_ZIA, kind, text, out);
 }
 
 /* ---- users ---- */
@@ -225,9 +230,9 @@ static void test_a_password_for_one_login_is_none_for_requests_and_stays(void **
     assert_int_equal(sscanf((const char *)file.data, "user: admin\npassword: %63s", password), 1);
     mg_buffer_free(&file);
     assert_int_equal(verify("admin", password, &identity), MG_DENIED);
-    assert_int_equal(
-        authenticator_token_by_password(authenticator, &caller, "admin", mg_slice_of_text(password), &grant, NULL),
-        MG_DENIED);
+    assert_int_equal(authenticator_token_by_password(authenticator, &caller, "admin", mg_slice_of_text(password),
+                                                     REACH_ZIA, &grant, NULL),
+                     MG_DENIED);
     assert_int_equal(access(first_file, F_OK), 0);
     assert_int_equal(login("admin", password, 0), MG_OK);
 }
@@ -237,9 +242,9 @@ static void test_a_users_password_gives_a_token(void **state)
     (void)state;
     struct http_identity identity;
     struct http_caller caller = caller_at(0);
-    assert_int_equal(
-        authenticator_token_by_password(authenticator, &caller, "alice", mg_slice_of_text(PASSWORD), &grant, NULL),
-        MG_OK);
+    assert_int_equal(authenticator_token_by_password(authenticator, &caller, "alice", mg_slice_of_text(PASSWORD),
+                                                     REACH_ZIA, &grant, NULL),
+                     MG_OK);
     assert_int_equal(identify(TICKET_TOKEN, grant.ticket, &identity), MG_OK);
     assert_string_equal(identity.name, "user:alice");
     assert_int_equal(identify(TICKET_SESSION, grant.ticket, &identity), MG_DENIED);
@@ -323,7 +328,7 @@ static void test_a_clients_secret_gives_a_token(void **state)
     (void)state;
     char secret[CLIENT_SECRET_LEN];
     struct http_identity identity;
-    assert_int_equal(credentials_client_create(db, "c1", HTTP_ROLE_AUDITOR, secret, NULL), MG_OK);
+    assert_int_equal(credentials_client_create(db, "c1", HTTP_ROLE_AUDITOR, REACH_ALL, secret, NULL), MG_OK);
     assert_int_equal(token("c1", secret, 0), MG_OK);
     assert_int_equal(identify(TICKET_TOKEN, grant.ticket, &identity), MG_OK);
     assert_string_equal(identity.name, "client:c1");
@@ -335,11 +340,32 @@ static void test_a_clients_secret_gives_a_token(void **state)
     assert_int_equal(token("c1", secret, 0), MG_DENIED);
 }
 
+static void test_sessions_and_tokens_count_in_their_families_alone(void **state)
+{
+    (void)state;
+    char secret[CLIENT_SECRET_LEN];
+    struct http_identity identity;
+    assert_int_equal(login("alice", PASSWORD, 0), MG_OK);
+    for (unsigned reach = REACH_SAP; reach <= REACH_MINTGATE; reach <<= 1) {
+        assert_int_equal(identify_in(reach, TICKET_SESSION, grant.ticket, &identity), MG_DENIED);
+    }
+    assert_int_equal(identify(TICKET_SESSION, grant.ticket, &identity), MG_OK); /* asking elsewhere ends nothing */
+    assert_int_equal(credentials_client_create(db, "c1", HTTP_ROLE_AUDITOR, 0, secret, NULL), MG_INVALID);
+    assert_int_equal(credentials_client_create(db, "c1", HTTP_ROLE_AUDITOR, REACH_ALL + 1, secret, NULL), MG_INVALID);
+    assert_int_equal(credentials_client_create(db, "c1", HTTP_ROLE_AUDITOR, REACH_SAP | REACH_MINTGATE, secret, NULL),
+                     MG_OK);
+    assert_int_equal(token("c1", secret, 0), MG_OK);
+    assert_int_equal(identify_in(REACH_SAP, TICKET_TOKEN, grant.ticket, &identity), MG_OK);
+    assert_int_equal(identify_in(REACH_MINTGATE, TICKET_TOKEN, grant.ticket, &identity), MG_OK);
+    assert_int_equal(identify_in(REACH_ZIA, TICKET_TOKEN, grant.ticket, &identity), MG_DENIED);
+    assert_int_equal(identify_in(REACH_SECUROSYS, TICKET_TOKEN, grant.ticket, &identity), MG_DENIED);
+}
+
 static void test_failures_in_a_clients_name_hold_up_only_their_address(void **state)
 {
     (void)state;
     char secret[CLIENT_SECRET_LEN];
-    assert_int_equal(credentials_client_create(db, "c1", HTTP_ROLE_AUDITOR, secret, NULL), MG_OK);
+    assert_int_equal(credentials_client_create(db, "c1", HTTP_ROLE_AUDITOR, REACH_ALL, secret, NULL), MG_OK);
     for (int i = 0; i < 21; i++) {
         assert_int_equal(token("c1", "wrong", 0), MG_DENIED);
     }
@@ -371,9 +397,9 @@ static void test_a_signed_assertion_gives_a_token_once(void **state)
     (void)state;
     struct http_identity identity;
     EVP_PKEY *key = EVP_EC_gen("P-256"), *other = EVP_EC_gen("P-256");
-    assert_int_equal(
-        credentials_client_create_with_key(db, "c1", HTTP_ROLE_ADMIN, mg_slice_of_text(jwt_public_pem(key)), NULL),
-        MG_OK);
+    assert_int_equal(credentials_client_create_with_key(db, "c1", HTTP_ROLE_ADMIN, REACH_ALL,
+                                                        mg_slice_of_text(jwt_public_pem(key)), NULL),
+                     MG_OK);
     const char *assertion = make_assertion(key, ",\"jti\":\"1\"");
     assert_int_equal(token_by("c1", assertion, 0), MG_OK);
     assert_int_equal(identify(TICKET_TOKEN, grant.ticket, &identity), MG_OK);
@@ -445,6 +471,7 @@ int main(void)
         LOGIN_TEST(test_a_users_password_gives_a_token),
         LOGIN_TEST(test_a_legacy_login_needs_key_password_and_the_time),
         LOGIN_TEST(test_a_clients_secret_gives_a_token),
+        LOGIN_TEST(test_sessions_and_tokens_count_in_their_families_alone),
         LOGIN_TEST(test_failures_in_a_clients_name_hold_up_only_their_address),
         LOGIN_TEST(test_a_signed_assertion_gives_a_token_once),
         LOGIN_TEST(test_a_database_that_cannot_be_asked_is_no_failed_login),

@@ -137,11 +137,11 @@ static void test_bad_names_and_roles_are_refused(void **state)
     char secret[CLIENT_SECRET_LEN], key[API_KEY_MAX + 1];
     for (size_t i = 0; i < MG_ARRAY_LEN(bad); i++) {
         assert_int_equal(credentials_user_create(db, bad[i], HTTP_ROLE_ADMIN, text(GOOD_PASSWORD), NULL), MG_INVALID);
-        assert_int_equal(credentials_client_create(db, bad[i], HTTP_ROLE_ADMIN, secret, NULL), MG_INVALID);
+        assert_int_equal(credentials_client_create(db, bad[i], HTTP_ROLE_ADMIN, REACH_ALL, secret, NULL), MG_INVALID);
         assert_int_equal(credentials_api_key_create(db, bad[i], NULL, key, NULL), MG_INVALID);
     }
     assert_int_equal(credentials_user_create(db, "a", HTTP_ROLE_ANONYMOUS, text(GOOD_PASSWORD), NULL), MG_INVALID);
-    assert_int_equal(credentials_client_create(db, "a", (enum http_role)4, secret, NULL), MG_INVALID);
+    assert_int_equal(credentials_client_create(db, "a", (enum http_role)4, REACH_ALL, secret, NULL), MG_INVALID);
 }
 
 static void count_users(void *arg, const struct credentials_user *user)
@@ -261,7 +261,7 @@ static void test_a_client_proves_itself_by_its_secret(void **state)
     struct credentials_client client;
     char secret[CLIENT_SECRET_LEN];
     EVP_PKEY *key = NULL;
-    assert_int_equal(credentials_client_create(db, "c1", HTTP_ROLE_OPERATOR, secret, NULL), MG_OK);
+    assert_int_equal(credentials_client_create(db, "c1", HTTP_ROLE_OPERATOR, REACH_ALL, secret, NULL), MG_OK);
     assert_int_equal(strlen(secret), 64);
     assert_int_equal(credentials_client_check_secret(db, "c1", text(secret), &client, NULL), MG_OK);
     assert_true(client.role == HTTP_ROLE_OPERATOR && !client.has_key && !client.is_disabled);
@@ -270,7 +270,7 @@ static void test_a_client_proves_itself_by_its_secret(void **state)
     assert_int_equal(credentials_client_check_secret(db, "c1", text(secret), &client, NULL), MG_DENIED);
     assert_int_equal(credentials_client_check_secret(db, "c1", text(""), &client, NULL), MG_DENIED);
     assert_int_equal(credentials_client_check_secret(db, "c2", text(secret), &client, NULL), MG_NOT_FOUND);
-    assert_int_equal(credentials_client_create(db, "c1", HTTP_ROLE_ADMIN, secret, NULL), MG_EXISTS);
+    assert_int_equal(credentials_client_create(db, "c1", HTTP_ROLE_ADMIN, REACH_ALL, secret, NULL), MG_EXISTS);
     int64_t stamp = client.stamp;
     assert_int_equal(credentials_client_set_disabled(db, "c1", true, NULL), MG_OK);
     assert_int_equal(credentials_client_get(db, "c1", &client, NULL), MG_OK);
@@ -290,7 +290,8 @@ static void test_a_clients_key_must_be_strong(void **state)
         EVP_PKEY *key = NULL;
         snprintf(id, sizeof(id), "k%zu", i);
         assert_int_equal(
-            credentials_client_create_with_key(db, id, HTTP_ROLE_ADMIN, text(jwt_public_pem(good[i])), NULL), MG_OK);
+            credentials_client_create_with_key(db, id, HTTP_ROLE_ADMIN, REACH_ALL, text(jwt_public_pem(good[i])), NULL),
+            MG_OK);
         assert_int_equal(credentials_client_get1_key(db, id, &client, &key, NULL), MG_OK);
         assert_int_equal(EVP_PKEY_eq(key, good[i]), 1);
         assert_int_equal(credentials_client_check_secret(db, id, text(""), &client, NULL), MG_DENIED);
@@ -299,11 +300,12 @@ static void test_a_clients_key_must_be_strong(void **state)
     }
     for (size_t i = 0; i < MG_ARRAY_LEN(bad); i++) {
         assert_int_equal(
-            credentials_client_create_with_key(db, "x", HTTP_ROLE_ADMIN, text(jwt_public_pem(bad[i])), NULL),
+            credentials_client_create_with_key(db, "x", HTTP_ROLE_ADMIN, REACH_ALL, text(jwt_public_pem(bad[i])), NULL),
             MG_INVALID);
         EVP_PKEY_free(bad[i]);
     }
-    assert_int_equal(credentials_client_create_with_key(db, "x", HTTP_ROLE_ADMIN, text("no PEM"), NULL), MG_INVALID);
+    assert_int_equal(credentials_client_create_with_key(db, "x", HTTP_ROLE_ADMIN, REACH_ALL, text("no PEM"), NULL),
+                     MG_INVALID);
     assert_int_equal(credentials_client_get(db, "x", &client, NULL), MG_NOT_FOUND);
 }
 

@@ -56,7 +56,7 @@ static int set_up(void **state)
     assert_int_equal(router_add(router, &family, NULL), MG_OK);
     assert_int_equal(credentials_user_create(db, "alice", HTTP_ROLE_AUDITOR, mg_slice_of_text(PASSWORD), NULL), MG_OK);
     assert_int_equal(credentials_api_key_create(db, "lab", "ABCDEFGHIJKL", key, NULL), MG_OK);
-    assert_int_equal(credentials_client_create(db, "c1", HTTP_ROLE_ADMIN, secret, NULL), MG_OK);
+    assert_int_equal(credentials_client_create(db, "c1", HTTP_ROLE_ADMIN, REACH_ALL, secret, NULL), MG_OK);
     return 0;
 }
 

@@ -115,7 +115,7 @@ enum mg_status service_make_default(struct service *self, struct lifecycle_call 
 static void fetch_token(enum http_role role)
 {
     char secret[CLIENT_SECRET_LEN], form[512];
-    assert_int_equal(credentials_client_create(db, http_role_name(role), role, secret, NULL), MG_OK);
+    assert_int_equal(credentials_client_create(db, http_role_name(role), role, REACH_ALL, secret, NULL), MG_OK);
     snprintf(form, sizeof(form), "grant_type=client_credentials&client_id=%s&client_secret=%s", http_role_name(role),
              secret);
     ask(router, &(struct ask){.method = "POST",

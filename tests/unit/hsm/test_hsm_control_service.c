@@ -205,9 +205,30 @@ static void test_a_made_key_of_each_purpose_is_read_again(void **state)
         struct wire_control_request make = make_key_request(made[i], (uint8_t)(20 + i));
         assert_int_equal(ask(&make).status, WIRE_CONTROL_OK);
     }
+    struct wire_control_request longest = make_key_request(WIRE_PURPOSE_PRIVATE_CA, 30);
+    longest.make_key.type = WIRE_KEY_EC_P521;
+    assert_int_equal(ask(&longest).status, WIRE_CONTROL_OK);
     assert_int_equal(keystore_open(&again, temp_path("keys"), &f->kek, NULL), MG_OK);
     assert_int_equal(keystore_num_keys(again), keystore_num_keys(f->store));
     keystore_free(again);
+}
+
+/* The longest curve is a private CA's of this process: nothing else signs with it. */
+static void test_a_type_for_private_cas_alone_is_made_for_no_other_purpose(void **state)
+{
+    (void)state;
+    static const enum wire_key_purpose others[] = {WIRE_PURPOSE_MINTING, WIRE_PURPOSE_SKA};
+    size_t num_keys = keystore_num_keys(f->store);
+    for (size_t i = 0; i < MG_ARRAY_LEN(others); i++) {
+        struct wire_control_request make = make_key_request(others[i], 9);
+        make.make_key.type = WIRE_KEY_EC_P521;
+        assert_int_equal(ask(&make).status, WIRE_CONTROL_INVALID);
+    }
+    struct wire_control_request held = make_key_request(WIRE_PURPOSE_PRIVATE_CA, 9);
+    held.make_key.type = WIRE_KEY_EC_P521;
+    held.make_key.holder = mg_slice_of_text("token");
+    assert_int_equal(ask(&held).status, WIRE_CONTROL_INVALID);
+    assert_int_equal(keystore_num_keys(f->store), num_keys);
 }
 
 static void test_an_imported_key_is_what_it_was(void **state)
@@ -357,6 +378,7 @@ int main(void)
         SERVICE_TEST(test_only_what_a_token_holds_is_attested),
         SERVICE_TEST(test_a_made_key_is_as_it_was_wished),
         SERVICE_TEST(test_a_made_key_of_each_purpose_is_read_again),
+        SERVICE_TEST(test_a_type_for_private_cas_alone_is_made_for_no_other_purpose),
         SERVICE_TEST(test_an_imported_key_is_what_it_was),
         SERVICE_TEST(test_a_token_imports_one_key_and_no_other),
         SERVICE_TEST(test_a_key_from_outside_that_is_none_is_refused),

@@ -59,12 +59,38 @@ static X509 *template(const EVP_MD *digest)
     return x509;
 }
 
+/* The journal of these tests: what it was told last, and whether it can be written. */
+static struct {
+    size_t num_records;
+    uint8_t serial[20];
+    size_t serial_len;
+    size_t names_len;
+    bool is_broken;
+} noted;
+
+static enum mg_status note(void *arg, const struct keystore_key *signer, const struct tbs *tbs, struct mg_slice names,
+                           struct mg_error *why)
+{
+    assert_ptr_equal(arg, &noted);
+    assert_ptr_equal(signer, &key);
+    if (noted.is_broken) {
+        return mg_error_set(why, MG_IO, "the disk is full");
+    }
+    noted.num_records++;
+    noted.serial_len = tbs->serial.len;
+    memcpy(noted.serial, tbs->serial.data, tbs->serial.len);
+    noted.names_len = names.len;
+    return MG_OK;
+}
+
+static const struct ska_signature_journal journal = {.record = note, .arg = &noted};
+
 static enum mg_status sign_structure(enum wire_ska_structure structure, struct mg_slice tbs)
 {
     const struct wire_control_ska_sign wanted = {.digest = WIRE_SKA_SHA384, .structure = structure, .octets = tbs};
     mg_buffer_clear(&out);
     error.text[0] = '\0';
-    return ska_signature_of_structure(&key, &wanted, &out, &error);
+    return ska_signature_of_structure(&key, &wanted, &journal, &out, &error);
 }
 
 /* sign_certificate signs the to-be-signed part of |x509|, which it frees. */
@@ -89,6 +115,40 @@ static void test_a_certificate_is_signed_whole(void **state)
     assert_ptr_equal(in, out.data + out.len);
     assert_int_equal(X509_verify(made, key.pkey), 1);
     X509_free(made);
+}
+
+static void add_names(X509 *x509, const char *names)
+{
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
+    assert_int_equal(X509_add_ext(x509, extension, -1), 1);
+    X509_EXTENSION_free(extension);
+}
+
+/* What is in the journal can have been signed; what is not, cannot. */
+static void test_a_certificate_is_in_the_journal_first(void **state)
+{
+    (void)state;
+    X509 *x509 = template(EVP_sha384());
+    ASN1_INTEGER *serial = ASN1_INTEGER_dup(X509_get_serialNumber(x509));
+    add_names(x509, "DNS:www.example.com");
+    size_t before = noted.num_records;
+    assert_int_equal(sign_certificate(x509), MG_OK);
+    assert_int_equal(noted.num_records, before + 1);
+    assert_int_equal(noted.serial_len, ASN1_STRING_length(serial));
+    assert_memory_equal(noted.serial, ASN1_STRING_get0_data(serial), noted.serial_len);
+    assert_int_equal(noted.names_len, 2 + strlen("www.example.com"));
+    ASN1_INTEGER_free(serial);
+
+    noted.is_broken = true;
+    assert_int_equal(sign_certificate(template(EVP_sha384())), MG_IO);
+    assert_int_equal(out.len, 0);
+    noted.is_broken = false;
+    x509 = template(EVP_sha384());
+    add_names(x509, "DNS:a.example.com");
+    add_names(x509, "DNS:b.example.com");
+    before = noted.num_records;
+    assert_int_equal(sign_certificate(x509), MG_INVALID); /* of two lists of names a reader takes which it will */
+    assert_int_equal(noted.num_records, before);
 }
 
 static X509_REQ *request_of(EVP_PKEY *subject)
@@ -238,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         EC_TEST(test_a_certificate_is_signed_whole),
         RSA_TEST(test_a_certificate_is_signed_whole),
+        EC_TEST(test_a_certificate_is_in_the_journal_first),
         EC_TEST(test_a_request_for_the_own_key_is_signed_whole),
         RSA_TEST(test_a_request_for_the_own_key_is_signed_whole),
         EC_TEST(test_a_request_for_another_key_is_refused),

@@ -166,7 +166,7 @@ static void test_make_key_round_trip(void **state)
     assert_refused_with_byte(packet, REQUEST_FIELDS, 0);
     assert_refused_with_byte(packet, REQUEST_FIELDS, WIRE_PURPOSE_SERVER_TLS + 1);
     assert_refused_with_byte(packet, REQUEST_FIELDS + 1, 0);
-    assert_refused_with_byte(packet, REQUEST_FIELDS + 1, WIRE_KEY_RSA_4096 + 1);
+    assert_refused_with_byte(packet, REQUEST_FIELDS + 1, WIRE_KEY_EC_P521 + 1);
     assert_refused_with_byte(packet, REQUEST_FIELDS + 2, 0);          /* a token of zero */
     assert_refused_with_byte(packet, REQUEST_FIELDS + 2 + 16 + 1, 9); /* a tab in the label */
 }
@@ -380,7 +380,7 @@ static void test_list_reply_round_trip(void **state)
     assert_refused_with_byte(packet, PURPOSE, WIRE_PURPOSE_SERVER_TLS + 1);
     assert_refused_with_byte(packet, ORIGIN, WIRE_ORIGIN_BUILTIN_UNTRUST + 1);
     assert_refused_with_byte(packet, TYPE, 0);
-    assert_refused_with_byte(packet, TYPE, WIRE_KEY_RSA_4096 + 1);
+    assert_refused_with_byte(packet, TYPE, WIRE_KEY_EC_P521 + 1);
     assert_refused_with_byte(packet, CREATED, 0x80);
     assert_refused_with_byte(packet, INSTALLED, 2);
     reply.key.chain.num_certificates = 0;
