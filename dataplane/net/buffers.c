@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/net/buffers.h"
 
-#include <rte_eal.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
@@ -20,10 +19,9 @@ static struct rte_mempool *new_without_gaps(const char *name, unsigned num, size
                               rte_pktmbuf_init, NULL, (int)rte_socket_id(), FLAGS);
 }
 
-struct rte_mempool *buffers_new(const char *name, unsigned num, size_t room)
+struct rte_mempool *buffers_new(const char *name, unsigned num, size_t room, bool without_gaps)
 {
-    return rte_eal_has_hugepages()
-               ? rte_pktmbuf_pool_create(name, num, CACHE, 0, (uint16_t)(RTE_PKTMBUF_HEADROOM + room),
-                                         (int)rte_socket_id())
-               : new_without_gaps(name, num, room);
+    return without_gaps ? new_without_gaps(name, num, room)
+                        : rte_pktmbuf_pool_create(name, num, CACHE, 0, (uint16_t)(RTE_PKTMBUF_HEADROOM + room),
+                                                  (int)rte_socket_id());
 }

@@ -17,6 +17,7 @@
 #include "dataplane/net/buffers.h"
 
 #define MAX_EAL_ARGUMENTS 64
+#define OWN_EAL_ARGUMENTS 2
 /* What a driver may keep of a buffer for itself, in front of the frame: AF_XDP does (XDP_PACKET_HEADROOM). */
 #define DRIVER_ROOM 256
 
@@ -66,18 +67,20 @@ static void take_over_logs(void)
 enum mg_status ports_eal_start(const struct config *config, struct mg_error *error)
 {
     const struct config_strings *arguments = &config->dataplane.eal;
-    if (arguments->num_items > MAX_EAL_ARGUMENTS - 2) {
-        return mg_error_set(error, MG_LIMIT, "dataplane.eal: more than %d arguments", MAX_EAL_ARGUMENTS - 2);
+    if (arguments->num_items > MAX_EAL_ARGUMENTS - OWN_EAL_ARGUMENTS) {
+        return mg_error_set(error, MG_LIMIT, "dataplane.eal: more than %d arguments",
+                            MAX_EAL_ARGUMENTS - OWN_EAL_ARGUMENTS);
     }
     /* The EAL wants writable strings, may reorder them, and keeps pointers into them for good. */
     static char program[] = "mintgate";
+    static char no_telemetry[] = "--no-telemetry"; /* its thread makes system calls that the engine must not */
     static char *kept[MAX_EAL_ARGUMENTS];
-    char *argv[MAX_EAL_ARGUMENTS] = {program};
+    char *argv[MAX_EAL_ARGUMENTS] = {program, no_telemetry};
     for (size_t i = 0; i < arguments->num_items; i++) {
-        argv[i + 1] = kept[i] = strdup(arguments->items[i]);
+        argv[OWN_EAL_ARGUMENTS + i] = kept[i] = strdup(arguments->items[i]);
     }
     take_over_logs();
-    if (rte_eal_init((int)arguments->num_items + 1, argv) < 0) {
+    if (rte_eal_init((int)arguments->num_items + OWN_EAL_ARGUMENTS, argv) < 0) {
         return mg_error_set(error, MG_INTERNAL, "dataplane.eal: the EAL does not start: %s", rte_strerror(rte_errno));
     }
     if (rte_lcore_count() < config->dataplane.workers + 1) {
@@ -150,6 +153,18 @@ static enum mg_status start_port(const struct ports *ports, const char *name, ui
     return MG_OK;
 }
 
+/* by_af_xdp tells whether one of the ports is driven so. */
+static bool by_af_xdp(const struct ports *ports)
+{
+    struct rte_eth_dev_info info;
+    for (size_t side = 0; side < MG_ARRAY_LEN(ports->id); side++) {
+        if (rte_eth_dev_info_get(ports->id[side], &info) == 0 && strcmp(info.driver_name, "net_af_xdp") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum mg_status ports_start(struct ports *out, const struct config *config, struct mg_error *error)
 {
     *out = (struct ports){.num_queues = (uint16_t)config->dataplane.workers};
@@ -164,7 +179,7 @@ enum mg_status ports_start(struct ports *out, const struct config *config, struc
     if (room < RTE_MBUF_DEFAULT_DATAROOM) {
         room = RTE_MBUF_DEFAULT_DATAROOM;
     }
-    out->pool = buffers_new("packets", (unsigned)config->dataplane.packet_buffers, room);
+    out->pool = buffers_new("packets", (unsigned)config->dataplane.packet_buffers, room, by_af_xdp(out));
     if (out->pool == NULL) {
         return mg_error_set(error, MG_MEMORY,
                             "dataplane.packet_buffers: no memory for %u buffers; give the EAL more (-m, hugepages)",

@@ -52,7 +52,7 @@ static void extend(struct rte_mempool *pool, void *arg, void *object, unsigned i
 static void assert_without_gaps(const char *name, size_t room)
 {
     struct extent extent = {0};
-    struct rte_mempool *pool = buffers_new(name, NUM, room);
+    struct rte_mempool *pool = buffers_new(name, NUM, room, true);
     assert_non_null(pool);
     assert_true(rte_pktmbuf_data_room_size(pool) >= RTE_PKTMBUF_HEADROOM + room);
     assert_int_equal(rte_mempool_obj_iter(pool, extend, &extent), NUM);
@@ -76,7 +76,7 @@ static void test_buffers_lie_one_behind_the_other_whatever_the_pages(void **stat
 static void test_a_buffer_for_ethernets_frames_is_no_larger_than_a_page(void **state)
 {
     (void)state;
-    struct rte_mempool *pool = buffers_new("page", NUM, RTE_MBUF_DEFAULT_DATAROOM);
+    struct rte_mempool *pool = buffers_new("page", NUM, RTE_MBUF_DEFAULT_DATAROOM, true);
     assert_non_null(pool);
     assert_int_equal(rte_mempool_calc_obj_size(pool->elt_size, pool->flags, NULL), 4096);
     rte_mempool_free(pool);
