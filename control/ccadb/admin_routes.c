@@ -3,21 +3,23 @@
  * What the CCADB family works with, for administrators, under /mintgate/v1/ccadb; auditors read what is not about
  * credentials. {record} is a record's id of 18 characters, {client} a client's id.
  *
- *   GET  /owners               [{"name"}]
- *   POST /owners               {"name"}
- *   GET  /records              [{"id", "kind", "owner", "parent", "name", "sha256", "revoked", "updatedUs"}]:
- * ?kind=root or intermediate, ?page, ?pageSize GET  /records/{record}     the same with "attributes" and "certificate"
- * (PEM) POST /roots                {"owner", "certificate", "name"?}: a root's record GET  /users [{"name", "owner",
- * "mayRevoke"}] PUT  /users/{name}         {"owner", "mayRevoke"?}: a user of the control plane may act for an owner
- *   DELETE /users/{name}       204
- *   GET  /clients              [{"id", "name", "redirectUri"}]
- *   POST /clients              {"name", "redirectUri"}: {..., "secret"}, told once
- *   DELETE /clients/{client}   204
- *   GET  /auditors             [{"name", "location"}]
- *   POST /auditors             {"name", "location"?}
- *   GET  /words                [{"list", "value"}]
- *   POST /words                {"list", "value"}
- *   DELETE /words/{list}/{value}   204
+ * - GET /owners: [{"name"}]
+ * - POST /owners: {"name"}
+ * - GET /records: [{"id", "kind", "owner", "parent", "name", "sha256", "revoked", "updatedUs"}]; ?kind=root or
+ *   intermediate, ?page, ?pageSize
+ * - GET /records/{record}: the same with "attributes" and "certificate" (PEM)
+ * - POST /roots: {"owner", "certificate", "name"?}: a root's record
+ * - GET /users: [{"name", "owner", "mayRevoke"}]
+ * - PUT /users/{name}: {"owner", "mayRevoke"?}: a user of the control plane may act for an owner
+ * - DELETE /users/{name}: 204
+ * - GET /clients: [{"id", "name", "redirectUri"}]
+ * - POST /clients: {"name", "redirectUri"}: {..., "secret"}, told once
+ * - DELETE /clients/{client}: 204
+ * - GET /auditors: [{"name", "location"}]
+ * - POST /auditors: {"name", "location"?}
+ * - GET /words: [{"list", "value"}]
+ * - POST /words: {"list", "value"}
+ * - DELETE /words/{list}/{value}: 204
  *
  * Each change is one transaction with its audit record.
  */
