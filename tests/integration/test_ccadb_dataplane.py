@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtensionOID
 from ccadbkit import SUBMIT, information
 from controlplane import ControlPlane
 from labkit import wait_until
-from test_expiry import BUILT_IN, GOOD, PASSED, Intermediates, authority, ctl, health, roots, shown  # noqa: F401
+from test_expiry import BUILT_IN, GOOD, PASSED, Intermediates, authority, ctl, health, shown  # noqa: F401
 from tlskit import configured, counting, edited, s_client
 
 OWNER = "Corporate CA"
