@@ -17,11 +17,15 @@ def threads(pid):
 
 def tree(pid):
     """A process and those below it, as far as they are still there."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        children = [int(child) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
-                    for child in (task / "children").read_text().split()]
-        return [pid, *(one for child in children for one in tree(child))]
-    return []
+    children = []
+    try:
+        tasks = list(pathlib.Path(f"/proc/{pid}/task").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    for task in tasks:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+            children += (task / "children").read_text().split()
+    return [pid, *(one for child in children for one in tree(int(child)))]
 
 
 def pin(processors, *pids):

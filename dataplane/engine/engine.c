@@ -236,23 +236,28 @@ static enum mg_status start_privileged(struct engine *engine, struct mg_error *e
 static enum mg_status confine(struct mg_error *error)
 {
     static const char *const allowed[] = {
+        /* Adoption; the signer's socket. */
         "socket",
         "bind",
-        "connect", /* adoption; the signer's socket */
+        "connect",
+        /* Reload, the session log; sockets at the end. */
         "openat",
         "newfstatat",
         "statx",
         "unlink",
-        "getdents64", /* reload, the session log; sockets at the end */
+        "getdents64",
+        /* Threads that start. */
         "epoll_create1",
         "ioctl",
         "sched_getaffinity",
+        "sched_getscheduler",
         "sched_setscheduler",
+        /* What was published. */
         "ftruncate",
         "flock",
         "rename",
         "fsync",
-        "fchmod", /* what was published */
+        "fchmod",
     };
     /* The XDP library looks after its programs at the end; the kernel does that too when the process is gone. */
     static const char *const refused[] = {"bpf", "statfs", "mount", "umount2", "mkdir", "mkdirat"};

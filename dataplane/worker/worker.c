@@ -422,7 +422,9 @@ static bool rest(struct worker *worker, uint64_t sleep_ns)
 static void be_patient(void)
 {
     const struct sched_param param = {0};
-    (void)sched_setscheduler(0, SCHED_BATCH, &param);
+    if (sched_getscheduler(0) == SCHED_OTHER) { /* else an operator knows better */
+        (void)sched_setscheduler(0, SCHED_BATCH, &param);
+    }
 }
 
 int worker_run(void *arg)
