@@ -15,6 +15,7 @@
 #define DAY_SECONDS INT64_C(86400)
 #define MAX_PRIVATE_KEY 16384
 #define MAX_DETAIL 256
+#define PROBE_TIMEOUT_MS 1000
 
 void pca_issued_free(struct pca_issued *issued)
 {
@@ -196,7 +197,8 @@ static enum mg_status check(struct issuing *issuing, X509 *issuer, struct mg_err
     return issuing->profile.is_ca ? pca_check_room(call, ca, error) : MG_OK;
 }
 
-/* take_approval: end-entities need none. */
+/* take_approval: end-entities need none. A signer that is away is noticed first, since an approval that is taken may be
+ * used up by a call that is not answered. */
 static enum mg_status take_approval(struct issuing *issuing, struct approval_ticket *ticket, struct mg_error *error)
 {
     const struct pca_sub_signing signing = {.ca = &issuing->out->issuer,
@@ -204,7 +206,11 @@ static enum mg_status take_approval(struct issuing *issuing, struct approval_tic
                                             .days = issuing->days,
                                             .path_len = issuing->profile.path_len};
     *ticket = (struct approval_ticket){.request = ""};
-    return issuing->profile.is_ca ? pca_approval_take(issuing->call, &signing, ticket, error) : MG_OK;
+    if (!issuing->profile.is_ca) {
+        return MG_OK;
+    }
+    enum mg_status status = signer_client_probe(issuing->call->pca->signer, PROBE_TIMEOUT_MS, error);
+    return status == MG_OK ? pca_approval_take(issuing->call, &signing, ticket, error) : status;
 }
 
 static enum mg_status issue_from(struct issuing *issuing, X509 *issuer, struct mg_error *error)
