@@ -2,7 +2,8 @@
 /*
  * Signatures by keys with the purpose ska, which are kept for others (control/securosys). A certificate or a
  * certification request is signed only whole: it is parsed here, and put together with its signature here, so that what
- * leaves is what was looked at. Which requests were approved is control's to know. Any thread.
+ * leaves is what was looked at. Which requests were approved is control's to know. Any thread; for a certificate, the
+ * one that the journal's record belongs to.
  */
 #ifndef MINTGATE_HSM_SKA_SIGNATURE_H
 #define MINTGATE_HSM_SKA_SIGNATURE_H
@@ -12,7 +13,8 @@
 #include "hsm/tbs.h"
 
 /* Who writes the record of a certificate into the issuance journal (journal.h) before it is signed; |names| is the
- * content of its GeneralNames. A failure is passed on, and nothing is signed. */
+ * content of its GeneralNames. A failure is passed on, and nothing is signed. It runs on the caller's thread, and fixes
+ * which that may be: ca_signer_record (ca_signer.h) is for control's alone. */
 struct ska_signature_journal {
     enum mg_status (*record)(void *arg, const struct keystore_key *key, const struct tbs *tbs, struct mg_slice names,
                              struct mg_error *error);

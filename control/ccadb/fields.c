@@ -458,7 +458,7 @@ void fields_merge(json_t *record, const json_t *request, const struct field_word
 bool fields_is_revoked(const json_t *record)
 {
     const char *status = text_of(record, "RevocationStatus");
-    return status != NULL && strcmp(status, "Revoked") == 0;
+    return status != NULL && strcmp(status, PICKLIST_REVOKED) == 0;
 }
 
 static const char *first_of(const json_t *record, const char *name, bool only)

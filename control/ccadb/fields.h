@@ -12,6 +12,7 @@
 #include "control/ccadb/findings.h"
 
 #define PICKLIST_REVOCATION_STATUS "RevocationStatus"
+#define PICKLIST_REVOKED "Revoked" /* the word of that list by which the appliance acts */
 #define PICKLIST_REVOCATION_REASON "RevocationReasonCode"
 #define PICKLIST_AUDIT_TYPE "AuditType"
 #define PICKLIST_POLICY_IDENTIFIER "CABForumCertificatePolicyIdentifier"

@@ -83,8 +83,8 @@ enum mg_status picklists_add(struct store_tx *tx, const char *list, const char *
 
 enum mg_status picklists_remove(struct store_tx *tx, const char *list, const char *word, struct mg_error *error)
 {
-    if (strcmp(list, PICKLIST_REVOCATION_STATUS) == 0) {
-        return mg_error_set(error, MG_DENIED, "the values of %s are not removed", list);
+    if (strcmp(list, PICKLIST_REVOCATION_STATUS) == 0 && strcmp(word, PICKLIST_REVOKED) == 0) {
+        return mg_error_set(error, MG_DENIED, "the value %s of %s is not removed", word, list);
     }
     if (!has_word(tx, list, word)) {
         return mg_error_set(error, MG_NOT_FOUND, "there is no such value");

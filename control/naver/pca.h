@@ -45,8 +45,9 @@ void pca_close(struct pca *pca);
 struct pca_call {
     struct pca *pca;
     struct control_actor actor;
-    int64_t now_us;   /* since 1970 */
-    const char *code; /* set on failure; NULL: none of the family's words fits */
+    int64_t now_us;       /* since 1970 */
+    const char *code;     /* set on failure; NULL: none of the family's words fits */
+    bool may_have_signed; /* set by pca_certify: there is a signature, or the signer's answer is not known */
 };
 
 /* pca_fail sets the code and the error of |call|. */

@@ -79,12 +79,11 @@ enum mg_status pca_approval_take(struct pca_call *call, const struct pca_sub_sig
     return status;
 }
 
-enum mg_status pca_approval_end(struct pca_call *call, const struct approval_ticket *ticket, enum mg_status status)
+void pca_approval_end(const struct pca_call *call, const struct approval_ticket *ticket)
 {
     const struct approval_gate *gate = call->pca->gate;
-    if (gate != NULL && status != MG_OK) {
+    if (gate != NULL && !call->may_have_signed) {
         const struct lifecycle_call asking = {.actor = call->actor, .now_us = call->now_us};
         gate->give_back(gate->arg, &asking, ticket);
     }
-    return status;
 }

@@ -27,7 +27,8 @@ struct pca_sub_signing {
 MG_MUST_USE enum mg_status pca_approval_take(struct pca_call *call, const struct pca_sub_signing *signing,
                                              struct approval_ticket *out, struct mg_error *error);
 
-/* pca_approval_end gives the approval back where |status| says that nothing was signed; returns |status|. */
-enum mg_status pca_approval_end(struct pca_call *call, const struct approval_ticket *ticket, enum mg_status status);
+/* pca_approval_end gives the approval back unless call->may_have_signed: a signature that nobody has recorded, or that
+ * may come after control gave up waiting for it, has used the approval up as well. */
+void pca_approval_end(const struct pca_call *call, const struct approval_ticket *ticket);
 
 #endif

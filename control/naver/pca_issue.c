@@ -15,6 +15,7 @@
 #define DAY_SECONDS INT64_C(86400)
 #define MAX_PRIVATE_KEY 16384
 #define MAX_DETAIL 256
+#define PROBE_TIMEOUT_MS 1000
 
 void pca_issued_free(struct pca_issued *issued)
 {
@@ -103,6 +104,20 @@ static void describe(const struct pca_profile *profile, struct pca_certificate *
     out->not_after = profile->not_after;
 }
 
+/* is_refusal tells the signer's verdict, which comes before its signature, from failures that may follow one. */
+static bool is_refusal(enum mg_status status)
+{
+    return status == MG_INVALID || status == MG_DENIED || status == MG_NOT_FOUND;
+}
+
+static enum mg_status ask_signer(struct pca_call *call, const struct wire_key_id *key_id, struct mg_slice tbs,
+                                 struct mg_buffer *signature, struct mg_error *error)
+{
+    enum mg_status status = signer_client_sign_certificate(call->pca->signer, key_id, tbs, signature, error);
+    call->may_have_signed = call->may_have_signed || !is_refusal(status);
+    return pca_signer_status(status);
+}
+
 enum mg_status pca_certify(struct pca_call *call, const struct pca_ca *signer, const struct pca_profile *profile,
                            struct pca_certificate *out, struct mg_error *error)
 {
@@ -111,8 +126,7 @@ enum mg_status pca_certify(struct pca_call *call, const struct pca_ca *signer, c
     mg_buffer_init(&signature, WIRE_CONTROL_MAX_DER);
     enum mg_status status = pca_certificate_tbs(profile, signer->key_type, &tbs, out->serial, error);
     if (status == MG_OK) {
-        status = pca_signer_status(signer_client_sign_certificate(call->pca->signer, &signer->key_id,
-                                                                  mg_buffer_slice(&tbs), &signature, error));
+        status = ask_signer(call, &signer->key_id, mg_buffer_slice(&tbs), &signature, error);
     }
     if (status == MG_OK) {
         status = pca_assemble(mg_buffer_slice(&tbs), signer->key_type, mg_buffer_slice(&signature), "CERTIFICATE",
@@ -183,7 +197,8 @@ static enum mg_status check(struct issuing *issuing, X509 *issuer, struct mg_err
     return issuing->profile.is_ca ? pca_check_room(call, ca, error) : MG_OK;
 }
 
-/* take_approval: end-entities need none. */
+/* take_approval: end-entities need none. A signer that is away is noticed first, since an approval that is taken may be
+ * used up by a call that is not answered. */
 static enum mg_status take_approval(struct issuing *issuing, struct approval_ticket *ticket, struct mg_error *error)
 {
     const struct pca_sub_signing signing = {.ca = &issuing->out->issuer,
@@ -191,7 +206,11 @@ static enum mg_status take_approval(struct issuing *issuing, struct approval_tic
                                             .days = issuing->days,
                                             .path_len = issuing->profile.path_len};
     *ticket = (struct approval_ticket){.request = ""};
-    return issuing->profile.is_ca ? pca_approval_take(issuing->call, &signing, ticket, error) : MG_OK;
+    if (!issuing->profile.is_ca) {
+        return MG_OK;
+    }
+    enum mg_status status = signer_client_probe(issuing->call->pca->signer, PROBE_TIMEOUT_MS, error);
+    return status == MG_OK ? pca_approval_take(issuing->call, &signing, ticket, error) : status;
 }
 
 static enum mg_status issue_from(struct issuing *issuing, X509 *issuer, struct mg_error *error)
@@ -214,7 +233,8 @@ static enum mg_status issue_from(struct issuing *issuing, X509 *issuer, struct m
     if (status == MG_OK) {
         status = commit(issuing, error);
     }
-    return pca_approval_end(issuing->call, &ticket, status);
+    pca_approval_end(issuing->call, &ticket);
+    return status;
 }
 
 /* issue does it under the mutex. */

@@ -60,7 +60,8 @@ MG_MUST_USE enum mg_status pca_profile_below(struct pca_call *call, const struct
                                              int asked_path_len, int64_t days, char url[PCA_MAX_URL + 64],
                                              struct pca_profile *profile, struct mg_error *error);
 
-/* pca_certify has the key of |signer| sign |profile|. |out| gets PEM, serial, name and validity. */
+/* pca_certify has the key of |signer| sign |profile|. |out| gets PEM, serial, name and validity. It sets
+ * call->may_have_signed, whatever it returns, once the signer was asked and has not refused. */
 MG_MUST_USE enum mg_status pca_certify(struct pca_call *call, const struct pca_ca *signer,
                                        const struct pca_profile *profile, struct pca_certificate *out,
                                        struct mg_error *error);

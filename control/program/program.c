@@ -493,6 +493,8 @@ static enum mg_status join(struct program *program, struct mg_error *error)
     }
     if (status == MG_OK) {
         status = pca_keeper_start(&program->pca_keeper, &program->pca, error);
+    }
+    if (status == MG_OK) {
         status = ska_start(program->ska, error);
     }
     if (status == MG_OK) {

@@ -5,10 +5,18 @@
 #define MINTGATE_CONTROL_PUBLISH_ENGINES_INTERNAL_H
 
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
+#include "base/buffer.h"
 #include "base/histogram.h"
+#include "base/metrics.h"
+#include "base/slice.h"
+#include "base/status.h"
 #include "control/publish/engines.h"
 #include "control/publish/store_feed.h"
+#include "wire/publish.h"
 
 /* What an engine is doing. */
 enum engine_state {

@@ -84,10 +84,10 @@ struct ska_submission {
 MG_MUST_USE enum mg_status ska_submit(struct ska_call *call, const struct ska_submission *submission,
                                       char id[SKA_UUID_SIZE]);
 
-/* ska_request_status gives a request as GET /v1/request/{id} answers it; ska_list_requests all of |state| (0: any), the
- * newest first, up to SKA_MAX_LIST. */
+/* ska_request_status gives a request as GET /v1/request/{id} answers it; ska_list_requests all that are in one of
+ * |states| (a set, ska_state.h), the newest first, up to SKA_MAX_LIST. */
 MG_MUST_USE enum mg_status ska_request_status(struct ska_call *call, const char *id, json_t **out);
-MG_MUST_USE enum mg_status ska_list_requests(struct ska_call *call, enum ska_state state, json_t **out);
+MG_MUST_USE enum mg_status ska_list_requests(struct ska_call *call, unsigned states, json_t **out);
 
 /* ska_cancel_request: one that is no longer open stays as it is, and is no error. */
 MG_MUST_USE enum mg_status ska_cancel_request(struct ska_call *call, const char *id);

@@ -304,37 +304,60 @@ static void cancel_request(void *arg, struct http_request *request, struct http_
     ska_reply(&exchange, status, 200, json_object());
 }
 
+static unsigned state_of(const char *word)
+{
+    return word == NULL ? 0 : words_value(&ska_state_words, mg_slice_of_text(word));
+}
+
+/* read_states reads a list of words as a set. */
+static enum mg_status read_states(const json_t *words, unsigned *out, struct ska_error *error)
+{
+    size_t i;
+    const json_t *word;
+    *out = 0;
+    json_array_foreach(words, i, word)
+    {
+        unsigned state = state_of(json_string_value(word));
+        if (state == 0) {
+            return ska_fail(error, SKA_INVALID_ENUM, "requestStatusList: has a word that is none");
+        }
+        *out |= SKA_STATE_BIT(state);
+    }
+    return MG_OK;
+}
+
 /* list_by_statuses answers as the vendor's clients want it that name several statuses: ids and statuses alone. */
 static enum mg_status list_by_statuses(struct ska_call *call, const json_t *statuses, json_t **out)
 {
-    size_t i, j;
-    const json_t *word, *request;
-    enum mg_status status = MG_OK;
-    json_t *found = json_array();
-    for (i = 0; i < json_array_size(statuses) && status == MG_OK; i++) {
-        json_t *list = NULL;
-        word = json_array_get(statuses, i);
-        unsigned state =
-            json_is_string(word) ? words_value(&ska_state_words, mg_slice_of_text(json_string_value(word))) : 0;
-        status = state == 0 ? ska_fail(&call->error, SKA_INVALID_ENUM, "requestStatusList: has a word that is none")
-                            : ska_list_requests(call, (enum ska_state)state, &list);
-        json_array_foreach(list, j, request)
-        {
-            (void)json_array_append_new(found, json_pack("{s:O, s:O}", "id", json_object_get(request, "id"), "status",
-                                                         json_object_get(request, "status")));
-        }
-        json_decref(list);
+    unsigned states;
+    size_t i;
+    json_t *list = NULL, *request;
+    enum mg_status status = read_states(statuses, &states, &call->error);
+    if (status == MG_OK) {
+        status = ska_list_requests(call, states, &list);
     }
+    if (status != MG_OK) {
+        return status;
+    }
+    json_t *found = json_array();
+    json_array_foreach(list, i, request)
+    {
+        (void)json_array_append_new(found, json_pack("{s:O, s:O}", "id", json_object_get(request, "id"), "status",
+                                                     json_object_get(request, "status")));
+    }
+    json_decref(list);
     *out = json_pack("{s:o}", "requests", found);
-    return status;
+    return MG_OK;
 }
 
 static enum mg_status list_by_status(struct ska_call *call, const char *text, json_t **out)
 {
-    bool is_all = text == NULL || text[0] == '\0';
-    unsigned state = is_all ? 0 : words_value(&ska_state_words, mg_slice_of_text(text));
-    return !is_all && state == 0 ? ska_fail(&call->error, SKA_INVALID_ENUM, "status: no such word")
-                                 : ska_list_requests(call, (enum ska_state)state, out);
+    if (text == NULL || text[0] == '\0') {
+        return ska_list_requests(call, SKA_ALL_STATES, out);
+    }
+    unsigned state = state_of(text);
+    return state == 0 ? ska_fail(&call->error, SKA_INVALID_ENUM, "status: no such word")
+                      : ska_list_requests(call, SKA_STATE_BIT(state), out);
 }
 
 static void list_requests(void *arg, struct http_request *request, struct http_response *response)

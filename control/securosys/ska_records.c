@@ -444,17 +444,25 @@ enum mg_status ska_request_count_open(struct store_tx *tx, int64_t *out, struct 
     return read_number(&query, out, error);
 }
 
+/* bind_states binds the word of each state, or NULL, which equals nothing. */
+static void bind_states(struct store_statement *query, unsigned states)
+{
+    for (unsigned state = 1; state < SKA_NUM_STATES; state++) {
+        bool is_wanted = (states & SKA_STATE_BIT(state)) != 0;
+        store_bind_text(query,
+                        is_wanted ? mg_slice_of_text(words_name(&ska_state_words, state)) : mg_slice_of(NULL, 0));
+    }
+}
+
 enum mg_status ska_request_each(struct store_tx *tx, const struct ska_request_filter *filter, ska_id_visitor *visit,
                                 void *arg, struct mg_error *error)
 {
     struct store_statement query;
     store_prepare(&query, tx,
-                  "SELECT id FROM ska_request WHERE (?1 = 0 OR state = ?2) AND (?3 = 0 OR key_id = ?3)"
-                  " AND (?4 = 0 OR state IN ('PENDING', 'APPROVED')) ORDER BY number DESC LIMIT ?5");
-    store_bind_int(&query, filter->state);
-    store_bind_text(&query, mg_slice_of_text(words_name(&ska_state_words, filter->state)));
+                  "SELECT id FROM ska_request WHERE (?1 = 0 OR key_id = ?1) AND state IN (?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+                  " ORDER BY number DESC LIMIT ?9");
     store_bind_int(&query, filter->key_id);
-    store_bind_int(&query, filter->is_open);
+    bind_states(&query, filter->states);
     store_bind_int(&query, filter->max);
     return visit_ids(&query, visit, arg, error);
 }

@@ -109,12 +109,11 @@ MG_MUST_USE enum mg_status ska_request_find(struct store_tx *tx, int64_t key_id,
                                             const char *payload, char id[SKA_UUID_SIZE], struct mg_error *error);
 MG_MUST_USE enum mg_status ska_request_count_open(struct store_tx *tx, int64_t *out, struct mg_error *error);
 
-/* ska_request_each calls |visit| with ids, the newest first, at most |max|: of state |state| unless that is 0, of
- * |key_id| unless that is 0, and open alone if |is_open|. */
+/* ska_request_each calls |visit| with ids, the newest first, at most |max|: in one of |states| (a set), and of |key_id|
+ * unless that is 0. */
 struct ska_request_filter {
-    enum ska_state state;
+    unsigned states;
     int64_t key_id;
-    bool is_open;
     int64_t max;
 };
 typedef enum mg_status ska_id_visitor(void *arg, const char *id);

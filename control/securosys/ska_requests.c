@@ -499,7 +499,8 @@ static enum mg_status take_id(void *arg, const char *id)
 
 enum mg_status ska_cancel_all(struct ska_call *call, struct store_tx *tx, int64_t key_id)
 {
-    const struct ska_request_filter filter = {.key_id = key_id, .is_open = true, .max = SKA_MAX_OPEN_REQUESTS};
+    const struct ska_request_filter filter = {
+        .states = SKA_OPEN_STATES, .key_id = key_id, .max = SKA_MAX_OPEN_REQUESTS};
     json_t *ids = json_array();
     enum mg_status status = ska_request_each(tx, &filter, take_id, ids, &call->error.why);
     for (size_t i = 0; i < json_array_size(ids) && status == MG_OK; i++) {
@@ -600,9 +601,9 @@ enum mg_status ska_request_status(struct ska_call *call, const char *id, json_t 
     return status == MG_OK ? ska_end(call, tx, request_json(call, tx, id, out)) : status;
 }
 
-static enum mg_status list_requests(struct ska_call *call, struct store_tx *tx, enum ska_state state, json_t *list)
+static enum mg_status list_requests(struct ska_call *call, struct store_tx *tx, unsigned states, json_t *list)
 {
-    const struct ska_request_filter filter = {.state = state, .max = SKA_MAX_LIST};
+    const struct ska_request_filter filter = {.states = states, .max = SKA_MAX_LIST};
     json_t *ids = json_array();
     enum mg_status status = ska_request_each(tx, &filter, take_id, ids, &call->error.why);
     for (size_t i = 0; i < json_array_size(ids) && status == MG_OK; i++) {
@@ -616,13 +617,13 @@ static enum mg_status list_requests(struct ska_call *call, struct store_tx *tx, 
     return status;
 }
 
-enum mg_status ska_list_requests(struct ska_call *call, enum ska_state state, json_t **out)
+enum mg_status ska_list_requests(struct ska_call *call, unsigned states, json_t **out)
 {
     struct store_tx *tx;
     json_t *list = json_array();
     enum mg_status status = ska_begin(call, STORE_READ, &tx);
     if (status == MG_OK) {
-        status = ska_end(call, tx, list_requests(call, tx, state, list));
+        status = ska_end(call, tx, list_requests(call, tx, states, list));
     }
     if (status != MG_OK) {
         json_decref(list);

@@ -17,6 +17,11 @@ enum ska_state {
 };
 #define SKA_NUM_STATES 8 /* 0, which is none, included */
 
+/* Sets of states. */
+#define SKA_STATE_BIT(state) (1U << (state))
+#define SKA_OPEN_STATES (SKA_STATE_BIT(SKA_PENDING) | SKA_STATE_BIT(SKA_APPROVED))
+#define SKA_ALL_STATES ((1U << SKA_NUM_STATES) - 1)
+
 extern const struct words ska_state_words; /* "PENDING" and so on */
 
 enum ska_event {

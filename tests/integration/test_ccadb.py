@@ -749,6 +749,14 @@ def test_what_an_administrator_cannot_do(appliance, ccadb, root, existing):
         assert admin.ask(method, f"{ADMIN}/{path}", body).status == status, (method, path)
 
 
+def test_of_the_statuses_revoked_alone_stays(appliance, ccadb):
+    admin, word = appliance.admin, {"list": "RevocationStatus", "value": "Parent Cert Revoked"}
+    assert admin.ask("POST", f"{ADMIN}/words", word).status == 200
+    assert admin.ask("DELETE", f"{ADMIN}/words/RevocationStatus/Parent%20Cert%20Revoked").status == 204
+    assert word not in admin.ask("GET", f"{ADMIN}/words").json
+    assert admin.ask("DELETE", f"{ADMIN}/words/RevocationStatus/Revoked").status == 403
+
+
 def test_an_administrator_on_the_machine_may_call_for_every_owner(appliance, ccadb, root, other_root):
     for owner, authority in ((OWNER, root), (OTHER, other_root)):
         body = {"CertificateInformation": information(intermediate(authority), authority.certificate, owner)}

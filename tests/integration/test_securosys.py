@@ -613,9 +613,10 @@ def test_tasks_tell_more_by_level_and_come_in_pages(ska, csr):
     listed = ska.ask("POST", "filteredRequests", {"status": "PENDING"})
     assert {one["id"] for one in listed} >= set(requests) and {one["status"] for one in listed} == {"PENDING"}
     ska.ask("DELETE", f"request/{requests[0]}")
-    both = ska.ask("POST", "filteredRequests", {"requestStatusList": ["PENDING", "CANCELLED"]})
-    states = {one["id"]: one["status"] for one in both["requests"]}
-    assert [states[one] for one in requests] == ["CANCELLED", "PENDING", "PENDING"]
+    both = ska.ask("POST", "filteredRequests", {"requestStatusList": ["CANCELLED", "PENDING", "CANCELLED"]})
+    assert [(one["id"], one["status"]) for one in both["requests"]][:3] == [
+        (requests[2], "PENDING"), (requests[1], "PENDING"), (requests[0], "CANCELLED")]  # the newest first
+    assert len({one["id"] for one in both["requests"]}) == len(both["requests"])  # each once
     assert ska.ask("POST", "filteredRequests", {"requestStatusList": []}) == {"requests": []}
     ska.fails(501, "POST", "filteredRequests", {"requestStatusList": ["PENDING", "LOST"]})
 

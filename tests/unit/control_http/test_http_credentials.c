@@ -255,6 +255,24 @@ static void test_api_keys_are_made_or_brought_along(void **state)
 
 /* ---- clients ---- */
 
+static void test_clients_from_before_reaches_count_in_all_families(void **state)
+{
+    (void)state;
+    struct credentials_client client;
+    sqlite3 *old = NULL;
+    assert_int_equal(sqlite3_open(":memory:", &old), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(old, credentials_migrations[0], NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(old,
+                                  "INSERT INTO credential_clients (id, role, secret_sha256, stamp)"
+                                  " VALUES ('c1', 1, x'00', 1)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_exec(old, credentials_migrations[1], NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(credentials_client_get(old, "c1", &client, &error), MG_OK);
+    assert_int_equal(client.reach, REACH_ALL);
+    sqlite3_close(old);
+}
+
 static void test_a_client_proves_itself_by_its_secret(void **state)
 {
     (void)state;
@@ -325,6 +343,7 @@ int main(void)
         CREDENTIALS_TEST(test_an_obfuscated_key_is_recomputed),
         CREDENTIALS_TEST(test_timestamps_are_fresh_for_five_minutes),
         CREDENTIALS_TEST(test_api_keys_are_made_or_brought_along),
+        CREDENTIALS_TEST(test_clients_from_before_reaches_count_in_all_families),
         CREDENTIALS_TEST(test_a_client_proves_itself_by_its_secret),
         CREDENTIALS_TEST(test_a_clients_key_must_be_strong),
     };
