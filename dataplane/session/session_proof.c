@@ -204,11 +204,14 @@ static void read_request(struct client_request *out, const SSL *ssl)
 
 static bool use(struct session *session, SSL *ssl, const struct client_key_store *store, const struct client_key *key)
 {
+    if (SSL_set_signing_algorithm_prefs(ssl, client_schemes, CLIENT_NUM_SCHEMES) != 1 ||
+        SSL_set_chain_and_key(ssl, key->chain, key->num_chain, NULL, &signer_key) != 1) {
+        return false;
+    }
     session->proof_key = key->key_id;
     snprintf(session->record.client_certificate, sizeof(session->record.client_certificate), "%s/%s", store->name,
              key->name);
-    return SSL_set_signing_algorithm_prefs(ssl, client_schemes, CLIENT_NUM_SCHEMES) == 1 &&
-           SSL_set_chain_and_key(ssl, key->chain, key->num_chain, NULL, &signer_key) == 1;
+    return true;
 }
 
 static enum proof_fault answer(struct session *session, SSL *ssl)

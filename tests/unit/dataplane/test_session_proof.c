@@ -388,6 +388,16 @@ static void test_a_store_in_which_nothing_suits(void **state)
     asks_nobody(PROOF_FAULT_NONE_SUITS, COUNT_PROOF_NONE_SUITS);
 }
 
+static void test_a_certificate_that_tls_does_not_take_is_not_recorded(void **state)
+{
+    (void)state;
+    struct client_key *key = &client_keys_get0(dataplane.client_keys, "partner")->keys[0];
+    CRYPTO_BUFFER_free(key->chain[0]);
+    key->chain[0] = CRYPTO_BUFFER_new((const uint8_t *)"?", 1, NULL);
+    key->issuers[0] = mg_slice_of(NULL, 0);
+    asks_nobody(PROOF_FAULT_NONE_SUITS, COUNT_PROOF_NONE_SUITS);
+}
+
 static void test_only_an_alert_about_the_certificate_is_its_refusal(void **state)
 {
     (void)state;
@@ -421,6 +431,7 @@ int main(void)
         PROOF_TEST(test_a_store_that_nobody_has_sent),
         PROOF_TEST(test_a_store_that_is_not_there),
         PROOF_TEST(test_a_store_in_which_nothing_suits),
+        PROOF_TEST(test_a_certificate_that_tls_does_not_take_is_not_recorded),
         PROOF_TEST(test_only_an_alert_about_the_certificate_is_its_refusal),
     };
     return cmocka_run_group_tests(tests, setup_group, teardown_group);
