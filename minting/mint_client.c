@@ -529,7 +529,7 @@ enum mg_status mint_client_submit_proof(struct mint_client *client, const struct
                                         struct mg_error *error)
 {
     if (proof->content.len < 1 || proof->content.len > WIRE_SIGNER_MAX_CONTENT) {
-        return mg_error_set(error, MG_LIMIT, "proof: content of %zu bytes: must be 1 to %d", proof->content.len,
+        return mg_error_set(error, MG_INVALID, "proof: content of %zu bytes: must be 1 to %d", proof->content.len,
                             WIRE_SIGNER_MAX_CONTENT);
     }
     enum mg_status status = make_room(client, now_ns, error);

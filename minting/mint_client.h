@@ -152,8 +152,8 @@ struct mint_proof {
 /* mint_client_submit_proof queues it, among the leaves and within the same bounds of number and time. What comes back
  * is not verified: the server does that.
  *
- * MG_LIMIT: |max_jobs| are under way (counted), or the content is not of 1 to WIRE_SIGNER_MAX_CONTENT bytes. MG_MEMORY.
- * On any error |done| is not called. */
+ * MG_LIMIT: |max_jobs| are under way (counted). MG_INVALID: the content is not of 1 to WIRE_SIGNER_MAX_CONTENT bytes.
+ * MG_MEMORY. On any error |done| is not called. */
 MG_MUST_USE enum mg_status mint_client_submit_proof(struct mint_client *client, const struct mint_proof *proof,
                                                     uint64_t now_ns, struct mg_error *error);
 

@@ -62,7 +62,7 @@ enum proof_fault {
     PROOF_FAULT_BAD_UPSTREAM,   /* the server did not prove itself */
     PROOF_FAULT_NO_STORE,       /* the control plane has not sent the store, or has none of that name */
     PROOF_FAULT_NONE_SUITS,     /* it holds nothing that is valid and that the server accepts */
-    PROOF_FAULT_NOT_SIGNED,     /* the signer refused, or too many signatures are under way */
+    PROOF_FAULT_NOT_SIGNED,     /* the signer refused, or too many are under way, or the handshake is too long */
     PROOF_FAULT_TIMED_OUT,      /* no answer, or no signer, in time */
 };
 
