@@ -314,7 +314,11 @@ static void on_result(struct mint_client *client, const struct wire_sign_result 
         return;
     }
     if (result->status == WIRE_SIGN_OK) {
-        (slot->is_proof ? on_proof : on_signature)(client, slot, result->signature);
+        if (slot->is_proof) {
+            on_proof(client, slot, result->signature);
+        } else {
+            on_signature(client, slot, result->signature);
+        }
         return;
     }
     mg_counter_add(&client->counters.refused[result->status], 1);

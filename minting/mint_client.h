@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A thread's own connection to the signer (wire/signer.h), over which it has leaves signed, and what the appliance
- * proves itself by as a TLS client. It never blocks and takes
- * no lock: everything about it is called from its one thread, which is registered and online with RCU and whose event
- * loop watches mint_client_fd for EPOLLIN and calls mint_client_process when it is ready or
- * mint_client_next_timeout_ns has come.
+ * proves itself by as a TLS client. It never blocks and takes no lock: everything about it is called from its one
+ * thread, which is registered and online with RCU and whose event loop watches mint_client_fd for EPOLLIN and calls
+ * mint_client_process when it is ready or mint_client_next_timeout_ns has come.
  *
  *   disconnected ──connect──► greeting ──ISSUERS──► ready ──SIGN, CLIENT_SIGN / SIGNED──► ready
  *        ▲                       │                    │

@@ -148,7 +148,6 @@ struct session_thread {
     uint8_t *hello_scratch;
 
     struct mint_client *minter;
-    bool flush_minter;
     size_t leaf_turn; /* spreads leaves over keys */
     struct session_log_channel *log;
     _Atomic uint32_t num_sessions; /* thread: wo */
