@@ -225,7 +225,7 @@ const char *proof_fault_reason(enum proof_fault fault);
 /* proof_was_refused tells whether the server ended the connection because of the certificate that it was given; counts
  * it. Once for each session that its server ended by an alert. */
 bool proof_was_refused(const struct session *session);
-/* proof_leave: the session needs no signature any more, if it waits for one. */
+/* proof_leave: the session needs no signature any more. If it waits for one, or has not taken it, that is counted. */
 void proof_leave(struct session *session);
 
 /* ---- relay.c ---- */

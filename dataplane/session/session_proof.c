@@ -86,10 +86,11 @@ static void on_signed(void *arg, const struct mint_outcome *outcome)
 void proof_leave(struct session *session)
 {
     struct session_proof *proof = session->proof;
-    session->proof = NULL;
     if (proof == NULL) {
         return;
     }
+    session->proof = NULL;
+    count(&session->thread->counters, COUNT_PROOF_ABANDONED);
     if (proof->is_done) {
         free(proof);
     } else {
@@ -161,7 +162,8 @@ static enum ssl_private_key_result_t complete(SSL *ssl, uint8_t *out, size_t *ou
         *out_len = proof->signature_len;
     }
     conclude(session, fault);
-    proof_leave(session);
+    session->proof = NULL;
+    free(proof);
     return fault == PROOF_FAULT_NONE ? ssl_private_key_success : ssl_private_key_failure;
 }
 

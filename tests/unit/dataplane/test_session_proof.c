@@ -209,6 +209,7 @@ static void assert_fault(enum proof_fault fault, enum counter counter)
     assert_int_equal(session.proof_fault, fault);
     assert_counted(counter, 1);
     assert_counted(COUNT_PROOF_MADE, 0);
+    assert_counted(COUNT_PROOF_ABANDONED, 0);
     assert_null(session.proof);
 }
 
@@ -242,6 +243,7 @@ static void proves(uint16_t version)
     assert_string_equal(session.record.client_certificate, "partner/entry");
     assert_int_equal(session.proof_fault, PROOF_FAULT_NONE);
     assert_counted(COUNT_PROOF_MADE, 1);
+    assert_counted(COUNT_PROOF_ABANDONED, 0);
     assert_null(session.proof);
 }
 
@@ -319,6 +321,7 @@ static void test_a_session_may_end_while_the_signature_is_under_way(void **state
     signer_receive_cancel(&signing.signer, &cancel);
     assert_true(cancel.num_ids == 1 && cancel.ids[0] == request.id);
     begin_session(TLS1_3_VERSION);
+    assert_counted(COUNT_PROOF_ABANDONED, 2);
 }
 
 static void test_a_session_may_end_with_the_signature_there(void **state)
@@ -329,6 +332,7 @@ static void test_a_session_may_end_with_the_signature_there(void **state)
     sign_with(client_key(), &request);
     end_session();
     begin_session(TLS1_3_VERSION);
+    assert_counted(COUNT_PROOF_ABANDONED, 1);
 }
 
 static void test_the_bound_of_signatures_under_way(void **state)
