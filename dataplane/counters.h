@@ -106,6 +106,7 @@
     X(PROOF_NONE_SUITS, "mintgate_dataplane_client_certificates_total", "result=\"none_suits\"", "")                   \
     X(PROOF_NOT_SIGNED, "mintgate_dataplane_client_certificates_total", "result=\"not_signed\"", "")                   \
     X(PROOF_TIMED_OUT, "mintgate_dataplane_client_certificates_total", "result=\"timed_out\"", "")                     \
+    X(PROOF_ABANDONED, "mintgate_dataplane_client_certificates_total", "result=\"abandoned\"", "")                     \
     X(PROOF_REFUSED, "mintgate_dataplane_client_certificates_refused_total", "",                                       \
       "Servers that would not have the client certificate that they were given.")                                      \
     X(BYTES_FROM_CLIENT, "mintgate_dataplane_session_plaintext_bytes_total", "from=\"client\"", "Plaintext relayed.")  \

@@ -14,6 +14,11 @@ static const char client_context[] = "TLS 1.3, client CertificateVerify";
 #define SERVER_HELLO 2
 #define CLIENT_KEY_EXCHANGE 16
 
+/* What both hellos begin with in TLS 1.2, and the length of the shortest: a ServerHello with neither session id nor
+ * extensions. RFC 5246 section 7.4.1. */
+#define HELLO_VERSION 0x0303
+#define HELLO_MIN_LEN 38
+
 enum content { CONTENT_NONE, CONTENT_TLS13, CONTENT_TLS12 };
 
 static bool is_tls13_content(struct mg_slice content)
@@ -31,6 +36,18 @@ static bool is_tls13_content(struct mg_slice content)
            (content.len == 32 || content.len == 48);
 }
 
+static bool is_hello(struct mg_slice body)
+{
+    uint16_t version;
+    return body.len >= HELLO_MIN_LEN && mg_slice_u16(&body, &version) && version == HELLO_VERSION;
+}
+
+/* may_be tells whether a message may be the handshake's number |i|. */
+static bool may_be(size_t i, uint8_t type, struct mg_slice body)
+{
+    return i >= 2 || (type == (i == 0 ? CLIENT_HELLO : SERVER_HELLO) && is_hello(body));
+}
+
 /* is_tls12_content: handshake messages with nothing between them, that begin and end as those before a client's
  * CertificateVerify do. */
 static bool is_tls12_content(struct mg_slice content)
@@ -39,11 +56,9 @@ static bool is_tls12_content(struct mg_slice content)
     size_t count = 0;
     struct mg_slice body;
     while (content.len > 0) {
-        if (!mg_slice_u8(&content, &type) || !mg_slice_prefixed_u24(&content, &body) ||
-            (count == 0 && type != CLIENT_HELLO) || (count == 1 && type != SERVER_HELLO)) {
+        if (!mg_slice_u8(&content, &type) || !mg_slice_prefixed_u24(&content, &body) || !may_be(count++, type, body)) {
             return false;
         }
-        count++;
     }
     return count > 2 && type == CLIENT_KEY_EXCHANGE;
 }

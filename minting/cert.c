@@ -236,18 +236,20 @@ static bool parse_basic_constraints(struct cert *cert, CBS *value)
 static bool parse_ext_key_usage(struct cert *cert, CBS *value)
 {
     static const uint8_t server_auth[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01};
+    static const uint8_t client_auth[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02};
     static const uint8_t any[] = {0x55, 0x1d, 0x25, 0x00};
     CBS purposes, purpose;
     if (!CBS_get_asn1(value, &purposes, CBS_ASN1_SEQUENCE) || CBS_len(&purposes) == 0) {
         return false;
     }
-    cert->allows_server_auth = false;
+    cert->allows_server_auth = cert->allows_client_auth = false;
     while (CBS_len(&purposes) > 0) {
         if (!CBS_get_asn1(&purposes, &purpose, CBS_ASN1_OBJECT)) {
             return false;
         }
-        cert->allows_server_auth |=
-            CBS_mem_equal(&purpose, server_auth, sizeof(server_auth)) || CBS_mem_equal(&purpose, any, sizeof(any));
+        bool is_any = CBS_mem_equal(&purpose, any, sizeof(any)) != 0;
+        cert->allows_server_auth |= is_any || CBS_mem_equal(&purpose, server_auth, sizeof(server_auth));
+        cert->allows_client_auth |= is_any || CBS_mem_equal(&purpose, client_auth, sizeof(client_auth));
     }
     return true;
 }
@@ -364,7 +366,7 @@ static const char *parse_tbs(struct cert *cert, CBS tbs_element)
 
 enum mg_status cert_parse(struct cert *out, CBS der, struct mg_error *error)
 {
-    *out = (struct cert){.path_len = -1, .allows_server_auth = true};
+    *out = (struct cert){.path_len = -1, .allows_server_auth = true, .allows_client_auth = true};
     CBS certificate, outer_algorithm;
     if (!CBS_get_asn1(&der, &certificate, CBS_ASN1_SEQUENCE) || CBS_len(&der) != 0 ||
         !CBS_get_asn1_element(&certificate, &out->tbs, CBS_ASN1_SEQUENCE) ||

@@ -39,7 +39,8 @@ enum cert_digest {
 /* cert_digest_name returns a static word such as "sha1". */
 const char *cert_digest_name(enum cert_digest digest);
 
-/* keyCertSign, as KeyUsage counts its bits (RFC 5280 section 4.2.1.3). */
+/* As KeyUsage counts its bits (RFC 5280 section 4.2.1.3). */
+#define CERT_KEY_USAGE_DIGITAL_SIGNATURE 0
 #define CERT_KEY_USAGE_CERT_SIGN 5
 /* A larger pathLenConstraint is read as this. */
 #define CERT_MAX_PATH_LEN 1000
@@ -68,6 +69,7 @@ struct cert {
     bool has_key_usage;          /* the extension is there */
     CBS key_usage;               /* content of the BIT STRING: see cert_key_usage_has */
     bool allows_server_auth;     /* extKeyUsage is absent, or has serverAuth or anyExtendedKeyUsage */
+    bool allows_client_auth;     /* likewise with clientAuth */
 };
 
 /* cert_parse reads the one certificate that |der| is. MG_INVALID, with a text that names the field, if it is not DER,

@@ -314,7 +314,11 @@ static void on_result(struct mint_client *client, const struct wire_sign_result 
         return;
     }
     if (result->status == WIRE_SIGN_OK) {
-        (slot->is_proof ? on_proof : on_signature)(client, slot, result->signature);
+        if (slot->is_proof) {
+            on_proof(client, slot, result->signature);
+        } else {
+            on_signature(client, slot, result->signature);
+        }
         return;
     }
     mg_counter_add(&client->counters.refused[result->status], 1);
@@ -529,7 +533,7 @@ enum mg_status mint_client_submit_proof(struct mint_client *client, const struct
                                         struct mg_error *error)
 {
     if (proof->content.len < 1 || proof->content.len > WIRE_SIGNER_MAX_CONTENT) {
-        return mg_error_set(error, MG_LIMIT, "proof: content of %zu bytes: must be 1 to %d", proof->content.len,
+        return mg_error_set(error, MG_INVALID, "proof: content of %zu bytes: must be 1 to %d", proof->content.len,
                             WIRE_SIGNER_MAX_CONTENT);
     }
     enum mg_status status = make_room(client, now_ns, error);

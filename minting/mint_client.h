@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A thread's own connection to the signer (wire/signer.h), over which it has leaves signed, and what the appliance
- * proves itself by as a TLS client. It never blocks and takes
- * no lock: everything about it is called from its one thread, which is registered and online with RCU and whose event
- * loop watches mint_client_fd for EPOLLIN and calls mint_client_process when it is ready or
- * mint_client_next_timeout_ns has come.
+ * proves itself by as a TLS client. It never blocks and takes no lock: everything about it is called from its one
+ * thread, which is registered and online with RCU and whose event loop watches mint_client_fd for EPOLLIN and calls
+ * mint_client_process when it is ready or mint_client_next_timeout_ns has come.
  *
  *   disconnected ──connect──► greeting ──ISSUERS──► ready ──SIGN, CLIENT_SIGN / SIGNED──► ready
  *        ▲                       │                    │
@@ -152,8 +151,8 @@ struct mint_proof {
 /* mint_client_submit_proof queues it, among the leaves and within the same bounds of number and time. What comes back
  * is not verified: the server does that.
  *
- * MG_LIMIT: |max_jobs| are under way (counted), or the content is not of 1 to WIRE_SIGNER_MAX_CONTENT bytes. MG_MEMORY.
- * On any error |done| is not called. */
+ * MG_LIMIT: |max_jobs| are under way (counted). MG_INVALID: the content is not of 1 to WIRE_SIGNER_MAX_CONTENT bytes.
+ * MG_MEMORY. On any error |done| is not called. */
 MG_MUST_USE enum mg_status mint_client_submit_proof(struct mint_client *client, const struct mint_proof *proof,
                                                     uint64_t now_ns, struct mg_error *error);
 

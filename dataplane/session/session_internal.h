@@ -62,7 +62,7 @@ enum proof_fault {
     PROOF_FAULT_BAD_UPSTREAM,   /* the server did not prove itself */
     PROOF_FAULT_NO_STORE,       /* the control plane has not sent the store, or has none of that name */
     PROOF_FAULT_NONE_SUITS,     /* it holds nothing that is valid and that the server accepts */
-    PROOF_FAULT_NOT_SIGNED,     /* the signer refused, or too many signatures are under way */
+    PROOF_FAULT_NOT_SIGNED,     /* the signer refused, or too many are under way, or the handshake is too long */
     PROOF_FAULT_TIMED_OUT,      /* no answer, or no signer, in time */
 };
 
@@ -148,7 +148,6 @@ struct session_thread {
     uint8_t *hello_scratch;
 
     struct mint_client *minter;
-    bool flush_minter;
     size_t leaf_turn; /* spreads leaves over keys */
     struct session_log_channel *log;
     _Atomic uint32_t num_sessions; /* thread: wo */
@@ -226,7 +225,7 @@ const char *proof_fault_reason(enum proof_fault fault);
 /* proof_was_refused tells whether the server ended the connection because of the certificate that it was given; counts
  * it. Once for each session that its server ended by an alert. */
 bool proof_was_refused(const struct session *session);
-/* proof_leave: the session needs no signature any more, if it waits for one. */
+/* proof_leave: the session needs no signature any more. If it waits for one, or has not taken it, that is counted. */
 void proof_leave(struct session *session);
 
 /* ---- relay.c ---- */

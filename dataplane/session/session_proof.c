@@ -86,10 +86,11 @@ static void on_signed(void *arg, const struct mint_outcome *outcome)
 void proof_leave(struct session *session)
 {
     struct session_proof *proof = session->proof;
-    session->proof = NULL;
     if (proof == NULL) {
         return;
     }
+    session->proof = NULL;
+    count(&session->thread->counters, COUNT_PROOF_ABANDONED);
     if (proof->is_done) {
         free(proof);
     } else {
@@ -161,7 +162,8 @@ static enum ssl_private_key_result_t complete(SSL *ssl, uint8_t *out, size_t *ou
         *out_len = proof->signature_len;
     }
     conclude(session, fault);
-    proof_leave(session);
+    session->proof = NULL;
+    free(proof);
     return fault == PROOF_FAULT_NONE ? ssl_private_key_success : ssl_private_key_failure;
 }
 
@@ -204,11 +206,14 @@ static void read_request(struct client_request *out, const SSL *ssl)
 
 static bool use(struct session *session, SSL *ssl, const struct client_key_store *store, const struct client_key *key)
 {
+    if (SSL_set_signing_algorithm_prefs(ssl, client_schemes, CLIENT_NUM_SCHEMES) != 1 ||
+        SSL_set_chain_and_key(ssl, key->chain, key->num_chain, NULL, &signer_key) != 1) {
+        return false;
+    }
     session->proof_key = key->key_id;
     snprintf(session->record.client_certificate, sizeof(session->record.client_certificate), "%s/%s", store->name,
              key->name);
-    return SSL_set_signing_algorithm_prefs(ssl, client_schemes, CLIENT_NUM_SCHEMES) == 1 &&
-           SSL_set_chain_and_key(ssl, key->chain, key->num_chain, NULL, &signer_key) == 1;
+    return true;
 }
 
 static enum proof_fault answer(struct session *session, SSL *ssl)

@@ -81,17 +81,30 @@ static bool type_of(const struct cert *cert, enum wire_key_type *out)
     return false;
 }
 
-static bool is_usable(const struct wire_store_item *item, struct client_key *out)
+/* read_own fills what |out| has of the entry's own certificate, and returns NULL, or why no client can prove itself by
+ * it: servers would refuse it, or BoringSSL does, when it is too late to take another entry. */
+static const char *read_own(const struct wire_store_item *item, struct client_key *out)
 {
     struct cert cert;
     struct mg_slice own = item->certificates[0];
-    if (item->name.len >= sizeof(out->name) || cert_parse(&cert, cert_cbs_of(own.data, own.len), NULL) != MG_OK ||
-        !type_of(&cert, &out->key_type)) {
-        return false;
+    if (item->name.len >= sizeof(out->name)) {
+        return "its name is too long";
+    }
+    if (cert_parse(&cert, cert_cbs_of(own.data, own.len), NULL) != MG_OK) {
+        return "its certificate cannot be read";
+    }
+    if (!type_of(&cert, &out->key_type)) {
+        return "its key is neither RSA of 2048, 3072 or 4096 bits, nor P-256 or P-384";
+    }
+    if (cert.has_key_usage && !cert_key_usage_has(&cert, CERT_KEY_USAGE_DIGITAL_SIGNATURE)) {
+        return "its keyUsage is without digitalSignature";
+    }
+    if (!cert.allows_client_auth) {
+        return "its extKeyUsage is without clientAuth";
     }
     out->not_before = cert.not_before;
     out->not_after = cert.not_after;
-    return true;
+    return NULL;
 }
 
 /* issuer_of returns the issuer's name in |certificate|; empty where it cannot be read, which only its own need be. */
@@ -108,9 +121,10 @@ static struct mg_slice issuer_of(const CRYPTO_BUFFER *certificate)
 enum mg_status client_key_store_add(struct client_key_store *store, const struct wire_store_item *item)
 {
     struct client_key key = {.key_id = item->key_id};
-    if (!is_usable(item, &key)) {
-        mg_log_warning("key store %s: an entry is left out: no client can prove itself by its certificate",
-                       store->name);
+    const char *fault = read_own(item, &key);
+    if (fault != NULL) {
+        mg_log_warning("key store %s: entry %.*s is left out: %s", store->name, (int)item->name.len,
+                       (const char *)item->name.data, fault);
         store->num_unusable++;
         return MG_OK;
     }

@@ -41,9 +41,10 @@ MG_MUST_USE enum mg_status client_key_store_new(struct client_key_store **out, s
                                                 size_t max_keys);
 void client_key_store_free(struct client_key_store *store);
 
-/* client_key_store_add copies an entry, before the store is put. One whose first certificate cannot be read, or has a
- * key of a type that the signer has not, is left out, logged and counted: nobody could prove anything by it. MG_MEMORY,
- * MG_LIMIT: it was not added. */
+/* client_key_store_add copies an entry, before the store is put. One by which no client can prove itself is left out,
+ * logged with the reason, and counted: its first certificate cannot be read, has a key of a type that the signer has
+ * not, a keyUsage without digitalSignature (RFC 8446 section 4.4.2.3), or an extKeyUsage with neither clientAuth nor
+ * anyExtendedKeyUsage. MG_MEMORY, MG_LIMIT: it was not added. */
 MG_MUST_USE enum mg_status client_key_store_add(struct client_key_store *store, const struct wire_store_item *item);
 
 struct client_keys;

@@ -209,6 +209,7 @@ static void assert_fault(enum proof_fault fault, enum counter counter)
     assert_int_equal(session.proof_fault, fault);
     assert_counted(counter, 1);
     assert_counted(COUNT_PROOF_MADE, 0);
+    assert_counted(COUNT_PROOF_ABANDONED, 0);
     assert_null(session.proof);
 }
 
@@ -242,6 +243,7 @@ static void proves(uint16_t version)
     assert_string_equal(session.record.client_certificate, "partner/entry");
     assert_int_equal(session.proof_fault, PROOF_FAULT_NONE);
     assert_counted(COUNT_PROOF_MADE, 1);
+    assert_counted(COUNT_PROOF_ABANDONED, 0);
     assert_null(session.proof);
 }
 
@@ -319,6 +321,7 @@ static void test_a_session_may_end_while_the_signature_is_under_way(void **state
     signer_receive_cancel(&signing.signer, &cancel);
     assert_true(cancel.num_ids == 1 && cancel.ids[0] == request.id);
     begin_session(TLS1_3_VERSION);
+    assert_counted(COUNT_PROOF_ABANDONED, 2);
 }
 
 static void test_a_session_may_end_with_the_signature_there(void **state)
@@ -329,6 +332,7 @@ static void test_a_session_may_end_with_the_signature_there(void **state)
     sign_with(client_key(), &request);
     end_session();
     begin_session(TLS1_3_VERSION);
+    assert_counted(COUNT_PROOF_ABANDONED, 1);
 }
 
 static void test_the_bound_of_signatures_under_way(void **state)
@@ -388,6 +392,16 @@ static void test_a_store_in_which_nothing_suits(void **state)
     asks_nobody(PROOF_FAULT_NONE_SUITS, COUNT_PROOF_NONE_SUITS);
 }
 
+static void test_a_certificate_that_tls_does_not_take_is_not_recorded(void **state)
+{
+    (void)state;
+    struct client_key *key = &client_keys_get0(dataplane.client_keys, "partner")->keys[0];
+    CRYPTO_BUFFER_free(key->chain[0]);
+    key->chain[0] = CRYPTO_BUFFER_new((const uint8_t *)"?", 1, NULL);
+    key->issuers[0] = mg_slice_of(NULL, 0);
+    asks_nobody(PROOF_FAULT_NONE_SUITS, COUNT_PROOF_NONE_SUITS);
+}
+
 static void test_only_an_alert_about_the_certificate_is_its_refusal(void **state)
 {
     (void)state;
@@ -421,6 +435,7 @@ int main(void)
         PROOF_TEST(test_a_store_that_nobody_has_sent),
         PROOF_TEST(test_a_store_that_is_not_there),
         PROOF_TEST(test_a_store_in_which_nothing_suits),
+        PROOF_TEST(test_a_certificate_that_tls_does_not_take_is_not_recorded),
         PROOF_TEST(test_only_an_alert_about_the_certificate_is_its_refusal),
     };
     return cmocka_run_group_tests(tests, setup_group, teardown_group);

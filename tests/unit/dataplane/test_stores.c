@@ -263,11 +263,21 @@ static void test_a_reload_keeps_the_store_of_its_name_and_forgets_another(void *
     assert_false(present().has_store);
 }
 
+#define CLIENT_AUTH "1.3.6.1.5.5.7.3.2"
+
+static struct mg_slice client_leaf(uint8_t key_usage, const char *eku)
+{
+    struct certs_spec spec = leaf_spec();
+    spec.key_usage = key_usage;
+    spec.eku = eku;
+    return make(&spec);
+}
+
 static void test_client_keys_are_found_by_the_name_of_their_store(void **state)
 {
     (void)state;
     assert_null(client_keys_get0(client_keys, "partner"));
-    struct mg_slice own = leaf();
+    struct mg_slice own = client_leaf(CERTS_KEY_USAGE_END_ENTITY, CLIENT_AUTH);
     take(part_of(WIRE_STORE_KEYS, "partner", 4, 0, 2, own), 1);
     assert_null(client_keys_get0(client_keys, "partner"));
     take(part_of(WIRE_STORE_KEYS, "partner", 4, 1, 2, mg_slice_of_text("no certificate")), 2);
@@ -285,6 +295,29 @@ static void test_client_keys_are_found_by_the_name_of_their_store(void **state)
     take(missing, 0);
     store = client_keys_get0(client_keys, "partner");
     assert_true(store->is_missing && store->num_keys == 0);
+}
+
+static void test_a_certificate_that_is_not_for_clients_signatures_is_unusable(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t key_usage;
+        const char *eku;
+        bool is_usable;
+    } rows[] = {
+        {CERTS_NO_KEY_USAGE, NULL, true},
+        {CERTS_KEY_USAGE_END_ENTITY, CLIENT_AUTH, true},
+        {0xa0, "2.5.29.37.0", true},                              /* keyEncipherment too; anyExtendedKeyUsage */
+        {0x08, NULL, false},                                      /* keyAgreement */
+        {0x08, CLIENT_AUTH, false},                               /* likewise */
+        {CERTS_KEY_USAGE_END_ENTITY, "1.3.6.1.5.5.7.3.1", false}, /* serverAuth */
+    };
+    for (size_t i = 0; i < MG_ARRAY_LEN(rows); i++) {
+        take(part_of(WIRE_STORE_KEYS, "partner", 4, 0, 1, client_leaf(rows[i].key_usage, rows[i].eku)), 1);
+        const struct client_key_store *store = client_keys_get0(client_keys, "partner");
+        assert_int_equal(store->num_keys, rows[i].is_usable);
+        assert_int_equal(store->num_unusable, !rows[i].is_usable);
+    }
 }
 
 static void test_key_stores_that_are_not_wanted_any_more_are_dropped(void **state)
@@ -332,6 +365,7 @@ int main(void)
         INTAKE_TEST(test_a_store_that_is_not_the_configured_one_changes_nothing),
         INTAKE_TEST(test_a_reload_keeps_the_store_of_its_name_and_forgets_another),
         INTAKE_TEST(test_client_keys_are_found_by_the_name_of_their_store),
+        INTAKE_TEST(test_a_certificate_that_is_not_for_clients_signatures_is_unusable),
         INTAKE_TEST(test_key_stores_that_are_not_wanted_any_more_are_dropped),
     };
     return cmocka_run_group_tests(tests, begin_all, end_all);

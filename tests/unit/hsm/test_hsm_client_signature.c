@@ -56,13 +56,37 @@ static struct mg_slice tls13_content(const char *context, size_t num_spaces, siz
     return mg_buffer_slice(&content);
 }
 
-/* tls12_content is a handshake of empty messages of these types. */
+#define VERSION 0x0303
+#define HELLO_LEN 38 /* of the shortest ServerHello */
+
+/* append_message appends one with a body of |len| bytes, which begins with a version unless it is empty. */
+static void append_message(uint8_t type, size_t len, uint16_t version)
+{
+    static const uint8_t rest[HELLO_LEN];
+    mg_buffer_append_u32(&content, (uint32_t)type << 24 | (uint32_t)len);
+    if (len >= sizeof(version)) {
+        mg_buffer_append_u16(&content, version);
+        mg_buffer_append(&content, rest, len - sizeof(version));
+    }
+}
+
+/* tls12_content is a handshake of messages of these types: the shortest hellos, the others empty. */
 static struct mg_slice tls12_content(const uint8_t *types, size_t num_types)
 {
     mg_buffer_wrap(&content, content_storage, sizeof(content_storage));
     for (size_t i = 0; i < num_types; i++) {
-        mg_buffer_append_u32(&content, (uint32_t)types[i] << 24);
+        append_message(types[i], types[i] <= 2 ? HELLO_LEN : 0, VERSION);
     }
+    return mg_buffer_slice(&content);
+}
+
+/* hellos_content is a handshake with hellos of these lengths and versions. */
+static struct mg_slice hellos_content(const size_t lens[2], const uint16_t versions[2])
+{
+    mg_buffer_wrap(&content, content_storage, sizeof(content_storage));
+    append_message(1, lens[0], versions[0]);
+    append_message(2, lens[1], versions[1]);
+    append_message(16, 0, VERSION);
     return mg_buffer_slice(&content);
 }
 
@@ -168,6 +192,27 @@ static void test_what_no_tls_client_signs_is_refused(void **state)
     assert_int_equal(ask(id, 0x0403, cut), WIRE_SIGN_BAD_CONTENT);
 }
 
+static void test_hellos_that_are_too_short_or_of_another_version_are_refused(void **state)
+{
+    (void)state;
+    const struct wire_key_id *id = &make_key(KEY_TLS_CLIENT, WIRE_KEY_EC_P256)->info.id;
+    static const struct {
+        size_t lens[2];
+        uint16_t versions[2];
+        enum wire_sign_status expected;
+    } rows[] = {
+        {{HELLO_LEN, HELLO_LEN}, {VERSION, VERSION}, WIRE_SIGN_OK},
+        {{HELLO_LEN - 1, HELLO_LEN}, {VERSION, VERSION}, WIRE_SIGN_BAD_CONTENT},
+        {{HELLO_LEN, HELLO_LEN - 1}, {VERSION, VERSION}, WIRE_SIGN_BAD_CONTENT},
+        {{0, 0}, {VERSION, VERSION}, WIRE_SIGN_BAD_CONTENT},
+        {{HELLO_LEN, HELLO_LEN}, {0x0403, VERSION}, WIRE_SIGN_BAD_CONTENT},
+        {{HELLO_LEN, HELLO_LEN}, {VERSION, 0x0302}, WIRE_SIGN_BAD_CONTENT},
+    };
+    for (size_t i = 0; i < MG_ARRAY_LEN(rows); i++) {
+        assert_int_equal(ask(id, 0x0403, hellos_content(rows[i].lens, rows[i].versions)), rows[i].expected);
+    }
+}
+
 static void test_only_keys_of_tls_clients_sign_and_only_until_they_are_destroyed(void **state)
 {
     (void)state;
@@ -199,6 +244,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_scheme_goes_with_its_keys_and_versions, open_keys, close_keys),
         cmocka_unit_test_setup_teardown(test_what_no_tls_client_signs_is_refused, open_keys, close_keys),
+        cmocka_unit_test_setup_teardown(test_hellos_that_are_too_short_or_of_another_version_are_refused, open_keys,
+                                        close_keys),
         cmocka_unit_test_setup_teardown(test_only_keys_of_tls_clients_sign_and_only_until_they_are_destroyed, open_keys,
                                         close_keys),
         cmocka_unit_test_setup_teardown(test_keys_of_a_keystore_are_there_from_the_start, open_keys, close_keys),

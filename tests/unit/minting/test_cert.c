@@ -110,9 +110,13 @@ static void test_extended_key_usage(void **state)
     (void)state;
     struct cert cert;
     assert_int_equal(parse(&cert, &(struct certs_spec){.eku = "1.3.6.1.5.5.7.3.3"}, NULL), MG_OK);
-    assert_false(cert.allows_server_auth);
+    assert_true(!cert.allows_server_auth && !cert.allows_client_auth);
+    assert_int_equal(parse(&cert, &(struct certs_spec){.eku = "1.3.6.1.5.5.7.3.1"}, NULL), MG_OK);
+    assert_true(cert.allows_server_auth && !cert.allows_client_auth);
+    assert_int_equal(parse(&cert, &(struct certs_spec){.eku = "1.3.6.1.5.5.7.3.2"}, NULL), MG_OK);
+    assert_true(!cert.allows_server_auth && cert.allows_client_auth);
     assert_int_equal(parse(&cert, &(struct certs_spec){.eku = "2.5.29.37.0"}, NULL), MG_OK);
-    assert_true(cert.allows_server_auth);
+    assert_true(cert.allows_server_auth && cert.allows_client_auth);
 }
 
 static void test_keys_and_digests_are_recognised(void **state)
