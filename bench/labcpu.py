@@ -9,12 +9,12 @@ nothing to do are counted by the engine and taken out at what one costs in a lab
 import contextlib
 import os
 import pathlib
-import signal
 import subprocess
 import tempfile
 import time
 
 import labbench  # noqa: F401  (which says where labkit is)
+import labkit
 from labkit import BUILD, Lab, MintgateLab
 from processes import process_cpu, softirq_cpu, threads
 
@@ -100,14 +100,9 @@ def cost_of_idle_poll(lab):
     return (after.parts["worker"] - before.parts["worker"]) / max(after.polls - before.polls, 1)
 
 
-@contextlib.contextmanager
 def stopped(lab):
     """The engine's polling is not the bridge's: it stands still meanwhile."""
-    os.kill(lab.engine_pid(), signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(lab.engine_pid(), signal.SIGCONT)
+    return labkit.stopped(lab.engine_pid())
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import time
 
@@ -20,6 +21,16 @@ def run(*command, check=True, timeout=120, **options):
     if check and result.returncode != 0:
         raise AssertionError(f"{command} exited with {result.returncode}\n{result.stdout}\n{result.stderr}")
     return result
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    """A process stands still meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 class Lab:

@@ -75,7 +75,7 @@ enum mg_status ports_eal_start(const struct config *config, struct mg_error *err
     static char program[] = "mintgate";
     static char no_telemetry[] = "--no-telemetry"; /* its thread makes system calls that the engine must not */
     static char *kept[MAX_EAL_ARGUMENTS];
-    char *argv[MAX_EAL_ARGUMENTS] = {program, no_telemetry};
+    char *argv[MAX_EAL_ARGUMENTS + 1] = {program, no_telemetry}; /* and NULL */
     for (size_t i = 0; i < arguments->num_items; i++) {
         argv[OWN_EAL_ARGUMENTS + i] = kept[i] = strdup(arguments->items[i]);
     }

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from labkit import BUILD, run, wait_until
+from labkit import BUILD, run, stopped, wait_until
 from restkit import Client, UnixConnection
 from storeskit import Party, Stores
 from tlskit import certificates, configured, connect, connect_tls, counting, inside, request, s_client
@@ -390,15 +390,6 @@ def test_a_reference_swings_under_load_and_no_connection_fails(lab, echo):
             wait_until(lambda: load.failures or load.seen[-4:] == [name] * 4, 30, f"{name} after the swing")
     assert load.failures == [] and len(load.seen) > 16
     wait_for_stores(lab)
-
-
-@contextlib.contextmanager
-def stopped(pid):
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def test_a_signer_that_is_killed_fails_connections_cleanly_and_one_that_comes_back_serves_them(lab, echo):

@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from labkit import BUILD, wait_until
+from labkit import BUILD, stopped, wait_until
 from tlskit import client_context, configured, connect_tls, counting, read_all, request, s_client
 
 INTERNAL_ERROR = 80
@@ -61,15 +61,6 @@ def killed(lab):
         before = lab.metric(CONNECTIONS)
         lab.restart("signer")
         wait_until(lambda: lab.metric(CONNECTIONS) > before, what="the engine's connection to the signer")
-
-
-@contextlib.contextmanager
-def stopped(pid):
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 class Means:
