@@ -69,16 +69,12 @@ struct wire_store_taken {
 /* wire_store_item_size returns what |item| adds to the packet of a part. */
 size_t wire_store_item_size(enum wire_store_kind kind, const struct wire_store_item *item);
 
-/* The encoders append the fields of a message; the decoders take them off |in|, and return MG_INVALID with a text for
- * what breaks a rule. For wire/publish.c. */
-void wire_store_wants_encode(struct mg_buffer *out, const struct wire_store_wants *wants);
-void wire_store_part_encode(struct mg_buffer *out, const struct wire_store_part *part);
-void wire_store_taken_encode(struct mg_buffer *out, const struct wire_store_taken *taken);
-MG_MUST_USE enum mg_status wire_store_wants_decode(struct mg_slice *in, struct wire_store_wants *out,
-                                                   struct mg_error *error);
-MG_MUST_USE enum mg_status wire_store_part_decode(struct mg_slice *in, struct wire_store_part *out,
-                                                  struct mg_error *error);
-MG_MUST_USE enum mg_status wire_store_taken_decode(struct mg_slice *in, struct wire_store_taken *out,
-                                                   struct mg_error *error);
+/* The fields of each message, for wire/publish.c. */
+void wire_put_store_wants(struct mg_buffer *out, const struct wire_store_wants *wants);
+void wire_put_store_part(struct mg_buffer *out, const struct wire_store_part *part);
+void wire_put_store_taken(struct mg_buffer *out, const struct wire_store_taken *taken);
+void wire_read_store_wants(struct wire_reader *in, struct wire_store_wants *out);
+void wire_read_store_part(struct wire_reader *in, struct wire_store_part *out);
+void wire_read_store_taken(struct wire_reader *in, struct wire_store_taken *out);
 
 #endif

@@ -20,9 +20,7 @@
 #ifndef MINTGATE_WIRE_SIGNER_H
 #define MINTGATE_WIRE_SIGNER_H
 
-#include "base/buffer.h"
-#include "base/slice.h"
-#include "base/status.h"
+#include "wire/packet.h"
 
 #define WIRE_SIGNER_VERSION 3
 /* The oldest one that a signer still speaks: without CANCEL and CLIENT_SIGN. */
@@ -46,11 +44,6 @@ enum wire_signer_type {
     WIRE_SIGNER_SIGNED = 4,
     WIRE_SIGNER_CANCEL = 5,
     WIRE_SIGNER_CLIENT_SIGN = 6,
-};
-
-/* wire_key_id names a key in the signer: random, given when the key is made, never reused. */
-struct wire_key_id {
-    uint8_t bytes[16];
 };
 
 enum wire_key_type {
@@ -101,10 +94,9 @@ struct wire_issuer {
     size_t num_chain;
 };
 
-/* An issuer as it stands in a packet, of this protocol or another (wire/publish.h): the encoder appends it, the decoder
- * takes it from the front of |in|, borrowing. MG_INVALID, with a text that says what was wrong. */
-void wire_issuer_encode(struct mg_buffer *out, const struct wire_issuer *issuer);
-MG_MUST_USE enum mg_status wire_issuer_decode(struct mg_slice *in, struct wire_issuer *out, struct mg_error *error);
+/* An issuer as it stands in a packet, of this protocol or another (wire/publish.h). */
+void wire_put_issuer(struct mg_buffer *out, const struct wire_issuer *issuer);
+void wire_read_issuer(struct wire_reader *in, struct wire_issuer *out);
 
 struct wire_issuers {
     struct wire_issuer issuers[WIRE_SIGNER_MAX_ISSUERS];

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/token.h"
 
-#include "base/utf8.h"
-
 /*
  * Each message is its type u8 and then:
  *
@@ -119,16 +117,6 @@ size_t wire_token_digest_len(enum wire_token_digest digest)
 
 /* Parts of several messages */
 
-static enum mg_status cut_short(struct mg_error *error, const char *what)
-{
-    return mg_error_set(error, MG_INVALID, "packet ends inside %s", what);
-}
-
-static enum mg_status end_decoding(struct mg_slice rest, struct mg_error *error)
-{
-    return rest.len == 0 ? MG_OK : mg_error_set(error, MG_INVALID, "packet has %zu bytes left over", rest.len);
-}
-
 enum mg_status wire_token_type_of(struct mg_slice packet, enum wire_token_type *out)
 {
     uint8_t type;
@@ -139,112 +127,58 @@ enum mg_status wire_token_type_of(struct mg_slice packet, enum wire_token_type *
     return MG_OK;
 }
 
-static enum mg_status begin_decoding(struct mg_slice *packet, enum wire_token_type expected, struct mg_error *error)
+/* begin begins with a packet that is to be of type |expected|. */
+static struct wire_reader begin(struct mg_slice packet, enum wire_token_type expected, struct mg_error *error)
 {
-    uint8_t type;
-    if (!mg_slice_u8(packet, &type) || type != expected) {
-        return mg_error_set(error, MG_INVALID, "not a packet of type %d", (int)expected);
-    }
-    return MG_OK;
+    struct wire_reader in = wire_reader_of(packet, WIRE_TOKEN_MAX_PACKET, error);
+    wire_reader_expect(&in, expected);
+    return in;
 }
 
-/* get_number takes a byte that must lie between |first| and |last|. */
-static enum mg_status get_number(struct mg_slice *in, const char *what, unsigned first, unsigned last, unsigned *out,
-                                 struct mg_error *error)
+static void read_version(struct wire_reader *in)
 {
-    uint8_t number;
-    if (!mg_slice_u8(in, &number)) {
-        return cut_short(error, what);
-    }
-    if (number < first || number > last) {
-        return mg_error_set(error, MG_INVALID, "%s %u: must be %u to %u", what, number, first, last);
-    }
-    *out = number;
-    return MG_OK;
+    (void)wire_read_number(in, "version", WIRE_TOKEN_VERSION, WIRE_TOKEN_VERSION);
 }
 
-static enum mg_status get_version(struct mg_slice *in, struct mg_error *error)
+static enum wire_key_type read_key_type(struct wire_reader *in)
 {
-    unsigned version;
-    return get_number(in, "version", WIRE_TOKEN_VERSION, WIRE_TOKEN_VERSION, &version, error);
+    return (enum wire_key_type)wire_read_number(in, "key type", WIRE_KEY_EC_P256, WIRE_KEY_RSA_4096);
 }
 
-/* get_text takes text behind a length of |prefix| bytes. */
-static enum mg_status get_text(struct mg_slice *in, size_t prefix, size_t max, const char *what, struct mg_slice *out,
-                               struct mg_error *error)
+static struct mg_slice read_label(struct wire_reader *in)
 {
-    if (!(prefix == 1 ? mg_slice_prefixed_u8(in, out) : mg_slice_prefixed_u16(in, out))) {
-        return cut_short(error, what);
-    }
-    if (out->len > max || !mg_utf8_is_label(*out)) {
-        return mg_error_set(error, MG_INVALID, "%s: must be UTF-8 without control characters, at most %zu bytes", what,
-                            max);
-    }
-    return MG_OK;
+    return wire_read_text(in, "label", 1, WIRE_TOKEN_MAX_LABEL);
 }
 
-/* get_octets takes 1 to |max| bytes behind a u16. */
-static enum mg_status get_octets(struct mg_slice *in, size_t max, const char *what, struct mg_slice *out,
-                                 struct mg_error *error)
+static struct mg_slice read_text(struct wire_reader *in)
 {
-    if (!mg_slice_prefixed_u16(in, out)) {
-        return cut_short(error, what);
-    }
-    if (out->len < 1 || out->len > max) {
-        return mg_error_set(error, MG_INVALID, "%s of %zu bytes: must be 1 to %zu", what, out->len, max);
-    }
-    return MG_OK;
+    return wire_read_text(in, "text", 2, WIRE_TOKEN_MAX_TEXT);
 }
 
-static enum mg_status get_key_id(struct mg_slice *in, struct wire_key_id *out, struct mg_error *error)
+static struct mg_slice read_spki(struct wire_reader *in)
 {
-    return mg_slice_copy(in, out->bytes, sizeof(out->bytes)) ? MG_OK : cut_short(error, "a key id");
+    return wire_read_octets(in, "public key", 2, 1, WIRE_TOKEN_MAX_SPKI);
 }
 
-static enum mg_status get_key_type(struct mg_slice *in, enum wire_key_type *out, struct mg_error *error)
+static enum wire_token_status read_status(struct wire_reader *in, uint32_t *rv)
 {
-    unsigned number;
-    enum mg_status status = get_number(in, "key type", WIRE_KEY_EC_P256, WIRE_KEY_RSA_4096, &number, error);
-    if (status == MG_OK) {
-        *out = (enum wire_key_type)number;
-    }
-    return status;
-}
-
-static enum mg_status get_status(struct mg_slice *in, enum wire_token_status *out, uint32_t *rv, struct mg_error *error)
-{
-    unsigned number;
-    enum mg_status status = get_number(in, "status", 0, WIRE_TOKEN_NUM_STATUSES - 1, &number, error);
-    if (status != MG_OK) {
-        return status;
-    }
-    *out = (enum wire_token_status)number;
-    return mg_slice_u32(in, rv) ? MG_OK : cut_short(error, "an rv");
+    unsigned status = wire_read_number(in, "status", 0, WIRE_TOKEN_NUM_STATUSES - 1);
+    *rv = wire_read_u32(in, "rv");
+    return (enum wire_token_status)status;
 }
 
 static void put_key_ref(struct mg_buffer *out, const struct wire_token_key_ref *key)
 {
-    mg_buffer_append(out, key->id.bytes, sizeof(key->id.bytes));
+    wire_put_key_id(out, &key->id);
     mg_buffer_append(out, key->fingerprint, sizeof(key->fingerprint));
 }
 
-/* get_key_and_hash takes what both ways to sign begin with. */
-static enum mg_status get_key_and_hash(struct mg_slice *in, struct wire_token_key_ref *key,
-                                       enum wire_token_digest *digest, struct mg_error *error)
+/* read_key_and_hash reads what both ways to sign begin with. */
+static void read_key_and_hash(struct wire_reader *in, struct wire_token_key_ref *key, enum wire_token_digest *digest)
 {
-    unsigned number;
-    enum mg_status status = get_key_id(in, &key->id, error);
-    if (status != MG_OK) {
-        return status;
-    }
-    if (!mg_slice_copy(in, key->fingerprint, sizeof(key->fingerprint))) {
-        return cut_short(error, "a fingerprint");
-    }
-    status = get_number(in, "hash", WIRE_TOKEN_SHA256, WIRE_TOKEN_SHA512, &number, error);
-    if (status == MG_OK) {
-        *digest = (enum wire_token_digest)number;
-    }
-    return status;
+    key->id = wire_read_key_id(in);
+    wire_read_bytes(in, "fingerprint", key->fingerprint, sizeof(key->fingerprint));
+    *digest = (enum wire_token_digest)wire_read_number(in, "hash", WIRE_TOKEN_SHA256, WIRE_TOKEN_SHA512);
 }
 
 /* The launcher */
@@ -260,50 +194,24 @@ void wire_token_encode_launch(struct mg_buffer *out, const struct wire_token_lau
     mg_buffer_append_prefixed_u16(out, launch->token);
 }
 
-static enum mg_status get_place(struct mg_slice *in, uint8_t *out, struct mg_error *error)
+static uint8_t read_place(struct wire_reader *in)
 {
-    unsigned number;
-    enum mg_status status = get_number(in, "place", 0, WIRE_TOKEN_MAX_PLACES - 1, &number, error);
-    if (status == MG_OK) {
-        *out = (uint8_t)number;
-    }
-    return status;
-}
-
-static enum mg_status get_launch_numbers(struct mg_slice *in, struct wire_token_launch *out, struct mg_error *error)
-{
-    unsigned lanes = 0, sessions = 0;
-    enum mg_status status = get_place(in, &out->place, error);
-    if (status == MG_OK) {
-        status = get_number(in, "lanes", 1, WIRE_TOKEN_MAX_LANES, &lanes, error);
-    }
-    if (status == MG_OK) {
-        status = get_number(in, "sessions", 0, WIRE_TOKEN_MAX_SESSIONS, &sessions, error);
-    }
-    out->num_lanes = (uint8_t)lanes;
-    out->num_sessions = (uint8_t)sessions;
-    return status;
+    return (uint8_t)wire_read_number(in, "place", 0, WIRE_TOKEN_MAX_PLACES - 1);
 }
 
 enum mg_status wire_token_decode_launch(struct mg_slice packet, struct wire_token_launch *out, struct mg_error *error)
 {
-    enum mg_status status = begin_decoding(&packet, WIRE_TOKEN_LAUNCH, error);
-    if (status == MG_OK) {
-        status = get_version(&packet, error);
+    struct wire_reader in = begin(packet, WIRE_TOKEN_LAUNCH, error);
+    read_version(&in);
+    out->place = read_place(&in);
+    out->num_lanes = (uint8_t)wire_read_number(&in, "lanes", 1, WIRE_TOKEN_MAX_LANES);
+    out->num_sessions = (uint8_t)wire_read_number(&in, "sessions", 0, WIRE_TOKEN_MAX_SESSIONS);
+    out->module = wire_read_text(&in, "module", 2, WIRE_TOKEN_MAX_PATH);
+    out->token = wire_read_text(&in, "token", 2, WIRE_TOKEN_MAX_PATH);
+    if (out->module.len == 0 || out->token.len == 0) {
+        wire_refuse(&in, "module, token: must not be empty");
     }
-    if (status == MG_OK) {
-        status = get_launch_numbers(&packet, out, error);
-    }
-    if (status == MG_OK) {
-        status = get_text(&packet, 2, WIRE_TOKEN_MAX_PATH, "module", &out->module, error);
-    }
-    if (status == MG_OK) {
-        status = get_text(&packet, 2, WIRE_TOKEN_MAX_PATH, "token", &out->token, error);
-    }
-    if (status == MG_OK && (out->module.len == 0 || out->token.len == 0)) {
-        status = mg_error_set(error, MG_INVALID, "module, token: must not be empty");
-    }
-    return status == MG_OK ? end_decoding(packet, error) : status;
+    return wire_reader_end(&in);
 }
 
 void wire_token_encode_kill(struct mg_buffer *out, uint8_t place)
@@ -314,11 +222,9 @@ void wire_token_encode_kill(struct mg_buffer *out, uint8_t place)
 
 enum mg_status wire_token_decode_kill(struct mg_slice packet, uint8_t *place, struct mg_error *error)
 {
-    enum mg_status status = begin_decoding(&packet, WIRE_TOKEN_KILL, error);
-    if (status == MG_OK) {
-        status = get_place(&packet, place, error);
-    }
-    return status == MG_OK ? end_decoding(packet, error) : status;
+    struct wire_reader in = begin(packet, WIRE_TOKEN_KILL, error);
+    *place = read_place(&in);
+    return wire_reader_end(&in);
 }
 
 void wire_token_encode_exited(struct mg_buffer *out, const struct wire_token_exited *exited)
@@ -330,14 +236,10 @@ void wire_token_encode_exited(struct mg_buffer *out, const struct wire_token_exi
 
 enum mg_status wire_token_decode_exited(struct mg_slice packet, struct wire_token_exited *out, struct mg_error *error)
 {
-    enum mg_status status = begin_decoding(&packet, WIRE_TOKEN_EXITED, error);
-    if (status == MG_OK) {
-        status = get_place(&packet, &out->place, error);
-    }
-    if (status == MG_OK && !mg_slice_u32(&packet, &out->wait_status)) {
-        status = cut_short(error, "a wait status");
-    }
-    return status == MG_OK ? end_decoding(packet, error) : status;
+    struct wire_reader in = begin(packet, WIRE_TOKEN_EXITED, error);
+    out->place = read_place(&in);
+    out->wait_status = wire_read_u32(&in, "wait status");
+    return wire_reader_end(&in);
 }
 
 /* READY */
@@ -375,26 +277,18 @@ static void put_identity(struct mg_buffer *out, const struct wire_token_identity
     mg_buffer_append_u8(out, identity->is_hardware_slot ? 1 : 0);
 }
 
-static enum mg_status get_identity(struct mg_slice *in, struct wire_token_identity *out, struct mg_error *error)
+static void read_identity(struct wire_reader *in, struct wire_token_identity *out)
 {
     struct mg_slice *texts[NUM_IDENTITY_TEXTS];
     uint8_t *versions[NUM_IDENTITY_VERSIONS];
-    unsigned is_hardware_slot = 0;
-    enum mg_status status = MG_OK;
     identity_parts(out, texts, versions);
-    for (size_t i = 0; status == MG_OK && i < NUM_IDENTITY_TEXTS; i++) {
-        status = get_text(in, 1, WIRE_TOKEN_MAX_LABEL, "identity", texts[i], error);
+    for (size_t i = 0; i < NUM_IDENTITY_TEXTS; i++) {
+        *texts[i] = wire_read_text(in, "identity", 1, WIRE_TOKEN_MAX_LABEL);
     }
-    for (size_t i = 0; status == MG_OK && i < NUM_IDENTITY_VERSIONS; i++) {
-        if (!mg_slice_copy(in, versions[i], 2)) {
-            status = cut_short(error, "a version");
-        }
+    for (size_t i = 0; i < NUM_IDENTITY_VERSIONS; i++) {
+        wire_read_bytes(in, "version", versions[i], 2);
     }
-    if (status == MG_OK) {
-        status = get_number(in, "hardware slot", 0, 1, &is_hardware_slot, error);
-    }
-    out->is_hardware_slot = is_hardware_slot == 1;
-    return status;
+    out->is_hardware_slot = wire_read_flag(in, "hardware slot");
 }
 
 void wire_token_encode_ready(struct mg_buffer *out, const struct wire_token_ready *ready)
@@ -412,31 +306,19 @@ void wire_token_encode_ready(struct mg_buffer *out, const struct wire_token_read
     put_identity(out, &ready->identity);
 }
 
-static enum mg_status get_ready_token(struct mg_slice *in, struct wire_token_ready *out, struct mg_error *error)
-{
-    unsigned sessions;
-    enum mg_status status = get_number(in, "sessions", 1, WIRE_TOKEN_MAX_SESSIONS, &sessions, error);
-    if (status != MG_OK) {
-        return status;
-    }
-    out->num_sessions = (uint8_t)sessions;
-    return mg_slice_u32(in, &out->rate) ? get_identity(in, &out->identity, error) : cut_short(error, "a rate");
-}
-
 enum mg_status wire_token_decode_ready(struct mg_slice packet, struct wire_token_ready *out, struct mg_error *error)
 {
-    enum mg_status status = begin_decoding(&packet, WIRE_TOKEN_READY, error);
-    if (status == MG_OK) {
-        status = get_version(&packet, error);
+    struct wire_reader in = begin(packet, WIRE_TOKEN_READY, error);
+    read_version(&in);
+    out->status = read_status(&in, &out->rv);
+    if (out->status == WIRE_TOKEN_OK) {
+        out->num_sessions = (uint8_t)wire_read_number(&in, "sessions", 1, WIRE_TOKEN_MAX_SESSIONS);
+        out->rate = wire_read_u32(&in, "rate");
+        read_identity(&in, &out->identity);
+    } else {
+        out->text = read_text(&in);
     }
-    if (status == MG_OK) {
-        status = get_status(&packet, &out->status, &out->rv, error);
-    }
-    if (status == MG_OK) {
-        status = out->status == WIRE_TOKEN_OK ? get_ready_token(&packet, out, error)
-                                              : get_text(&packet, 2, WIRE_TOKEN_MAX_TEXT, "text", &out->text, error);
-    }
-    return status == MG_OK ? end_decoding(packet, error) : status;
+    return wire_reader_end(&in);
 }
 
 /* CALL */
@@ -451,14 +333,14 @@ void wire_token_encode_request(struct mg_buffer *out, const struct wire_token_re
     case WIRE_TOKEN_LIST:
         break;
     case WIRE_TOKEN_MAKE_KEY:
-        mg_buffer_append(out, request->make_key.id.bytes, sizeof(request->make_key.id.bytes));
+        wire_put_key_id(out, &request->make_key.id);
         mg_buffer_append_u8(out, (uint8_t)request->make_key.type);
         mg_buffer_append_prefixed_u8(out, request->make_key.label);
         break;
     case WIRE_TOKEN_PUBLIC_KEY:
     case WIRE_TOKEN_ATTRIBUTES:
     case WIRE_TOKEN_DESTROY:
-        mg_buffer_append(out, request->key_id.bytes, sizeof(request->key_id.bytes));
+        wire_put_key_id(out, &request->key_id);
         break;
     case WIRE_TOKEN_SIGN_ONE:
         put_key_ref(out, &request->sign_one.key);
@@ -468,64 +350,43 @@ void wire_token_encode_request(struct mg_buffer *out, const struct wire_token_re
     }
 }
 
-static enum mg_status get_make_key(struct mg_slice *in, struct wire_token_request *out, struct mg_error *error)
+/* read_call reads what stands in front of the fields of both directions. */
+static enum wire_token_call read_call(struct wire_reader *in, uint64_t *id)
 {
-    enum mg_status status = get_key_id(in, &out->make_key.id, error);
-    if (status == MG_OK) {
-        status = get_key_type(in, &out->make_key.type, error);
-    }
-    return status == MG_OK ? get_text(in, 1, WIRE_TOKEN_MAX_LABEL, "label", &out->make_key.label, error) : status;
+    unsigned call = wire_read_number(in, "call", WIRE_TOKEN_PING, WIRE_TOKEN_LAST_CALL);
+    *id = wire_read_u64(in, "id");
+    return (enum wire_token_call)call;
 }
 
-static enum mg_status get_sign_one(struct mg_slice *in, struct wire_token_sign_one *out, struct mg_error *error)
-{
-    enum mg_status status = get_key_and_hash(in, &out->key, &out->digest, error);
-    if (status == MG_OK && !mg_slice_take(in, &out->octets, wire_token_digest_len(out->digest))) {
-        status = cut_short(error, "a digest");
-    }
-    return status;
-}
-
-static enum mg_status get_request_fields(struct mg_slice *in, struct wire_token_request *out, struct mg_error *error)
+static void read_request_fields(struct wire_reader *in, struct wire_token_request *out)
 {
     switch (out->call) {
     case WIRE_TOKEN_PING:
     case WIRE_TOKEN_LIST:
-        return MG_OK;
+        break;
     case WIRE_TOKEN_MAKE_KEY:
-        return get_make_key(in, out, error);
+        out->make_key.id = wire_read_key_id(in);
+        out->make_key.type = read_key_type(in);
+        out->make_key.label = read_label(in);
+        break;
     case WIRE_TOKEN_PUBLIC_KEY:
     case WIRE_TOKEN_ATTRIBUTES:
     case WIRE_TOKEN_DESTROY:
-        return get_key_id(in, &out->key_id, error);
+        out->key_id = wire_read_key_id(in);
+        break;
     case WIRE_TOKEN_SIGN_ONE:
-        return get_sign_one(in, &out->sign_one, error);
+        read_key_and_hash(in, &out->sign_one.key, &out->sign_one.digest);
+        out->sign_one.octets = wire_read_slice(in, "digest", wire_token_digest_len(out->sign_one.digest));
+        break;
     }
-    return mg_error_set(error, MG_INVALID, "call");
-}
-
-/* get_call takes what stands in front of the fields of both directions. */
-static enum mg_status get_call(struct mg_slice *in, enum wire_token_call *call, uint64_t *id, struct mg_error *error)
-{
-    unsigned number;
-    enum mg_status status = get_number(in, "call", WIRE_TOKEN_PING, WIRE_TOKEN_LAST_CALL, &number, error);
-    if (status != MG_OK) {
-        return status;
-    }
-    *call = (enum wire_token_call)number;
-    return mg_slice_u64(in, id) ? MG_OK : cut_short(error, "an id");
 }
 
 enum mg_status wire_token_decode_request(struct mg_slice packet, struct wire_token_request *out, struct mg_error *error)
 {
-    enum mg_status status = begin_decoding(&packet, WIRE_TOKEN_CALL, error);
-    if (status == MG_OK) {
-        status = get_call(&packet, &out->call, &out->id, error);
-    }
-    if (status == MG_OK) {
-        status = get_request_fields(&packet, out, error);
-    }
-    return status == MG_OK ? end_decoding(packet, error) : status;
+    struct wire_reader in = begin(packet, WIRE_TOKEN_CALL, error);
+    out->call = read_call(&in, &out->id);
+    read_request_fields(&in, out);
+    return wire_reader_end(&in);
 }
 
 /* REPLY */
@@ -534,36 +395,20 @@ static void put_list(struct mg_buffer *out, const struct wire_token_list *list)
 {
     mg_buffer_append_u16(out, (uint16_t)list->num_keys);
     for (size_t i = 0; i < list->num_keys; i++) {
-        mg_buffer_append(out, list->keys[i].id.bytes, sizeof(list->keys[i].id.bytes));
+        wire_put_key_id(out, &list->keys[i].id);
         mg_buffer_append_u8(out, (uint8_t)list->keys[i].type);
         mg_buffer_append_prefixed_u8(out, list->keys[i].label);
     }
 }
 
-static enum mg_status get_listed(struct mg_slice *in, struct wire_token_listed *out, struct mg_error *error)
+static void read_list(struct wire_reader *in, struct wire_token_list *out)
 {
-    enum mg_status status = get_key_id(in, &out->id, error);
-    if (status == MG_OK) {
-        status = get_key_type(in, &out->type, error);
+    out->num_keys = wire_read_count(in, "number of keys", 0, WIRE_TOKEN_MAX_KEYS);
+    for (size_t i = 0; i < out->num_keys; i++) {
+        out->keys[i].id = wire_read_key_id(in);
+        out->keys[i].type = read_key_type(in);
+        out->keys[i].label = read_label(in);
     }
-    return status == MG_OK ? get_text(in, 1, WIRE_TOKEN_MAX_LABEL, "label", &out->label, error) : status;
-}
-
-static enum mg_status get_list(struct mg_slice *in, struct wire_token_list *out, struct mg_error *error)
-{
-    uint16_t count;
-    if (!mg_slice_u16(in, &count)) {
-        return cut_short(error, "the count");
-    }
-    if (count > WIRE_TOKEN_MAX_KEYS) {
-        return mg_error_set(error, MG_INVALID, "list of %u keys: at most %d are allowed", count, WIRE_TOKEN_MAX_KEYS);
-    }
-    out->num_keys = count;
-    enum mg_status status = MG_OK;
-    for (size_t i = 0; status == MG_OK && i < count; i++) {
-        status = get_listed(in, &out->keys[i], error);
-    }
-    return status;
 }
 
 static void put_attributes(struct mg_buffer *out, const struct wire_token_attributes *attributes)
@@ -577,24 +422,15 @@ static void put_attributes(struct mg_buffer *out, const struct wire_token_attrib
     mg_buffer_append_prefixed_u16(out, attributes->spki);
 }
 
-static enum mg_status get_attributes(struct mg_slice *in, struct wire_token_attributes *out, struct mg_error *error)
+static void read_attributes(struct wire_reader *in, struct wire_token_attributes *out)
 {
-    enum mg_status status = MG_OK;
-    for (size_t i = 0; status == MG_OK && i < WIRE_TOKEN_NUM_ATTRIBUTES; i++) {
-        unsigned answer = 0;
-        status = get_number(in, "attribute", WIRE_TOKEN_NO, WIRE_TOKEN_UNKNOWN, &answer, error);
-        out->answers[i] = (enum wire_token_answer)answer;
+    for (size_t i = 0; i < WIRE_TOKEN_NUM_ATTRIBUTES; i++) {
+        out->answers[i] = (enum wire_token_answer)wire_read_number(in, "attribute", WIRE_TOKEN_NO, WIRE_TOKEN_UNKNOWN);
     }
-    if (status == MG_OK && !mg_slice_u64(in, &out->mechanism)) {
-        status = cut_short(error, "a mechanism");
-    }
-    if (status == MG_OK) {
-        status = get_key_type(in, &out->type, error);
-    }
-    if (status == MG_OK) {
-        status = get_text(in, 1, WIRE_TOKEN_MAX_LABEL, "label", &out->label, error);
-    }
-    return status == MG_OK ? get_octets(in, WIRE_TOKEN_MAX_SPKI, "public key", &out->spki, error) : status;
+    out->mechanism = wire_read_u64(in, "mechanism");
+    out->type = read_key_type(in);
+    out->label = read_label(in);
+    out->spki = read_spki(in);
 }
 
 void wire_token_encode_reply(struct mg_buffer *out, const struct wire_token_reply *reply)
@@ -631,59 +467,49 @@ void wire_token_encode_reply(struct mg_buffer *out, const struct wire_token_repl
     }
 }
 
-static enum mg_status get_reply_fields(struct mg_slice *in, struct wire_token_reply *out, struct mg_error *error)
+static void read_result_of_call(struct wire_reader *in, struct wire_token_reply *out)
 {
-    if (out->status != WIRE_TOKEN_OK) {
-        return get_text(in, 2, WIRE_TOKEN_MAX_TEXT, "text", &out->text, error);
-    }
     switch (out->call) {
     case WIRE_TOKEN_PING:
-        return mg_slice_u64(in, &out->health.signatures) && mg_slice_u64(in, &out->health.failures)
-                   ? MG_OK
-                   : cut_short(error, "counters");
+        out->health.signatures = wire_read_u64(in, "signatures");
+        out->health.failures = wire_read_u64(in, "failures");
+        break;
     case WIRE_TOKEN_LIST:
-        return get_list(in, &out->list, error);
+        read_list(in, &out->list);
+        break;
     case WIRE_TOKEN_MAKE_KEY:
     case WIRE_TOKEN_PUBLIC_KEY:
-        return get_octets(in, WIRE_TOKEN_MAX_SPKI, "public key", &out->spki, error);
+        out->spki = read_spki(in);
+        break;
     case WIRE_TOKEN_ATTRIBUTES:
-        return get_attributes(in, &out->attributes, error);
+        read_attributes(in, &out->attributes);
+        break;
     case WIRE_TOKEN_SIGN_ONE:
-        return get_octets(in, WIRE_TOKEN_MAX_SIGNATURE, "signature", &out->signature, error);
+        out->signature = wire_read_octets(in, "signature", 2, 1, WIRE_TOKEN_MAX_SIGNATURE);
+        break;
     case WIRE_TOKEN_DESTROY:
-        return MG_OK;
+        break;
     }
-    return mg_error_set(error, MG_INVALID, "call");
 }
 
 enum mg_status wire_token_decode_reply(struct mg_slice packet, struct wire_token_reply *out, struct mg_error *error)
 {
-    enum mg_status status = begin_decoding(&packet, WIRE_TOKEN_REPLY, error);
-    if (status == MG_OK) {
-        status = get_call(&packet, &out->call, &out->id, error);
+    struct wire_reader in = begin(packet, WIRE_TOKEN_REPLY, error);
+    out->call = read_call(&in, &out->id);
+    out->status = read_status(&in, &out->rv);
+    if (out->status == WIRE_TOKEN_OK) {
+        read_result_of_call(&in, out);
+    } else {
+        out->text = read_text(&in);
     }
-    if (status == MG_OK) {
-        status = get_status(&packet, &out->status, &out->rv, error);
-    }
-    if (status == MG_OK) {
-        status = get_reply_fields(&packet, out, error);
-    }
-    return status == MG_OK ? end_decoding(packet, error) : status;
+    return wire_reader_end(&in);
 }
 
 /* SIGN */
 
-static enum mg_status get_count(struct mg_slice *in, size_t *out, struct mg_error *error)
+static size_t read_batch_count(struct wire_reader *in)
 {
-    uint16_t count;
-    if (!mg_slice_u16(in, &count)) {
-        return cut_short(error, "the count");
-    }
-    if (count < 1 || count > WIRE_TOKEN_MAX_BATCH) {
-        return mg_error_set(error, MG_INVALID, "batch of %u entries: must be 1 to %d", count, WIRE_TOKEN_MAX_BATCH);
-    }
-    *out = count;
-    return MG_OK;
+    return wire_read_count(in, "number of entries", 1, WIRE_TOKEN_MAX_BATCH);
 }
 
 void wire_token_encode_sign(struct mg_buffer *out, const struct wire_token_sign *sign)
@@ -700,40 +526,28 @@ void wire_token_encode_sign(struct mg_buffer *out, const struct wire_token_sign 
 
 enum mg_status wire_token_decode_sign(struct mg_slice packet, struct wire_token_sign *out, struct mg_error *error)
 {
-    enum mg_status status = begin_decoding(&packet, WIRE_TOKEN_SIGN, error);
-    if (status == MG_OK) {
-        status = get_key_and_hash(&packet, &out->key, &out->digest, error);
+    struct wire_reader in = begin(packet, WIRE_TOKEN_SIGN, error);
+    read_key_and_hash(&in, &out->key, &out->digest);
+    out->num_jobs = read_batch_count(&in);
+    for (size_t i = 0; i < out->num_jobs; i++) {
+        out->jobs[i].id = wire_read_u64(&in, "id");
+        out->jobs[i].octets = wire_read_slice(&in, "digest", wire_token_digest_len(out->digest));
     }
-    if (status == MG_OK) {
-        status = get_count(&packet, &out->num_jobs, error);
-    }
-    for (size_t i = 0; status == MG_OK && i < out->num_jobs; i++) {
-        if (!mg_slice_u64(&packet, &out->jobs[i].id) ||
-            !mg_slice_take(&packet, &out->jobs[i].octets, wire_token_digest_len(out->digest))) {
-            status = cut_short(error, "a job");
-        }
-    }
-    return status == MG_OK ? end_decoding(packet, error) : status;
+    return wire_reader_end(&in);
 }
 
-/* SIGNED: the count stands behind the type, is zero when the batch begins, and grows with each result. */
+/* SIGNED */
 
 void wire_token_begin_signed(struct mg_buffer *out)
 {
-    mg_buffer_append_u8(out, WIRE_TOKEN_SIGNED);
-    mg_buffer_append_u16(out, 0);
+    wire_batch_begin(out, WIRE_TOKEN_SIGNED);
 }
 
 bool wire_token_add_signed(struct mg_buffer *out, const struct wire_token_result *result)
 {
-    size_t count = mg_buffer_ok(out) ? (size_t)out->data[1] << 8 | out->data[2] : WIRE_TOKEN_MAX_BATCH;
-    size_t len = SIGNED_FIXED_LEN + result->signature.len;
-    if (count >= WIRE_TOKEN_MAX_BATCH || len > out->limit - out->len) {
+    if (!wire_batch_make_room(out, WIRE_TOKEN_MAX_BATCH, SIGNED_FIXED_LEN + result->signature.len)) {
         return false;
     }
-    count++;
-    out->data[1] = (uint8_t)(count >> 8);
-    out->data[2] = (uint8_t)count;
     mg_buffer_append_u64(out, result->id);
     mg_buffer_append_u8(out, (uint8_t)result->status);
     mg_buffer_append_u32(out, result->rv);
@@ -741,34 +555,23 @@ bool wire_token_add_signed(struct mg_buffer *out, const struct wire_token_result
     return mg_buffer_ok(out);
 }
 
-static enum mg_status get_result(struct mg_slice *in, struct wire_token_result *out, struct mg_error *error)
+static void read_result(struct wire_reader *in, struct wire_token_result *out)
 {
-    if (!mg_slice_u64(in, &out->id)) {
-        return cut_short(error, "a result");
+    out->id = wire_read_u64(in, "id");
+    out->status = read_status(in, &out->rv);
+    out->signature = wire_read_octets(in, "signature", 2, 0, WIRE_TOKEN_MAX_SIGNATURE);
+    if ((out->status == WIRE_TOKEN_OK) != (out->signature.len > 0)) {
+        wire_refuse(in, "a signature must come with status ok and with no other");
     }
-    enum mg_status status = get_status(in, &out->status, &out->rv, error);
-    if (status != MG_OK) {
-        return status;
-    }
-    if (!mg_slice_prefixed_u16(in, &out->signature)) {
-        return cut_short(error, "a result");
-    }
-    if (out->signature.len > WIRE_TOKEN_MAX_SIGNATURE || (out->status == WIRE_TOKEN_OK) != (out->signature.len > 0)) {
-        return mg_error_set(error, MG_INVALID, "a signature of at most %d bytes must come with status ok and no other",
-                            WIRE_TOKEN_MAX_SIGNATURE);
-    }
-    return MG_OK;
 }
 
 enum mg_status wire_token_decode_signed(struct mg_slice packet, struct wire_token_result *out, size_t *num_out,
                                         struct mg_error *error)
 {
-    enum mg_status status = begin_decoding(&packet, WIRE_TOKEN_SIGNED, error);
-    if (status == MG_OK) {
-        status = get_count(&packet, num_out, error);
+    struct wire_reader in = begin(packet, WIRE_TOKEN_SIGNED, error);
+    *num_out = read_batch_count(&in);
+    for (size_t i = 0; i < *num_out; i++) {
+        read_result(&in, &out[i]);
     }
-    for (size_t i = 0; status == MG_OK && i < *num_out; i++) {
-        status = get_result(&packet, &out[i], error);
-    }
-    return status == MG_OK ? end_decoding(packet, error) : status;
+    return wire_reader_end(&in);
 }
