@@ -6,6 +6,8 @@
 #ifndef MINTGATE_HSM_CONNECTION_H
 #define MINTGATE_HSM_CONNECTION_H
 
+#include <sys/queue.h>
+
 #include "base/buffer.h"
 #include "wire/signer.h"
 
@@ -13,14 +15,13 @@
 #define CONNECTION_MAX_BACKLOG ((size_t)1 << 20)
 
 struct connection {
-    int fd;              /* owned; -1 once closed */
-    void *owner;         /* the thread's loop */
-    bool has_greeted;    /* its HELLO was good */
-    bool is_dirty;       /* has results that were not sent yet */
-    bool waits_to_write; /* has a backlog: tell when it can be written */
-    size_t num_requests; /* on their way: the struct stays until they are done */
-    struct connection *next, *previous;
-    struct connection *next_dirty;
+    int fd;                                  /* owned; -1 once closed */
+    void *owner;                             /* the thread's loop */
+    bool has_greeted;                        /* its HELLO was good */
+    bool is_dirty;                           /* has results that were not sent yet */
+    bool waits_to_write;                     /* has a backlog: tell when it can be written */
+    size_t num_requests;                     /* on their way: the struct stays until they are done */
+    LIST_ENTRY(connection) link, dirty_link; /* the lists of connection_set.h */
 
     struct mg_buffer reply; /* the batch of results being filled */
     struct outgoing *first, *last;

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "hsm/client_signature.h"
-#include "hsm/connection.h"
+#include "hsm/connection_set.h"
 #include "hsm/request_queue.h"
 
 #define MAX_EVENTS 64
@@ -42,18 +42,14 @@ struct signing_loop {
     struct leaf_signer *signer;
     struct request_queue *queue;
     struct client_keys *client_keys;
-    struct connection *connections; /* open ones */
-    struct connection *closed;      /* freed when their requests are done */
-    struct connection *dirty;
-    size_t num_connections;
+    struct connection_set connections;
     int epoll_fd;
     int inbox_read, inbox_write;
-    bool is_blocked; /* what waits is for keys that have no room; something happens when they have */
-    bool is_draining;
-    uint64_t drain_deadline_ns;
-    uint64_t now_ns;         /* of this round */
-    int64_t now_us;          /* likewise, since 1970 */
-    int64_t last_log_second; /* refusals and failures are logged once a second */
+    bool is_blocked;            /* what waits is for keys that have no room; something happens when they have */
+    uint64_t drain_deadline_ns; /* once the connections are draining */
+    uint64_t now_ns;            /* of this round */
+    int64_t now_us;             /* likewise, since 1970 */
+    int64_t last_log_second;    /* refusals and failures are logged once a second */
     pthread_t thread;
     char backend_marks[LEAF_SIGNER_MAX_BACKENDS]; /* their addresses mark the events of backends */
     struct signing_counters counters;
@@ -99,37 +95,12 @@ static void packet_release(struct packet *packet)
 
 /* Connections */
 
-static void unlink_connection(struct signing_loop *loop, struct connection *connection)
-{
-    if (connection->previous != NULL) {
-        connection->previous->next = connection->next;
-    } else {
-        loop->connections = connection->next;
-    }
-    if (connection->next != NULL) {
-        connection->next->previous = connection->previous;
-    }
-    loop->num_connections--;
-}
-
-/* close_connection ends a connection; its struct goes when its last request is done, at the end of a round. */
-static void close_connection(struct signing_loop *loop, struct connection *connection)
-{
-    if (connection->fd < 0) {
-        return;
-    }
-    connection_close(connection); /* which takes it out of the epoll set */
-    unlink_connection(loop, connection);
-    connection->next = loop->closed;
-    loop->closed = connection;
-}
-
 /* close_broken is for a peer that breaks the protocol. */
 static void close_broken(struct signing_loop *loop, struct connection *connection, const char *why)
 {
     mg_counter_add(&loop->counters.invalid_packets, 1);
     log_sometimes(loop, MG_LOG_WARNING, "closed an engine's connection", why);
-    close_connection(loop, connection);
+    connection_set_close(&loop->connections, connection);
 }
 
 /* close_after_send is for what connection_send and its like return. */
@@ -139,64 +110,20 @@ static void close_after_send(struct signing_loop *loop, struct connection *conne
         mg_counter_add(&loop->counters.slow_peers, 1);
         log_sometimes(loop, MG_LOG_WARNING, "closed an engine's connection", "it does not read its results");
     }
-    close_connection(loop, connection);
-}
-
-static void free_closed(struct signing_loop *loop)
-{
-    for (struct connection **link = &loop->closed; *link != NULL;) {
-        struct connection *connection = *link;
-        if (connection->num_requests == 0 && !connection->is_dirty) {
-            *link = connection->next;
-            connection_free(connection);
-        } else {
-            link = &connection->next;
-        }
-    }
-}
-
-/* set_events tells epoll what |connection| waits for. */
-static bool set_events(const struct signing_loop *loop, struct connection *connection, int operation)
-{
-    struct epoll_event event = {.data.ptr = connection};
-    event.events = (loop->is_draining ? 0u : EPOLLIN) | (connection->waits_to_write ? EPOLLOUT : 0u);
-    return epoll_ctl(loop->epoll_fd, operation, connection->fd, &event) == 0;
+    connection_set_close(&loop->connections, connection);
 }
 
 static void add_connection(struct signing_loop *loop, int fd)
 {
-    if (loop->num_connections >= SIGNING_LOOP_MAX_CONNECTIONS || loop->is_draining) {
+    enum mg_status status = connection_set_add(&loop->connections, fd, loop);
+    if (status == MG_OK) {
+        mg_counter_add(&loop->counters.connections, 1);
+    } else if (status == MG_LIMIT) {
         mg_counter_add(&loop->counters.refused_connections, 1);
-        close(fd);
-        return;
     }
-    struct connection *connection = connection_new(fd, loop);
-    if (connection == NULL) {
-        return;
-    }
-    if (!set_events(loop, connection, EPOLL_CTL_ADD)) {
-        connection_free(connection);
-        return;
-    }
-    connection->next = loop->connections;
-    if (loop->connections != NULL) {
-        loop->connections->previous = connection;
-    }
-    loop->connections = connection;
-    loop->num_connections++;
-    mg_counter_add(&loop->counters.connections, 1);
 }
 
 /* Results */
-
-static void mark_dirty(struct signing_loop *loop, struct connection *connection)
-{
-    if (!connection->is_dirty) {
-        connection->is_dirty = true;
-        connection->next_dirty = loop->dirty;
-        loop->dirty = connection;
-    }
-}
 
 static void answer(struct signing_loop *loop, struct connection *connection, const struct wire_sign_result *result)
 {
@@ -209,7 +136,7 @@ static void answer(struct signing_loop *loop, struct connection *connection, con
     if (status != MG_OK) {
         close_after_send(loop, connection, status);
     } else {
-        mark_dirty(loop, connection);
+        connection_set_mark_dirty(&loop->connections, connection);
     }
 }
 
@@ -259,22 +186,12 @@ static void on_job_done(struct backend_job *job)
     finish(loop, request, status);
 }
 
-/* flush_dirty sends what this round has put together, and has epoll tell when the rest of a backlog can follow. */
+/* flush_dirty sends what this round has put together. */
 static void flush_dirty(struct signing_loop *loop)
 {
-    while (loop->dirty != NULL) {
-        struct connection *connection = loop->dirty;
-        loop->dirty = connection->next_dirty;
-        connection->is_dirty = false;
-        if (connection->fd < 0) {
-            continue;
-        }
-        enum mg_status status = connection_flush(connection);
-        bool waits = connection->backlog > 0;
-        if (status == MG_OK && waits != connection->waits_to_write) {
-            connection->waits_to_write = waits;
-            status = set_events(loop, connection, EPOLL_CTL_MOD) ? MG_OK : MG_IO;
-        }
+    struct connection *connection;
+    while ((connection = connection_set_take_dirty(&loop->connections)) != NULL) {
+        enum mg_status status = connection_set_flush(&loop->connections, connection);
         if (status != MG_OK) {
             close_after_send(loop, connection, status);
         }
@@ -323,7 +240,7 @@ static void handle_sign(struct signing_loop *loop, struct connection *connection
     size_t num_requests;
     struct packet *packet = packet_new(loop->issuers, bytes);
     if (packet == NULL) {
-        close_connection(loop, connection);
+        connection_set_close(&loop->connections, connection);
         return;
     }
     bytes.data = packet->bytes;
@@ -406,7 +323,7 @@ static void send_issuers(struct signing_loop *loop, struct connection *connectio
     if (status != MG_OK) {
         close_after_send(loop, connection, status);
     } else {
-        mark_dirty(loop, connection); /* some of it may wait until it can be written */
+        connection_set_mark_dirty(&loop->connections, connection); /* some of it may wait until it can be written */
     }
 }
 
@@ -459,7 +376,7 @@ static void read_packets(struct signing_loop *loop, struct connection *connectio
             close_broken(loop, connection, "it sent a packet over the limit");
             return;
         default:
-            close_connection(loop, connection);
+            connection_set_close(&loop->connections, connection);
             return;
         }
     }
@@ -536,8 +453,8 @@ static void take_issuers(struct signing_loop *loop, struct issuer_set *set)
     }
     loop->issuers = set;
     issuer_set_free(old);
-    for (struct connection *connection = loop->connections; connection != NULL; connection = next) {
-        next = connection->next; /* one that does not take the packet is closed */
+    for (struct connection *connection = LIST_FIRST(&loop->connections.open); connection != NULL; connection = next) {
+        next = LIST_NEXT(connection, link); /* one that does not take the packet is closed */
         if (connection->has_greeted) {
             send_issuers(loop, connection);
         }
@@ -547,11 +464,8 @@ static void take_issuers(struct signing_loop *loop, struct issuer_set *set)
 
 static void start_draining(struct signing_loop *loop)
 {
-    loop->is_draining = true;
     loop->drain_deadline_ns = loop->now_ns + SIGNING_LOOP_DRAIN_NS;
-    for (struct connection *connection = loop->connections; connection != NULL; connection = connection->next) {
-        (void)set_events(loop, connection, EPOLL_CTL_MOD); /* where it fails, what is read is thrown away */
-    }
+    connection_set_drain(&loop->connections);
 }
 
 static void read_inbox(struct signing_loop *loop)
@@ -586,36 +500,23 @@ static void handle_event(struct signing_loop *loop, const struct epoll_event *ev
         }
     }
     if (connection->fd >= 0 && (event->events & EPOLLOUT) != 0) {
-        enum mg_status status = connection_send_backlog(connection);
+        enum mg_status status = connection_set_go_on(&loop->connections, connection);
         if (status != MG_OK) {
             close_after_send(loop, connection, status);
-        } else if (connection->backlog == 0) {
-            connection->waits_to_write = false;
-            (void)set_events(loop, connection, EPOLL_CTL_MOD);
         }
     }
-    if (connection->fd >= 0 && !loop->is_draining && (event->events & EPOLLIN) != 0) {
+    if (connection->fd >= 0 && !loop->connections.is_draining && (event->events & EPOLLIN) != 0) {
         read_packets(loop, connection);
     }
     if (connection->fd >= 0 && (event->events & (EPOLLHUP | EPOLLERR)) != 0 && (event->events & EPOLLIN) == 0) {
-        close_connection(loop, connection);
+        connection_set_close(&loop->connections, connection);
     }
-}
-
-static bool has_backlog(const struct signing_loop *loop)
-{
-    for (const struct connection *connection = loop->connections; connection != NULL; connection = connection->next) {
-        if (connection->backlog > 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static bool is_finished(const struct signing_loop *loop)
 {
-    return loop->is_draining && request_queue_in_use(loop->queue) == 0 &&
-           (!has_backlog(loop) || loop->now_ns > loop->drain_deadline_ns);
+    return loop->connections.is_draining && request_queue_in_use(loop->queue) == 0 &&
+           (!connection_set_has_backlog(&loop->connections) || loop->now_ns > loop->drain_deadline_ns);
 }
 
 /* timeout_ms: at once while there is something to sign, else when something happens. */
@@ -624,7 +525,7 @@ static int timeout_ms(const struct signing_loop *loop)
     if (request_queue_waiting(loop->queue) > 0 && !loop->is_blocked) {
         return 0;
     }
-    return loop->is_draining ? 50 : -1;
+    return loop->connections.is_draining ? 50 : -1;
 }
 
 static void run_round(struct signing_loop *loop)
@@ -638,8 +539,8 @@ static void run_round(struct signing_loop *loop)
     }
     sign_turn(loop);
     flush_dirty(loop);
-    free_closed(loop);
-    atomic_store_explicit(&loop->counters.connections_now.value, loop->num_connections, memory_order_relaxed);
+    connection_set_free_closed(&loop->connections);
+    atomic_store_explicit(&loop->counters.connections_now.value, loop->connections.num_open, memory_order_relaxed);
     atomic_store_explicit(&loop->counters.waiting_now.value, request_queue_waiting(loop->queue), memory_order_relaxed);
 }
 
@@ -649,10 +550,10 @@ static void *run(void *arg)
     while (!is_finished(loop)) {
         run_round(loop);
     }
-    while (loop->connections != NULL) {
-        close_connection(loop, loop->connections);
+    while (!LIST_EMPTY(&loop->connections.open)) {
+        connection_set_close(&loop->connections, LIST_FIRST(&loop->connections.open));
     }
-    free_closed(loop);
+    connection_set_free_closed(&loop->connections);
     return NULL;
 }
 
@@ -678,6 +579,7 @@ static enum mg_status open_descriptors(struct signing_loop *loop, struct mg_erro
     if (loop->epoll_fd < 0 || pipe2(inbox, O_CLOEXEC | O_NONBLOCK) != 0) {
         return mg_error_errno(error, "cannot prepare a signing thread");
     }
+    loop->connections.epoll_fd = loop->epoll_fd;
     loop->inbox_read = inbox[0];
     loop->inbox_write = inbox[1];
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};

@@ -15,8 +15,6 @@
 #include "hsm/client_keys.h"
 #include "hsm/leaf_signer.h"
 
-/* Connections of one thread; each session thread of an engine has one. */
-#define SIGNING_LOOP_MAX_CONNECTIONS 256
 /* How long a draining thread waits for peers that do not take their results. */
 #define SIGNING_LOOP_DRAIN_NS (UINT64_C(3) * 1000000000)
 

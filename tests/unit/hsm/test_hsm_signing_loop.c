@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "hsm/connection.h"
+#include "hsm/connection_set.h"
 #include "hsm/signer_metrics.h"
 #include "hsm/signing_loop.h"
 #include "signer_fixture.h"
@@ -425,13 +425,13 @@ static void test_requests_of_a_peer_that_went_are_abandoned(void **state)
 static void test_connections_are_bounded(void **state)
 {
     (void)state;
-    struct client *clients = calloc(SIGNING_LOOP_MAX_CONNECTIONS, sizeof(*clients));
-    for (size_t i = 0; i < SIGNING_LOOP_MAX_CONNECTIONS; i++) {
+    struct client *clients = calloc(CONNECTION_SET_MAX, sizeof(*clients));
+    for (size_t i = 0; i < CONNECTION_SET_MAX; i++) {
         connect_client(&clients[i]); /* one more than the bound, with the test's own */
     }
     await(&f->counters->refused_connections, 1);
-    assert_true(client_is_closed(&clients[SIGNING_LOOP_MAX_CONNECTIONS - 1]));
-    for (size_t i = 0; i < SIGNING_LOOP_MAX_CONNECTIONS; i++) {
+    assert_true(client_is_closed(&clients[CONNECTION_SET_MAX - 1]));
+    for (size_t i = 0; i < CONNECTION_SET_MAX; i++) {
         client_close(&clients[i]);
     }
     await(&f->counters->connections_now, 1);
