@@ -13,7 +13,6 @@
 
 #define MAX_PUBLIC_KEY 16384
 #define MAX_TEXT (1U << 20)
-#define MAX_ROWS 48
 
 /* load_key reads the file of --public-key; *out is NULL where that is not given. */
 static enum mg_status load_key(const struct ctl *ctl, EVP_PKEY **out, struct mg_error *error)
@@ -39,40 +38,30 @@ static enum mg_status load_key(const struct ctl *ctl, EVP_PKEY **out, struct mg_
 
 /* ---- printing ---- */
 
-/* Two columns: what is said, and what it says. */
-struct rows {
-    const char *cells[2 * MAX_ROWS];
-    char labels[MAX_ROWS][64];
-    size_t num_rows;
-};
-
-static void add_row(struct rows *rows, const char *group, const char *name, const json_t *value)
+static void add_row(struct table *table, const char *group, const char *name, const json_t *value)
 {
-    const char *text = json_is_string(value) ? json_string_value(value) : json_is_true(value) ? "yes" : "no";
-    if (rows->num_rows == MAX_ROWS || strcmp(name, "publicKey") == 0) { /* its digest is there too */
-        return;
+    char label[64];
+    if (strcmp(name, "publicKey") != 0) { /* its digest is there too */
+        snprintf(label, sizeof(label), "%.20s%s%.40s", group, group[0] == '\0' ? "" : " ", name);
+        table_add(table, label);
+        table_add(table, json_is_string(value) ? json_string_value(value) : json_is_true(value) ? "yes" : "no");
     }
-    char *label = rows->labels[rows->num_rows];
-    snprintf(label, sizeof(rows->labels[0]), "%.20s%s%.40s", group, group[0] == '\0' ? "" : " ", name);
-    rows->cells[2 * rows->num_rows] = label;
-    rows->cells[2 * rows->num_rows + 1] = text;
-    rows->num_rows++;
 }
 
 /* add_rows adds the members of |object|, and those of its objects behind their names. */
-static void add_rows(struct rows *rows, json_t *object)
+static void add_rows(struct table *table, json_t *object)
 {
     const char *name, *inner;
     json_t *value, *member;
     json_object_foreach(object, name, value)
     {
         if (!json_is_object(value)) {
-            add_row(rows, "", name, value);
+            add_row(table, "", name, value);
             continue;
         }
         json_object_foreach(value, inner, member)
         {
-            add_row(rows, name, inner, member);
+            add_row(table, name, inner, member);
         }
     }
 }
@@ -93,13 +82,14 @@ static enum mg_status print(const struct ctl *ctl, const struct attestation *att
                             struct mg_error *error)
 {
     struct mg_buffer text;
-    static struct rows rows; /* large, and this program prints one */
+    struct table table;
     if (ctl->json) {
         return ctl_print_json(attestation->statement, error);
     }
-    add_rows(&rows, attestation->statement);
+    table_begin(&table, NULL, 2);
+    add_rows(&table, attestation->statement);
     mg_buffer_init(&text, MAX_TEXT);
-    table_write(&text, rows.cells, rows.num_rows, 2);
+    table_end(&table, &text);
     mg_buffer_append_format(&text, "%s\n", note_of(attestation->statement, has_key));
     return ctl_print(&text, error);
 }

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/countdown.h"
@@ -170,51 +169,33 @@ void certificate_end(char out[CERTIFICATE_END_LEN], const json_t *cert)
     }
 }
 
-#define LIST_COLUMNS 8
-
-/* The texts of a row that are no members. */
-struct row {
-    char id[MAX_ID_TEXT];
-    char end[CERTIFICATE_END_LEN];
-};
-
-static void fill_row(const json_t *cert, struct row *row, const char **cells)
+static void add_row(struct table *table, const json_t *cert)
 {
-    snprintf(row->id, sizeof(row->id), "%" PRId64, ctl_number(cert, "id"));
-    certificate_end(row->end, cert);
-    cells[0] = row->id;
-    cells[1] = ctl_text(cert, "name");
-    cells[2] = ctl_text(cert, "type");
-    cells[3] = ctl_text(cert, "keyType");
-    cells[4] = ctl_text(cert, "currentState");
-    cells[5] = ctl_text(cert, "status");
-    cells[6] = row->end;
-    cells[7] = json_is_true(json_object_get(cert, "defaultCertificate")) ? "default" : "";
+    char end[CERTIFICATE_END_LEN];
+    certificate_end(end, cert);
+    table_add_number(table, ctl_number(cert, "id"));
+    table_add(table, ctl_text(cert, "name"));
+    table_add(table, ctl_text(cert, "type"));
+    table_add(table, ctl_text(cert, "keyType"));
+    table_add(table, ctl_text(cert, "currentState"));
+    table_add(table, ctl_text(cert, "status"));
+    table_add(table, end);
+    table_add(table, json_is_true(json_object_get(cert, "defaultCertificate")) ? "default" : "");
 }
 
 enum mg_status certificate_print_list(const struct ctl *ctl, const json_t *list, struct mg_error *error)
 {
-    static const char *const titles[LIST_COLUMNS] = {"ID", "NAME", "TYPE", "KEY", "STATE", "STATUS", "EXPIRES", ""};
-    size_t num = json_array_size(list);
+    static const char *const titles[] = {"ID", "NAME", "TYPE", "KEY", "STATE", "STATUS", "EXPIRES", ""};
+    struct table table;
+    struct mg_buffer text;
     if (ctl->json) {
         return ctl_print_json(list, error);
     }
-    struct row *rows = calloc(num + 1, sizeof(*rows));
-    const char **cells = calloc((num + 1) * LIST_COLUMNS, sizeof(*cells));
-    struct mg_buffer text;
-    mg_buffer_init(&text, MAX_TEXT);
-    enum mg_status status = MG_OK;
-    if (rows == NULL || cells == NULL) {
-        status = mg_error_set(error, MG_MEMORY, "out of memory");
-    } else {
-        memcpy(cells, titles, sizeof(titles));
-        for (size_t i = 0; i < num; i++) {
-            fill_row(json_array_get(list, i), &rows[i], cells + (i + 1) * LIST_COLUMNS);
-        }
-        table_write(&text, cells, num + 1, LIST_COLUMNS);
-        status = ctl_print(&text, error);
+    table_begin(&table, titles, MG_ARRAY_LEN(titles));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        add_row(&table, json_array_get(list, i));
     }
-    free(rows);
-    free(cells);
-    return status;
+    mg_buffer_init(&text, MAX_TEXT);
+    table_end(&table, &text);
+    return ctl_print(&text, error);
 }

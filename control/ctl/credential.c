@@ -2,7 +2,6 @@
 #include "control/ctl/credential.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "control/ctl/table.h"
 
@@ -47,25 +46,19 @@ static void join_arrays(json_t *object, const struct credential_columns *columns
 
 static enum mg_status print_table(json_t *list, const struct credential_columns *columns, struct mg_error *error)
 {
-    size_t num = json_is_array(list) ? json_array_size(list) : 1, at = 0;
-    const char **cells = calloc((num + 1) * columns->num, sizeof(*cells));
+    size_t num = json_is_array(list) ? json_array_size(list) : 1;
+    struct table table;
     struct mg_buffer text;
-    if (cells == NULL) {
-        return mg_error_set(error, MG_MEMORY, "out of memory");
-    }
-    for (size_t j = 0; j < columns->num; j++) {
-        cells[at++] = columns->titles[j];
-    }
+    table_begin(&table, columns->titles, columns->num);
     for (size_t i = 0; i < num; i++) {
         json_t *object = json_is_array(list) ? json_array_get(list, i) : list;
         join_arrays(object, columns);
         for (size_t j = 0; j < columns->num; j++) {
-            cells[at++] = cell_of(object, columns->members[j]);
+            table_add(&table, cell_of(object, columns->members[j]));
         }
     }
     mg_buffer_init(&text, MAX_TEXT);
-    table_write(&text, cells, num + 1, columns->num);
-    free(cells);
+    table_end(&table, &text);
     return ctl_print(&text, error);
 }
 

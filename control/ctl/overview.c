@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The root that clients must trust, and the audit record. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,6 @@
 #include "control/ctl/table.h"
 
 #define MAX_TEXT (16U << 20)
-#define AUDIT_COLUMNS 8
 
 enum mg_status root_show(struct ctl *ctl, struct mg_error *error)
 {
@@ -30,40 +28,25 @@ enum mg_status root_show(struct ctl *ctl, struct mg_error *error)
     return status;
 }
 
-static void fill_row(const json_t *entry, char time[MG_CLOCK_TEXT_LEN], const char **cells)
-{
-    static const char *const members[] = {"actor", "role", "source", "operation", "object", "outcome", "detail"};
-    _Static_assert(MG_ARRAY_LEN(members) + 1 == AUDIT_COLUMNS, "the time is the first column");
-    table_time(time, ctl_number(entry, "timeUs") / 1000000);
-    cells[0] = time;
-    for (size_t i = 0; i < MG_ARRAY_LEN(members); i++) {
-        cells[i + 1] = ctl_text(entry, members[i]);
-    }
-}
-
 static enum mg_status print_audit(const json_t *list, struct mg_error *error)
 {
-    static const char *const titles[AUDIT_COLUMNS] = {"TIME",      "ACTOR",  "ROLE",    "SOURCE",
-                                                      "OPERATION", "OBJECT", "OUTCOME", "DETAIL"};
-    size_t num = json_array_size(list);
-    char(*times)[MG_CLOCK_TEXT_LEN] = calloc(num + 1, sizeof(*times));
-    const char **cells = calloc((num + 1) * AUDIT_COLUMNS, sizeof(*cells));
-    enum mg_status status = MG_OK;
-    if (times == NULL || cells == NULL) {
-        status = mg_error_set(error, MG_MEMORY, "out of memory");
-    } else {
-        struct mg_buffer text;
-        mg_buffer_init(&text, MAX_TEXT);
-        memcpy(cells, titles, sizeof(titles));
-        for (size_t i = 0; i < num; i++) {
-            fill_row(json_array_get(list, i), times[i], cells + (i + 1) * AUDIT_COLUMNS);
+    static const char *const titles[] = {"TIME", "ACTOR", "ROLE", "SOURCE", "OPERATION", "OBJECT", "OUTCOME", "DETAIL"};
+    static const char *const members[] = {"actor", "role", "source", "operation", "object", "outcome", "detail"};
+    struct table table;
+    struct mg_buffer text;
+    table_begin(&table, titles, MG_ARRAY_LEN(titles));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *entry = json_array_get(list, i);
+        char time[MG_CLOCK_TEXT_LEN];
+        table_time(time, ctl_number(entry, "timeUs") / 1000000);
+        table_add(&table, time);
+        for (size_t j = 0; j < MG_ARRAY_LEN(members); j++) {
+            table_add(&table, ctl_text(entry, members[j]));
         }
-        table_write(&text, cells, num + 1, AUDIT_COLUMNS);
-        status = ctl_print(&text, error);
     }
-    free(times);
-    free(cells);
-    return status;
+    mg_buffer_init(&text, MAX_TEXT);
+    table_end(&table, &text);
+    return ctl_print(&text, error);
 }
 
 /* max_of reads --max. */

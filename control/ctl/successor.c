@@ -2,7 +2,6 @@
 /* Who takes over from an intermediate that expires. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "control/ctl/api.h"
@@ -11,48 +10,32 @@
 #include "control/ctl/table.h"
 
 #define MAX_TEXT (1U << 20)
-#define COLUMNS 5
 
-struct row {
-    char id[24], end[CERTIFICATE_END_LEN], successor[24];
-};
-
-static void fill_row(const json_t *list, const json_t *cert, struct row *row, const char **cells)
+static void add_row(struct table *table, const json_t *list, const json_t *cert)
 {
-    int64_t successor = ctl_number(cert, "fallbackCertId");
-    snprintf(row->id, sizeof(row->id), "%" PRId64, ctl_number(cert, "id"));
-    certificate_end(row->end, cert);
-    snprintf(row->successor, sizeof(row->successor), "%" PRId64, successor);
-    const json_t *next = successor == 0 ? NULL : certificate_match(list, row->successor);
-    cells[0] = row->id;
-    cells[1] = ctl_text(cert, "name");
-    cells[2] = row->end;
-    cells[3] = next == NULL ? "-" : ctl_text(next, "name");
-    cells[4] = json_is_true(json_object_get(cert, "defaultCertificate")) ? "default" : "";
+    char end[CERTIFICATE_END_LEN], successor[24];
+    snprintf(successor, sizeof(successor), "%" PRId64, ctl_number(cert, "fallbackCertId"));
+    const json_t *next = strcmp(successor, "0") == 0 ? NULL : certificate_match(list, successor);
+    certificate_end(end, cert);
+    table_add_number(table, ctl_number(cert, "id"));
+    table_add(table, ctl_text(cert, "name"));
+    table_add(table, end);
+    table_add(table, next == NULL ? "-" : ctl_text(next, "name"));
+    table_add(table, json_is_true(json_object_get(cert, "defaultCertificate")) ? "default" : "");
 }
 
 static enum mg_status print_successors(const json_t *list, struct mg_error *error)
 {
-    static const char *const titles[COLUMNS] = {"ID", "NAME", "EXPIRES", "SUCCESSOR", ""};
-    size_t num = json_array_size(list);
-    struct row *rows = calloc(num + 1, sizeof(*rows));
-    const char **cells = calloc((num + 1) * COLUMNS, sizeof(*cells));
+    static const char *const titles[] = {"ID", "NAME", "EXPIRES", "SUCCESSOR", ""};
+    struct table table;
     struct mg_buffer text;
-    mg_buffer_init(&text, MAX_TEXT);
-    enum mg_status status = MG_OK;
-    if (rows == NULL || cells == NULL) {
-        status = mg_error_set(error, MG_MEMORY, "out of memory");
-    } else {
-        memcpy(cells, titles, sizeof(titles));
-        for (size_t i = 0; i < num; i++) {
-            fill_row(list, json_array_get(list, i), &rows[i], cells + (i + 1) * COLUMNS);
-        }
-        table_write(&text, cells, num + 1, COLUMNS);
-        status = ctl_print(&text, error);
+    table_begin(&table, titles, MG_ARRAY_LEN(titles));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        add_row(&table, list, json_array_get(list, i));
     }
-    free(rows);
-    free(cells);
-    return status;
+    mg_buffer_init(&text, MAX_TEXT);
+    table_end(&table, &text);
+    return ctl_print(&text, error);
 }
 
 enum mg_status successor_show(struct ctl *ctl, struct mg_error *error)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/ctl/table.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define GAP 2
+#define MAX_TEXTS ((size_t)64 << 20)
 
 static bool is_continuation(unsigned char byte)
 {
@@ -61,6 +64,45 @@ void table_write(struct mg_buffer *out, const char *const *cells, size_t num_row
     for (size_t row = 0; row < num_rows; row++) {
         write_row(out, cells + row * num_columns, num_columns, widths);
     }
+}
+
+void table_begin(struct table *table, const char *const *titles, size_t num_columns)
+{
+    *table = (struct table){.num_columns = num_columns};
+    mg_buffer_init(&table->texts, MAX_TEXTS);
+    for (size_t i = 0; titles != NULL && i < num_columns; i++) {
+        table_add(table, titles[i]);
+    }
+}
+
+void table_add(struct table *table, const char *cell)
+{
+    mg_buffer_append(&table->texts, cell, strlen(cell) + 1);
+    table->num_cells++;
+}
+
+void table_add_number(struct table *table, int64_t number)
+{
+    char text[sizeof("-9223372036854775808")];
+    snprintf(text, sizeof(text), "%" PRId64, number);
+    table_add(table, text);
+}
+
+void table_end(struct table *table, struct mg_buffer *out)
+{
+    const char **cells = calloc(table->num_cells + 1, sizeof(*cells));
+    if (cells == NULL || !mg_buffer_ok(&table->texts)) {
+        out->failed = true;
+    } else {
+        const char *cell = (const char *)table->texts.data;
+        for (size_t i = 0; i < table->num_cells; i++) {
+            cells[i] = cell;
+            cell += strlen(cell) + 1;
+        }
+        table_write(out, cells, table->num_cells / table->num_columns, table->num_columns);
+    }
+    free(cells);
+    mg_buffer_free(&table->texts);
 }
 
 void table_line(struct mg_buffer *out, const char *label, const char *value)

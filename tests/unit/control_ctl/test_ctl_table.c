@@ -48,6 +48,38 @@ static void test_control_characters_cannot_reach_the_terminal(void **state)
     expect(cells, 1, 2, "a?[2Jb??  c?2J\n");
 }
 
+static void expect_table(struct table *table, const char *expected)
+{
+    char storage[256];
+    struct mg_buffer out;
+    mg_buffer_wrap(&out, storage, sizeof(storage));
+    table_end(table, &out);
+    mg_buffer_append_u8(&out, '\0');
+    assert_true(mg_buffer_ok(&out));
+    assert_string_equal(storage, expected);
+}
+
+static void test_a_table_copies_its_cells(void **state)
+{
+    (void)state;
+    static const char *const titles[] = {"NAME", "ENTRIES"};
+    struct table table;
+    char name[] = "first";
+    table_begin(&table, titles, MG_ARRAY_LEN(titles));
+    table_add(&table, name);
+    table_add_number(&table, 7);
+    strcpy(name, "next");
+    table_add(&table, name);
+    table_add_number(&table, -1);
+    expect_table(&table, "NAME   ENTRIES\nfirst  7\nnext   -1\n");
+    table_begin(&table, NULL, 2);
+    table_add(&table, "no");
+    table_add(&table, "title");
+    expect_table(&table, "no  title\n");
+    table_begin(&table, NULL, 2);
+    expect_table(&table, "");
+}
+
 static void test_times_are_utc_and_no_time_is_a_dash(void **state)
 {
     (void)state;
@@ -65,6 +97,7 @@ int main(void)
         cmocka_unit_test(test_no_spaces_at_the_end_of_a_line),
         cmocka_unit_test(test_widths_count_characters_of_utf8),
         cmocka_unit_test(test_control_characters_cannot_reach_the_terminal),
+        cmocka_unit_test(test_a_table_copies_its_cells),
         cmocka_unit_test(test_times_are_utc_and_no_time_is_a_dash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
