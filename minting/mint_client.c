@@ -17,6 +17,12 @@
 
 enum state { DISCONNECTED, GREETING, READY };
 
+/* A key that is not asked for signatures for a while: the signer was busy. */
+struct pause {
+    struct wire_key_id key_id;
+    uint64_t until_ns;
+};
+
 struct mint_client {
     char *socket_path;
     struct leaf_keys *leaf_keys;
@@ -30,10 +36,12 @@ struct mint_client {
     int socket_fd;       /* -1 while disconnected */
     uint64_t due_ns;     /* disconnected: the next attempt; greeting: when to give up */
     uint64_t backoff_ns; /* after the next failure */
-    uint64_t hold_ns;    /* nothing is sent before: the signer was busy */
-    uint64_t sweep_ns;   /* when to look for jobs that nobody wants any more */
-    bool verified;       /* a good signature has come over this connection */
-    size_t turn;         /* spreads leaves over keys */
+    struct pause pauses[WIRE_SIGNER_MAX_ISSUERS];
+    uint64_t last_pause_ns; /* none ends later */
+    uint64_t resume_ns;     /* when the first of the jobs that are held may go; UINT64_MAX: none is held */
+    uint64_t sweep_ns;      /* when to look for jobs that nobody wants any more */
+    bool verified;          /* a good signature has come over this connection */
+    size_t turn;            /* spreads leaves over keys */
     struct mint_jobs jobs;
     struct mg_buffer out; /* the packet to send, in memory that is there from the start */
     bool out_is_waiting;  /* |out| is a packet that the socket has not taken yet */
@@ -101,6 +109,7 @@ enum mg_status mint_client_new(struct mint_client **out, const struct mint_clien
     client->callbacks = *callbacks;
     client->socket_fd = -1;
     client->backoff_ns = MINT_CLIENT_FIRST_BACKOFF_NS;
+    client->resume_ns = UINT64_MAX;
     client->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     status = client->epoll_fd < 0 ? mg_error_errno(error, "mint client: cannot make an epoll descriptor")
                                   : allocate(client, options);
@@ -196,7 +205,6 @@ static void connect_to_signer(struct mint_client *client, uint64_t now_ns)
     }
     client->state = GREETING;
     client->due_ns = now_ns + MINT_CLIENT_GREETING_TIMEOUT_NS;
-    client->hold_ns = 0;
     client->verified = false;
     mg_buffer_clear(&client->out);
     wire_signer_encode_hello(&client->out);
@@ -215,6 +223,63 @@ static uint32_t remaining_ms(uint64_t deadline_ns, uint64_t now_ns)
     return remaining < 1 ? 1 : remaining > UINT32_MAX ? UINT32_MAX : (uint32_t)remaining;
 }
 
+static const struct wire_key_id *key_of(const struct mint_slot *slot)
+{
+    return slot->is_proof ? &slot->proof.key_id : &slot->issuer->key_id;
+}
+
+static uint64_t end_of_pause(const struct mint_client *client, const struct wire_key_id *key_id, uint64_t now_ns)
+{
+    for (size_t i = 0; now_ns < client->last_pause_ns && i < MG_ARRAY_LEN(client->pauses); i++) {
+        if (memcmp(&client->pauses[i].key_id, key_id, sizeof(*key_id)) == 0) {
+            return client->pauses[i].until_ns;
+        }
+    }
+    return 0;
+}
+
+/* pause_key begins or prolongs the pause of a key; with more keys than there are places, the one that ends first is
+ * forgotten. */
+static void pause_key(struct mint_client *client, const struct wire_key_id *key_id, uint64_t until_ns)
+{
+    struct pause *place = &client->pauses[0];
+    for (size_t i = 0; i < MG_ARRAY_LEN(client->pauses); i++) {
+        struct pause *pause = &client->pauses[i];
+        if (memcmp(&pause->key_id, key_id, sizeof(*key_id)) == 0) {
+            place = pause;
+            break;
+        }
+        if (pause->until_ns < place->until_ns) {
+            place = pause;
+        }
+    }
+    *place = (struct pause){.key_id = *key_id, .until_ns = until_ns};
+    client->last_pause_ns = until_ns;
+}
+
+/* hold sets a job aside until the pause of its key ends. */
+static void hold(struct mint_client *client, struct mint_slot *slot, uint64_t until_ns)
+{
+    mint_jobs_hold(&client->jobs, slot);
+    if (until_ns < client->resume_ns) {
+        client->resume_ns = until_ns;
+    }
+}
+
+/* next_job returns the first queued job whose key may be asked, and holds those before it whose key may not. */
+static struct mint_slot *next_job(struct mint_client *client, uint64_t now_ns)
+{
+    struct mint_slot *slot;
+    while ((slot = TAILQ_FIRST(&client->jobs.queued)) != NULL) {
+        uint64_t until_ns = end_of_pause(client, key_of(slot), now_ns);
+        if (until_ns <= now_ns) {
+            return slot;
+        }
+        hold(client, slot, until_ns);
+    }
+    return NULL;
+}
+
 static void fill_with_proof(struct mint_client *client, struct mint_slot *slot)
 {
     wire_signer_encode_client_sign(&client->out, &slot->proof);
@@ -226,7 +291,7 @@ static void fill_with_leaves(struct mint_client *client, uint64_t now_ns)
 {
     struct mint_slot *slot;
     wire_signer_begin_sign(&client->out);
-    while ((slot = TAILQ_FIRST(&client->jobs.queued)) != NULL && !slot->is_proof) {
+    while ((slot = next_job(client, now_ns)) != NULL && !slot->is_proof) {
         const struct wire_sign_request request = {
             .id = mint_jobs_id(&client->jobs, slot),
             .key_id = slot->issuer->key_id,
@@ -244,7 +309,7 @@ static void fill_with_leaves(struct mint_client *client, uint64_t now_ns)
 /* fill_packet moves queued jobs into |client->out|: some leaves, or one proof. False if there is none. */
 static bool fill_packet(struct mint_client *client, uint64_t now_ns)
 {
-    struct mint_slot *first = TAILQ_FIRST(&client->jobs.queued);
+    struct mint_slot *first = next_job(client, now_ns);
     mg_buffer_clear(&client->out);
     if (first == NULL) {
         return false;
@@ -259,8 +324,11 @@ static bool fill_packet(struct mint_client *client, uint64_t now_ns)
 
 void mint_client_flush(struct mint_client *client, uint64_t now_ns)
 {
-    while (client->state == READY && !client->out_is_waiting && now_ns >= client->hold_ns &&
-           fill_packet(client, now_ns)) {
+    if (now_ns >= client->resume_ns) {
+        mint_jobs_release(&client->jobs);
+        client->resume_ns = UINT64_MAX;
+    }
+    while (client->state == READY && !client->out_is_waiting && fill_packet(client, now_ns)) {
         mg_counter_add(&client->counters.packets, 1);
         if (!send_packet(client, now_ns)) {
             return;
@@ -323,8 +391,8 @@ static void on_result(struct mint_client *client, const struct wire_sign_result 
     }
     mg_counter_add(&client->counters.refused[result->status], 1);
     if (result->status == WIRE_SIGN_BUSY) {
-        mint_jobs_requeue(&client->jobs, slot);
-        client->hold_ns = now_ns + MINT_CLIENT_BUSY_PAUSE_NS;
+        pause_key(client, key_of(slot), now_ns + MINT_CLIENT_BUSY_PAUSE_NS);
+        hold(client, slot, now_ns + MINT_CLIENT_BUSY_PAUSE_NS);
         return;
     }
     finish(client, slot, (struct mint_outcome){.result = MINT_REFUSED, .refusal = result->status});
@@ -404,10 +472,11 @@ static void cancel(struct mint_client *client, struct mint_slot *slot)
     finish(client, slot, (struct mint_outcome){.result = MINT_CANCELLED});
 }
 
-static void cancel_queued(struct mint_client *client)
+/* cancel_unsent ends jobs of |list|, which the signer does not have. */
+static void cancel_unsent(struct mint_client *client, struct mint_slot_list *list)
 {
     struct mint_slot *next;
-    for (struct mint_slot *slot = TAILQ_FIRST(&client->jobs.queued); slot != NULL; slot = next) {
+    for (struct mint_slot *slot = TAILQ_FIRST(list); slot != NULL; slot = next) {
         next = TAILQ_NEXT(slot, link);
         if (is_unwanted(slot)) {
             cancel(client, slot);
@@ -440,7 +509,8 @@ static bool cancel_sent(struct mint_client *client, uint64_t now_ns)
 /* sweep ends the jobs that nobody wants any more. */
 static void sweep(struct mint_client *client, uint64_t now_ns)
 {
-    cancel_queued(client);
+    cancel_unsent(client, &client->jobs.queued);
+    cancel_unsent(client, &client->jobs.held);
     bool is_done = client->state != READY || client->out_is_waiting || cancel_sent(client, now_ns);
     client->sweep_ns = is_done ? now_ns + MINT_CLIENT_SWEEP_NS : now_ns;
 }
@@ -479,9 +549,13 @@ uint64_t mint_client_next_timeout_ns(const struct mint_client *client)
     if (client->state != READY && client->due_ns < next_ns) {
         next_ns = client->due_ns;
     }
-    if (client->state == READY && !TAILQ_EMPTY(&client->jobs.queued) && !client->out_is_waiting &&
-        client->hold_ns < next_ns) {
-        next_ns = client->hold_ns;
+    if (client->state == READY && !client->out_is_waiting) {
+        if (!TAILQ_EMPTY(&client->jobs.queued)) {
+            return 0;
+        }
+        if (client->resume_ns < next_ns) {
+            next_ns = client->resume_ns;
+        }
     }
     if (client->jobs.num_cancellable > 0 && client->sweep_ns < next_ns) {
         next_ns = client->sweep_ns;

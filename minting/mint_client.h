@@ -27,7 +27,7 @@
 #define MINT_CLIENT_LAST_BACKOFF_NS (2 * MG_NS_PER_SECOND)
 /* A signer that sends no ISSUERS within this time is given up. */
 #define MINT_CLIENT_GREETING_TIMEOUT_NS (5 * MG_NS_PER_SECOND)
-/* After the signer said that it is busy nothing is sent for this time. */
+/* After the signer said that it is busy, nothing for that key is sent for this time. */
 #define MINT_CLIENT_BUSY_PAUSE_NS (10 * MG_NS_PER_MS)
 /* How often jobs under way are looked through for those that nobody wants any more. */
 #define MINT_CLIENT_SWEEP_NS (100 * MG_NS_PER_MS)

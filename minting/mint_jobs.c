@@ -9,6 +9,7 @@ enum mg_status mint_jobs_init(struct mint_jobs *jobs, size_t num_slots)
     TAILQ_INIT(&jobs->free);
     TAILQ_INIT(&jobs->queued);
     TAILQ_INIT(&jobs->sent);
+    TAILQ_INIT(&jobs->held);
     jobs->slots = calloc(num_slots, sizeof(*jobs->slots));
     if (jobs->slots == NULL) {
         return MG_MEMORY;
@@ -112,6 +113,12 @@ struct mint_slot *mint_jobs_find_sent(const struct mint_jobs *jobs, uint64_t id)
     return slot->state == MINT_SLOT_SENT && slot->generation == id >> 32 ? slot : NULL;
 }
 
+/* list_of returns the list that |slot|, which has a job, is in. */
+static struct mint_slot_list *list_of(struct mint_jobs *jobs, const struct mint_slot *slot)
+{
+    return slot->state == MINT_SLOT_SENT ? &jobs->sent : slot->state == MINT_SLOT_HELD ? &jobs->held : &jobs->queued;
+}
+
 void mint_jobs_mark_sent(struct mint_jobs *jobs, struct mint_slot *slot)
 {
     TAILQ_REMOVE(&jobs->queued, slot, link);
@@ -119,25 +126,36 @@ void mint_jobs_mark_sent(struct mint_jobs *jobs, struct mint_slot *slot)
     slot->state = MINT_SLOT_SENT;
 }
 
-void mint_jobs_requeue(struct mint_jobs *jobs, struct mint_slot *slot)
+void mint_jobs_hold(struct mint_jobs *jobs, struct mint_slot *slot)
 {
-    TAILQ_REMOVE(&jobs->sent, slot, link);
-    TAILQ_INSERT_TAIL(&jobs->queued, slot, link);
-    slot->state = MINT_SLOT_QUEUED;
+    TAILQ_REMOVE(list_of(jobs, slot), slot, link);
+    TAILQ_INSERT_TAIL(&jobs->held, slot, link);
+    slot->state = MINT_SLOT_HELD;
+}
+
+/* queue_all puts all of |list| before the queued ones, and returns how many. */
+static size_t queue_all(struct mint_jobs *jobs, struct mint_slot_list *list)
+{
+    size_t num_queued = 0;
+    struct mint_slot *slot;
+    TAILQ_FOREACH(slot, list, link)
+    {
+        slot->state = MINT_SLOT_QUEUED;
+        num_queued++;
+    }
+    TAILQ_CONCAT(list, &jobs->queued, link);
+    TAILQ_CONCAT(&jobs->queued, list, link);
+    return num_queued;
+}
+
+void mint_jobs_release(struct mint_jobs *jobs)
+{
+    (void)queue_all(jobs, &jobs->held);
 }
 
 size_t mint_jobs_requeue_all(struct mint_jobs *jobs)
 {
-    size_t num_requeued = 0;
-    struct mint_slot *slot;
-    TAILQ_FOREACH(slot, &jobs->sent, link)
-    {
-        slot->state = MINT_SLOT_QUEUED;
-        num_requeued++;
-    }
-    TAILQ_CONCAT(&jobs->sent, &jobs->queued, link);
-    TAILQ_CONCAT(&jobs->queued, &jobs->sent, link);
-    return num_requeued;
+    return queue_all(jobs, &jobs->sent);
 }
 
 static void release(struct mint_slot *slot)
@@ -156,7 +174,7 @@ void mint_jobs_finish(struct mint_jobs *jobs, struct mint_slot *slot, const stru
 {
     mint_done *done = slot->done;
     void *arg = slot->arg;
-    TAILQ_REMOVE(slot->state == MINT_SLOT_SENT ? &jobs->sent : &jobs->queued, slot, link);
+    TAILQ_REMOVE(list_of(jobs, slot), slot, link);
     TAILQ_INSERT_HEAD(&jobs->free, slot, link);
     slot->state = MINT_SLOT_FREE;
     slot->generation++;

@@ -5,9 +5,13 @@
  *
  *              add               sent                  finish (signed, refused)
  *     free ──────────► queued ──────────► sent ─────────────────────────────────► free
- *       ▲                │  ▲              │ │
- *       └────────────────┘  └──────────────┘ └─► free: finish (timed out)
- *             finish         requeue (busy, connection lost)
+ *                       ▲  ▲               │ │
+ *                       │  └───────────────┘ │ hold (busy)
+ *                       │     requeue_all    ▼
+ *                       └────────────────── held
+ *                             release
+ *
+ * Whatever is queued, sent or held may also finish (timed out, cancelled).
  *
  * A job is known to the signer by its id: slot index and the slot's generation, which counts the jobs that the slot
  * has held. A reply that names another generation, or a slot that waits for none, is late or made up.
@@ -22,7 +26,7 @@
 
 struct mint_slot {
     TAILQ_ENTRY(mint_slot) link; /* of the list that |state| says */
-    enum { MINT_SLOT_FREE, MINT_SLOT_QUEUED, MINT_SLOT_SENT } state;
+    enum { MINT_SLOT_FREE, MINT_SLOT_QUEUED, MINT_SLOT_SENT, MINT_SLOT_HELD } state;
     uint32_t generation;
     uint64_t deadline_ns;
     bool is_proof;                 /* |proof| is to be signed, else |tbs| */
@@ -42,8 +46,8 @@ TAILQ_HEAD(mint_slot_list, mint_slot);
 struct mint_jobs {
     struct mint_slot *slots;
     size_t num_slots;
-    struct mint_slot_list free, queued, sent;
-    size_t num_cancellable;        /* of those queued and sent */
+    struct mint_slot_list free, queued, sent, held;
+    size_t num_cancellable;        /* of those queued, sent and held */
     uint64_t earliest_deadline_ns; /* no job's deadline is before it; UINT64_MAX: none has one */
 };
 
@@ -68,9 +72,12 @@ struct mint_slot *mint_jobs_find_sent(const struct mint_jobs *jobs, uint64_t id)
 
 void mint_jobs_mark_sent(struct mint_jobs *jobs, struct mint_slot *slot);
 
-/* mint_jobs_requeue puts a sent job back, behind the queued ones; mint_jobs_requeue_all puts all sent jobs back, before
- * the queued ones, in their order, and returns how many. */
-void mint_jobs_requeue(struct mint_jobs *jobs, struct mint_slot *slot);
+/* mint_jobs_hold sets a queued or sent job aside, for a while; mint_jobs_release puts all that are held before the
+ * queued ones, in their order. */
+void mint_jobs_hold(struct mint_jobs *jobs, struct mint_slot *slot);
+void mint_jobs_release(struct mint_jobs *jobs);
+
+/* mint_jobs_requeue_all puts all sent jobs back, before the queued ones, in their order, and returns how many. */
 size_t mint_jobs_requeue_all(struct mint_jobs *jobs);
 
 /* mint_jobs_finish frees the slot and then tells the job's owner, who may add jobs. */

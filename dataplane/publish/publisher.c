@@ -542,11 +542,20 @@ static void mint_ahead(struct publisher *publisher)
     }
 }
 
+static int wait_ms(const struct publisher *publisher)
+{
+    uint64_t now_ns = mg_clock_monotonic_ns(), until_ns = mint_client_next_timeout_ns(publisher->minter);
+    if (until_ns > now_ns + MAX_WAIT_MS * MG_NS_PER_MS) {
+        return MAX_WAIT_MS;
+    }
+    return until_ns <= now_ns ? 0 : (int)((until_ns - now_ns + MG_NS_PER_MS - 1) / MG_NS_PER_MS);
+}
+
 static void turn(struct publisher *publisher)
 {
     struct epoll_event events[4];
     mg_rcu_offline();
-    (void)epoll_wait(publisher->epoll_fd, events, MG_ARRAY_LEN(events), MAX_WAIT_MS);
+    (void)epoll_wait(publisher->epoll_fd, events, MG_ARRAY_LEN(events), wait_ms(publisher));
     mg_rcu_online();
     publisher->now_ns = mg_clock_monotonic_ns();
     connect_when_due(publisher);

@@ -87,7 +87,7 @@ static void on_done(void *arg, const struct mint_outcome *outcome)
 static enum mg_status submit_with(struct fixture *fixture, const struct leaf_names *what, mint_wanted *is_wanted)
 {
     const struct mint_job job = {
-        .issuer = issuer,
+        .issuer = fixture->issuer,
         .names = what,
         .key_type = LEAF_KEY_EC_P256,
         .now = CERTS_NOW,
@@ -141,7 +141,7 @@ struct mint_client_options options_for(const struct signer *signer)
 
 void fixture_init_with(struct fixture *fixture, bool verify)
 {
-    *fixture = (struct fixture){.now_ns = 1000 * MG_NS_PER_SECOND, .verify = verify};
+    *fixture = (struct fixture){.now_ns = 1000 * MG_NS_PER_SECOND, .verify = verify, .issuer = issuer};
     signer_init(&fixture->signer);
     const struct mint_client_options options = options_for(&fixture->signer);
     const struct mint_client_callbacks callbacks = {.issuers = on_issuers, .arg = fixture};

@@ -29,9 +29,10 @@ struct fixture {
     struct wire_key_id last_key_id;
     struct mint_outcome outcomes[128]; /* in the order in which jobs ended; |leaf| owned */
     size_t num_outcomes;
-    bool submits_again; /* when a job ends */
-    bool is_unwanted;   /* what was submitted by submit_cancellable */
-    bool verify;        /* of each job */
+    bool submits_again;    /* when a job ends */
+    bool is_unwanted;      /* what was submitted by submit_cancellable */
+    bool verify;           /* of each job */
+    struct issuer *issuer; /* likewise */
 };
 
 /* fixture_init makes a client that is connected, fixture_init_with one whose signer has not been started. */

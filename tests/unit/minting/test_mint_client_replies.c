@@ -51,6 +51,83 @@ static void test_a_busy_signer_is_asked_again_after_a_pause(void **state)
     fixture_free(&fixture);
 }
 
+static void be_busy(struct fixture *fixture, size_t i)
+{
+    signer_reply(&fixture->signer, fixture->signer.requests[i].id, WIRE_SIGN_BUSY, mg_slice_of(NULL, 0));
+}
+
+/* A token that is full is no reason to wait for keys in software. */
+static void test_a_busy_key_does_not_hold_up_another(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct certs_pki other;
+    fixture_init(&fixture);
+    certs_pki_init(&other, WIRE_KEY_EC_P256, WIRE_ISSUER_UNTRUST);
+    submit_and_flush(&fixture, 2);
+    assert_true(signer_receive(&fixture.signer));
+    uint64_t first = fixture.signer.requests[0].id;
+    be_busy(&fixture, 0);
+    be_busy(&fixture, 1);
+    process(&fixture);
+
+    submit_and_flush(&fixture, 1); /* has to wait too */
+    fixture.issuer = certs_issuer(&other, 2);
+    submit_and_flush(&fixture, 1);
+    assert_true(signer_receive(&fixture.signer));
+    assert_int_equal(fixture.signer.num_requests, 1);
+    assert_memory_equal(&fixture.signer.requests[0].key_id, &other.wire.key_id, sizeof(other.wire.key_id));
+    signer_sign(&fixture.signer, other.key, 0);
+    process(&fixture);
+    take_outcome(&fixture, 0, MINT_OK);
+
+    fixture.now_ns += MINT_CLIENT_BUSY_PAUSE_NS;
+    process(&fixture);
+    assert_true(signer_receive(&fixture.signer));
+    assert_int_equal(fixture.signer.num_requests, 3);
+    assert_int_equal(fixture.signer.requests[0].id, first);
+    fixture_free(&fixture);
+    issuer_unref(fixture.issuer);
+    certs_pki_free(&other);
+}
+
+/* What is held is still ended by its deadline, by its owner, and by a lost connection, which begins anew. */
+static void test_what_is_held_ends_and_is_sent_again_like_any_other(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    assert_int_equal(submit_cancellable(&fixture), MG_OK);
+    submit_and_flush(&fixture, 1);
+    assert_true(signer_receive(&fixture.signer));
+    uint64_t second = fixture.signer.requests[1].id;
+    be_busy(&fixture, 0);
+    be_busy(&fixture, 1);
+    fixture.now_ns += MINT_CLIENT_SWEEP_NS - MINT_CLIENT_BUSY_PAUSE_NS / 2;
+    process(&fixture);
+    fixture.is_unwanted = true;
+    fixture.now_ns += MINT_CLIENT_BUSY_PAUSE_NS / 2; /* the sweep is due, and the pause is not over */
+    process(&fixture);
+    take_outcome(&fixture, 0, MINT_CANCELLED);
+    assert_false(signer_receive(&fixture.signer));
+
+    signer_hang_up(&fixture.signer);
+    process(&fixture);
+    fixture.now_ns += MINT_CLIENT_FIRST_BACKOFF_NS;
+    process(&fixture);
+    greet(&fixture);
+    assert_true(signer_receive(&fixture.signer));
+    assert_int_equal(fixture.signer.num_requests, 1);
+    assert_int_equal(fixture.signer.requests[0].id, second);
+    be_busy(&fixture, 0);
+    process(&fixture);
+    fixture.now_ns += TIMEOUT_NS;
+    process(&fixture);
+    take_outcome(&fixture, 1, MINT_TIMED_OUT);
+    assert_mints(&fixture);
+    fixture_free(&fixture);
+}
+
 static void test_repeated_and_unknown_replies_are_dropped(void **state)
 {
     (void)state;
@@ -153,6 +230,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_refusal_is_final_and_counted_by_reason),
         cmocka_unit_test(test_a_busy_signer_is_asked_again_after_a_pause),
+        cmocka_unit_test(test_a_busy_key_does_not_hold_up_another),
+        cmocka_unit_test(test_what_is_held_ends_and_is_sent_again_like_any_other),
         cmocka_unit_test(test_repeated_and_unknown_replies_are_dropped),
         cmocka_unit_test(test_a_late_reply_does_not_touch_the_next_job_of_its_slot),
         cmocka_unit_test(test_the_first_signature_of_each_connection_is_verified),
