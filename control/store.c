@@ -505,7 +505,14 @@ static enum mg_status copy_to(struct store *store, struct store_tx *copy, const 
     if (status == MG_OK) {
         status = store_begin(store, STORE_READ, &tx, error);
     }
-    return status == MG_OK ? store_end(tx, copy_pages(tx, copy, path, error), error) : status;
+    if (status == MG_OK) {
+        status = store_end(tx, copy_pages(tx, copy, path, error), error);
+    }
+    return status == MG_OK ? execute(copy->db,
+                                     "BEGIN; CREATE TABLE store_copy (made INTEGER NOT NULL) STRICT;"
+                                     "INSERT INTO store_copy (made) VALUES (unixepoch()); COMMIT",
+                                     path, error)
+                           : status;
 }
 
 enum mg_status store_backup(struct store *store, const char *path, struct mg_error *error)
@@ -522,6 +529,19 @@ enum mg_status store_backup(struct store *store, const char *path, struct mg_err
     sqlite3_close(copy.db);
     if (status != MG_OK) {
         unlink(path);
+    }
+    return status;
+}
+
+enum mg_status store_take_copy_mark(struct store_tx *tx, int64_t *out_made, struct mg_error *error)
+{
+    int64_t is_copy;
+    *out_made = 0;
+    enum mg_status status =
+        get_int(tx, "SELECT count(*) FROM sqlite_schema WHERE name = 'store_copy'", &is_copy, error);
+    if (status == MG_OK && is_copy > 0) {
+        status = get_int(tx, "SELECT made FROM store_copy", out_made, error);
+        return status == MG_OK ? execute(tx->db, "DROP TABLE store_copy", "database", error) : status;
     }
     return status;
 }

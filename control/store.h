@@ -51,7 +51,8 @@ MG_MUST_USE enum mg_status store_open(struct store **out, const char *path,
 /* store_close closes it; no transaction may be under way. NULL is allowed. */
 void store_close(struct store *store);
 
-/* store_backup copies the last commit to a new file at |path| (0600), which store_open opens as it does the original.
+/* store_backup copies the last commit to a new file at |path| (0600), which store_open opens as it does the original,
+ * and which bears a mark that store_take_copy_mark finds.
  * Reading waits meanwhile, writing does not. MG_EXISTS, MG_IO: then there is no new file. */
 MG_MUST_USE enum mg_status store_backup(struct store *store, const char *path, struct mg_error *error);
 
@@ -67,6 +68,10 @@ MG_MUST_USE enum mg_status store_begin(struct store *store, enum store_access ac
  * |status| if that is not MG_OK (and leaves |error| as it is), else whether the commit took place. |tx| is gone in any
  * case. */
 MG_MUST_USE enum mg_status store_end(struct store_tx *tx, enum mg_status status, struct mg_error *error);
+
+/* store_take_copy_mark removes the mark of a copy: *out_made is when store_backup made the copy that this database
+ * began as (seconds since 1970), or 0: it is none, or that was told before. */
+MG_MUST_USE enum mg_status store_take_copy_mark(struct store_tx *tx, int64_t *out_made, struct mg_error *error);
 
 /* store_connection returns the connection of |tx|, until store_end, for a module with statements of its own
  * (control/http/credentials.h). It neither begins nor ends transactions, and its failures are given to store_end. */

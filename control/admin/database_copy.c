@@ -28,7 +28,8 @@ void database_copy_sweep(const char *database)
 {
     char pattern[PATH_MAX];
     glob_t found;
-    int len = snprintf(pattern, sizeof(pattern), "%s" SUFFIX "????????????????", database);
+    /* With whatever SQLite had beside them. */
+    int len = snprintf(pattern, sizeof(pattern), "%s" SUFFIX "????????????????*", database);
     if (len < 0 || (size_t)len >= sizeof(pattern) || glob(pattern, GLOB_NOSORT, NULL, &found) != 0) {
         return;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/program/program.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -109,6 +110,47 @@ static enum mg_status make_directory(struct program *program, struct mg_error *e
     return mg_file_make_directory(directory, 0700, error);
 }
 
+static struct control_actor this_program(void)
+{
+    return (struct control_actor){.name = "mintgate-control", .role = CONTROL_ADMIN, .source = "internal"};
+}
+
+/* append_restore appends to the audit record that the database was a backup of the time |made|. */
+static enum mg_status append_restore(struct store_tx *tx, int64_t made, struct mg_error *error)
+{
+    char detail[64];
+    snprintf(detail, sizeof(detail), "{\"made\": %" PRId64 "}", made);
+    const struct audit_entry entry = {
+        .time_us = mg_clock_wall_us(),
+        .actor = this_program(),
+        .operation = "restore",
+        .object = "",
+        .outcome = AUDIT_DONE,
+        .detail = detail,
+    };
+    return audit_append(tx, &entry, error);
+}
+
+/* record_restore sees to it that nobody goes back to an older state unrecorded, be it by mintgatectl or by hand. */
+static enum mg_status record_restore(struct program *program, struct mg_error *error)
+{
+    struct store_tx *tx;
+    int64_t made = 0;
+    enum mg_status status = store_begin(program->store, STORE_WRITE, &tx, error);
+    if (status != MG_OK) {
+        return status;
+    }
+    status = store_take_copy_mark(tx, &made, error);
+    if (status == MG_OK && made != 0) {
+        status = append_restore(tx, made, error);
+    }
+    status = store_end(tx, status, error);
+    if (status == MG_OK && made != 0) {
+        mg_log_info("the database was restored from a backup: the audit record says so");
+    }
+    return status;
+}
+
 static enum mg_status open_store(struct program *program, struct mg_error *error)
 {
     const struct store_migrations *const modules[] = {
@@ -125,6 +167,10 @@ static enum mg_status open_store(struct program *program, struct mg_error *error
         return mg_error_set(error, MG_IO, "%s: %s", path, sqlite3_errmsg(program->credentials));
     }
     database_copy_sweep(path);
+    status = record_restore(program, error);
+    if (status != MG_OK) {
+        return status;
+    }
     return refusals_new(&program->refusals, program->store, error);
 }
 
@@ -132,7 +178,7 @@ static enum mg_status make_first_administrator(struct program *program, struct m
 {
     const struct administration_call call = {
         .store = program->store,
-        .actor = {.name = "mintgate-control", .role = CONTROL_ADMIN, .source = "internal"},
+        .actor = this_program(),
         .now_us = mg_clock_wall_us(),
     };
     enum mg_status status = administration_first_start(&call, program->first_credential, error);

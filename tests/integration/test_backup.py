@@ -195,6 +195,10 @@ def test_a_fresh_machine_goes_on_where_the_old_one_was(lab, machine, authority, 
                 ] == known
         assert machine.control.default()["id"] == default["id"]
         assert machine.root.joinpath("signer.kek").read_bytes() == kek
+        machine.control.stop()
+        machine.control.start()
+        recorded = [(one["operation"], one["actor"]) for one in json.loads(machine.ctl("audit", "--json"))]
+        assert recorded.count(("restore", "mintgate-control")) == 1  # by the first start, and not by the second
         fetched = shown(lab, authority, tmp_path)
         assert fetched == seen and x509.load_pem_x509_certificate(fetched[0]).subject.rfc4514_string() == "CN=Kept CA"
         machine.ctl("intermediate", "default", "Other CA")

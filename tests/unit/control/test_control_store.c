@@ -85,6 +85,14 @@ static int64_t num_towns(struct store *store)
     return number;
 }
 
+static int64_t take_copy_mark(struct store *store)
+{
+    struct store_tx *tx = begin(store, STORE_WRITE);
+    int64_t made;
+    assert_int_equal(store_end(tx, store_take_copy_mark(tx, &made, &error), &error), MG_OK);
+    return made;
+}
+
 static void run_raw(const char *sql)
 {
     sqlite3 *db;
@@ -340,6 +348,9 @@ static void test_a_backup_is_a_database_of_the_last_commit(void **state)
     assert_int_equal(st.st_mode & 07777, 0600);
     assert_int_equal(store_open(&copy, temp_path("copy.db"), modules, 2, &error), MG_OK);
     assert_int_equal(num_towns(copy), 2);
+    assert_true(take_copy_mark(copy) > 1700000000);
+    assert_int_equal(take_copy_mark(copy), 0); /* it is taken off */
+    assert_int_equal(take_copy_mark(store), 0);
     store_close(copy);
     assert_int_equal(store_backup(store, temp_path("copy.db"), &error), MG_EXISTS);
     assert_int_equal(store_backup(store, temp_path("nowhere/copy.db"), &error), MG_IO);
