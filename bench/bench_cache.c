@@ -93,6 +93,7 @@ static enum mg_status measure_readers(struct bench *bench, struct helper *helper
 {
     static char names[MG_ARRAY_LEN(shared)][MAX_READERS][48]; /* rows borrow them until the report */
     struct bench_row rows[MG_ARRAY_LEN(shared) * MAX_READERS];
+    const bool is_keyed = sizes[size].entries == KEYED_SIZE; /* a figure is told once */
     char title[BENCH_MAX_TITLE + 1];
     unsigned max_threads = num_readers();
     size_t num_rows = 0;
@@ -102,7 +103,7 @@ static enum mg_status measure_readers(struct bench *bench, struct helper *helper
             char *name = names[i][threads - 1];
             snprintf(name, sizeof(names[0][0]), "%s, %u thread%s", shared[i].name, threads, threads == 1 ? "" : "s");
             rows[num_rows++] = (struct bench_row){.name = name,
-                                                  .key = threads == 2 ? shared[i].two_key : NULL,
+                                                  .key = is_keyed && threads == 2 ? shared[i].two_key : NULL,
                                                   .role = shared[i].role,
                                                   .value = BENCH_PER_SECOND,
                                                   .helper = helper,

@@ -5,6 +5,7 @@ import argparse
 import datetime
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -84,7 +85,14 @@ def conclude(suite):
     return all(outcome["status"] != collect.FAILED for outcome in suite["subcommands"].values())
 
 
+def end_as_by_ctrl_c():
+    """Whoever ends this program by `kill`, or by Ctrl-C where a shell has it in the background, finds no lab left."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
 def main(words):
+    end_as_by_ctrl_c()
     options = options_of(words)
     directory = ROOT / "build/bench"
     if options.report_of:

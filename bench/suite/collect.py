@@ -15,6 +15,7 @@ from .figures import FIGURES
 
 SCHEMA = "mintgate-bench-suite/1"
 SUBCOMMAND_SCHEMA = "mintgate-bench/1"  # REPORT_SCHEMA of bench/report.h
+KEY_NAMES = ("key", "ns_key", "bytes_key")  # under which a row tells a figure
 OK, FAILED, NOT_RUN = "ok", "failed", "not run"
 
 
@@ -26,7 +27,10 @@ def wrong_with(document, name):
         return f"its JSON is of the subcommand {document.get('subcommand')}"
     if not isinstance(document.get("ratios"), dict) or not isinstance(document.get("groups"), list):
         return "its JSON has no ratios or no groups"
-    return None
+    told = [row[name] for group in document["groups"] for row in group.get("rows", []) for name in KEY_NAMES
+            if row.get(name)]
+    twice = sorted(key for key in set(told) if told.count(key) > 1)
+    return f"its JSON tells {twice[0]} in more than one row" if twice else None
 
 
 def is_number(value):

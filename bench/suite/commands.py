@@ -32,15 +32,15 @@ class Command:
 
 
 COMMANDS = (
-    Command("mint", ("--quick",), ("--rounds", 25), 18, 300, pinned=True),
-    Command("hsm", ("--sessions", 2, "--rounds", 7), ("--sessions", 2, "--rounds", 15), 38, 90),
-    Command("cache", ("--quick",), ("--rounds", 15), 20, 300),
-    Command("hello", ("--rounds", 7), ("--rounds", 15), 19, 40, pinned=True),
-    Command("forward", ("--quick",), (), 65, 300),
-    Command("handshake", ("--quick",), (), 34, 600),
-    Command("bulk", ("--quick",), (), 120, 300),
-    Command("swap", ("--quick",), (), 57, 420),
-    Command("peers", ("--quick",), (), 118, 1200, script="bench-peers"),
+    Command("mint", ("--quick",), ("--rounds", 25), 18, 330, pinned=True),
+    Command("hsm", ("--sessions", 2, "--rounds", 7), ("--sessions", 2, "--rounds", 15), 38, 75),
+    Command("cache", ("--quick",), ("--rounds", 15), 20, 280),
+    Command("hello", ("--rounds", 7), ("--rounds", 15), 19, 35, pinned=True),
+    Command("forward", ("--quick",), (), 65, 110),
+    Command("handshake", ("--quick",), (), 34, 270),
+    Command("bulk", ("--quick",), (), 120, 280),
+    Command("swap", ("--quick",), (), 57, 480),
+    Command("peers", ("--quick",), (), 118, 630, script="bench-peers"),
 )
 
 BY_NAME = {command.name: command for command in COMMANDS}

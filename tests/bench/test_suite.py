@@ -103,6 +103,8 @@ def test_a_document_of_another_schema_or_subcommand_is_refused():
     assert "hsm" in collect.wrong_with(suitekit.documents()["hsm"], "mint")
     assert "ratios" in collect.wrong_with(dict(document, ratios=[]), "mint")
     assert "schema" in collect.wrong_with([], "mint")
+    repeated = dict(document, groups=document["groups"] + document["groups"])
+    assert "more than one row" in collect.wrong_with(repeated, "mint")
 
 
 def test_the_report_s_figures_have_spreads_but_no_samples():
