@@ -37,6 +37,7 @@ US = 1e6
 PATIENCE_SECONDS = 120  # for a connection: this is not about latency, and the machine may be busy
 LOAD_SECONDS = 1200
 WARM_NAMES = 50  # fewer than mitmproxy remembers
+TOLERATED = 0.01  # of a peer's connections may fail: it is measured all the same, and the report says so
 KINDS = ("cold", "warm")
 ENDS = "client, server and ksoftirqd, beyond the bridge"
 BAD_SERVERS = {"chain": "untrusted.lab.test", "name": "wrongname.lab.test"}
@@ -48,6 +49,7 @@ class Direct:
     """The bridge with nobody in it."""
     name = "bridge"
     share = 1
+    failed = 0  # connections, of all rounds
 
     def __init__(self, lab):
         self.lab, self.cafile = lab, lab.env["ROOT_PEM"]
@@ -123,17 +125,20 @@ class Rival(Direct):
 
     def note(self):
         verified = [what for what in BAD_SERVERS if self.facts[f"verifies the {what}"]]
-        return f"{self.peer.note} Verifies the server's {' and '.join(verified) or 'nothing'}."
+        failed = f" {self.failed} connections failed." if self.failed else ""
+        return f"{self.peer.note} Verifies the server's {' and '.join(verified) or 'nothing'}.{failed}"
 
 
 # ---- measuring ----
 
 def load(who, options, pattern, first, names, connections):
-    """Every connection is verified with the CA that |who| signs with, or it fails."""
+    """Every connection is verified with the CA that |who| signs with, or it fails. Of ours none may."""
     report = who.lab.loadgen("--name", pattern, "--range", f"{first}-{first + names - 1}", "--connections", connections,
                              "--in-flight", options.in_flight, "--tls", "1.3", "--groups", "X25519:P-256", "--get",
                              "/info", "--timeout", PATIENCE_SECONDS, cafile=who.cafile, timeout=LOAD_SECONDS)
-    assert report["failed"] == 0, f"{who.name}: {report['failed']} of {connections} failed: {report['results']}"
+    tolerated = TOLERATED * connections if isinstance(who, Rival) else 0
+    assert report["failed"] <= tolerated, f"{who.name}: {report['failed']} of {connections} failed: {report['results']}"
+    who.failed += report["failed"]
     return report
 
 
@@ -197,12 +202,13 @@ class Figures:
 
 
 def round_of(direct, contenders, options, number, figures):
-    """Everyone in turn, forwards in one round and backwards in the next."""
-    plain = measure(direct, options, number)[0]
-    for who in contenders if number % 2 == 0 else contenders[::-1]:
+    """Everyone in turn, forwards in one round and backwards in the next, and the bridge just before each: what the ends
+    need beyond it is a small difference, and the machine is another one a minute later."""
+    for place, who in enumerate(contenders if number % 2 == 0 else contenders[::-1]):
         if getattr(who, "trouble", None):
             continue
         labbench.progress(f"round {number + 1} of {labbench.rounds_of(options)}: {who.name}")
+        plain = measure(direct, options, number * len(contenders) + place)[0]
         try:
             with who.awake():
                 figures[who.name].add(plain, *measure(who, options, number))

@@ -100,6 +100,29 @@ def test_a_peer_that_fails_is_reported_and_the_others_go_on(bench):
     assert "failed" in haproxy.trouble and not figures["haproxy"].growth and len(figures["Mintgate"].growth) == 1
 
 
+class Losing:
+    """A lab of whose connections some fail."""
+
+    def __init__(self, failed):
+        self.failed = failed
+
+    def loadgen(self, *unused, **unused_too):
+        return {"failed": self.failed, "results": {"timeout": self.failed}}
+
+
+def test_a_few_failures_of_a_peer_are_told_and_no_more():
+    options = lab_peers.options_of([])
+    peer = lab_peers.Rival(peers.PEERS[0], Losing(2))
+    peer.cafile = ""
+    assert lab_peers.load(peer, options, "n%d", 1, 200, 200) and peer.failed == 2
+    with pytest.raises(AssertionError, match="2 of 199 failed"):
+        lab_peers.load(peer, options, "n%d", 1, 199, 199)
+    ours = lab_peers.Direct.__new__(lab_peers.Direct)
+    ours.lab, ours.cafile = Losing(1), ""
+    with pytest.raises(AssertionError, match="1 of 2000 failed"):
+        lab_peers.load(ours, options, "n%d", 1, 2000, 2000)
+
+
 def test_mints_lost_in_the_noise_are_none():
     figures = lab_peers.Figures()
     for kind, microseconds in (("cold", 100.0), ("warm", 120.0)):
