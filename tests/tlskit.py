@@ -212,3 +212,31 @@ def names_of(certificate):
     except x509.ExtensionNotFound:
         return set()
     return {(kinds[type(name)], str(name.value)) for name in names}
+
+
+# ---- load ----
+
+class Load:
+    """|connect| again and again, in three threads: |seen| is what it returned, |failures| what it raised."""
+
+    def __init__(self, connect):
+        self.connect, self.seen, self.failures = connect, [], []
+        self.ending = threading.Event()
+        self.threads = [threading.Thread(target=self._run) for _ in range(3)]
+
+    def _run(self):
+        while not self.ending.is_set():
+            try:
+                self.seen.append(self.connect())
+            except Exception as error:  # any: it is what the test is about
+                self.failures.append(repr(error))
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.ending.set()
+        for thread in self.threads:
+            thread.join()

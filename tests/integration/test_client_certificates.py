@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from labkit import BUILD, run, stopped, wait_until
 from restkit import Client, UnixConnection
 from storeskit import Party, Stores
-from tlskit import certificates, configured, connect, connect_tls, counting, inside, request, s_client
+from tlskit import Load, certificates, configured, connect, connect_tls, counting, inside, request, s_client
 
 RESULTS = "mintgate_dataplane_client_certificates_total"
 REFUSED = "mintgate_dataplane_client_certificates_refused_total"
@@ -357,34 +357,8 @@ def test_a_server_that_does_not_prove_itself_is_proved_nothing(lab, echo):
     assert (record["upstream_verdict"], record["reason"]) == ("wrong_name", "client_certificate_bad_upstream")
 
 
-class Load:
-    """Connections one after another, and what the server saw of them."""
-
-    def __init__(self, lab, echo):
-        self.lab, self.echo, self.seen, self.failures = lab, echo, [], []
-        self.ending = threading.Event()
-        self.threads = [threading.Thread(target=self._run) for _ in range(3)]
-
-    def _run(self):
-        while not self.ending.is_set():
-            try:
-                self.seen.append(said_by(self.lab, self.echo))
-            except Exception as error:  # any: it is what the test is about
-                self.failures.append(repr(error))
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *unused):
-        self.ending.set()
-        for thread in self.threads:
-            thread.join()
-
-
 def test_a_reference_swings_under_load_and_no_connection_fails(lab, echo):
-    with Load(lab, echo) as load:
+    with Load(lambda: said_by(lab, echo)) as load:
         for store, name in [("other", "partner d"), ("clients", "partner a")] * 2:
             aim(lab, "partner", store)
             wait_until(lambda: load.failures or load.seen[-4:] == [name] * 4, 30, f"{name} after the swing")

@@ -13,7 +13,7 @@ import pytest
 from labkit import BUILD, run, wait_until
 from restkit import Client, UnixConnection
 from storeskit import Party, Stores
-from tlskit import configured, connect_tls, inside, s_client
+from tlskit import Load, configured, connect_tls, inside, s_client
 
 METRIC = "mintgate_dataplane_trust_store_"
 REFERENCE = "servers"
@@ -199,32 +199,9 @@ def test_a_certificate_of_no_ca_is_trusted_for_itself_and_for_nothing_that_it_si
     assert verdict(named, origins[8442]) == "self_signed"
 
 
-class Load:
-    """Connections one after another, each of which must be served."""
-
-    def __init__(self, lab, origin):
-        self.lab, self.origin = lab, origin
-        self.served, self.failures, self.ending = 0, [], threading.Event()
-        self.threads = [threading.Thread(target=self._run) for _ in range(3)]
-
-    def _run(self):
-        while not self.ending.is_set():
-            try:
-                with connect_tls(self.lab, self.origin.name, port=self.origin.port) as connection:
-                    assert echoes(connection)
-                self.served += 1
-            except Exception as error:  # any: it is what the test is about
-                self.failures.append(repr(error))
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *unused):
-        self.ending.set()
-        for thread in self.threads:
-            thread.join()
+def served_by(lab, origin):
+    with connect_tls(lab, origin.name, port=origin.port) as connection:
+        assert echoes(connection)
 
 
 def test_a_reference_swings_under_load_and_no_connection_fails(named, origins, roots, stores, add):
@@ -232,14 +209,15 @@ def test_a_reference_swings_under_load_and_no_connection_fails(named, origins, r
     add(both, "all", roots.one, roots.two)
     add(alone, "one", roots.one)
     aim(named, both)
-    with connect_tls(named, origins[8441].name, port=8441) as kept, Load(named, origins[8440]) as load:
+    with connect_tls(named, origins[8441].name, port=8441) as kept, \
+            Load(lambda: served_by(named, origins[8440])) as load:
         for store, found in [(alone, "unknown_issuer"), (both, "ok")] * 2:
-            served = load.served
+            served = len(load.seen)
             aim(named, store)
-            wait_until(lambda: load.failures or load.served >= served + 5, 30, "load after the swing")
+            wait_until(lambda: load.failures or len(load.seen) >= served + 5, 30, "load after the swing")
             assert verdict(named, origins[8441]) == found
         assert echoes(kept)
-    assert load.failures == [] and load.served > 20
+    assert load.failures == [] and len(load.seen) > 20
 
 
 def test_the_store_stays_while_the_control_plane_is_away_and_comes_back_after_a_restart(named, origins, roots, stores,
