@@ -490,7 +490,7 @@ static enum mg_status add_session(struct pkcs11_backend *backend, struct backend
 static enum mg_status pkcs11_session_new(const struct backend *base, struct backend_session **out,
                                          struct mg_error *error)
 {
-    struct pkcs11_backend *backend = (struct pkcs11_backend *)(uintptr_t)base; /* whose list is under its lock */
+    struct pkcs11_backend *backend = MG_UNCONST(base); /* whose list is under its lock */
     struct backend_session *session = calloc(1, sizeof(*session));
     if (session == NULL) {
         return mg_error_set(error, MG_MEMORY, "no memory for a signing session");
@@ -607,7 +607,7 @@ enum mg_status backend_pkcs11_add_key(const struct backend *backend, size_t plac
 
 static struct pkcs11_backend *mine(const struct backend *base)
 {
-    return (struct pkcs11_backend *)(uintptr_t)base; /* what changes is under its lock, or atomic */
+    return MG_UNCONST(base); /* what changes is under its lock, or atomic */
 }
 
 size_t backend_pkcs11_num_sessions(const struct backend *base)

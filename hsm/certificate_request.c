@@ -157,7 +157,7 @@ static bool set_algorithm(X509_REQ *request, const struct key_type *type, const 
 static bool set_signature(X509_REQ *request, struct mg_slice signature)
 {
     ASN1_BIT_STRING *bits = ASN1_BIT_STRING_new();
-    if (bits == NULL || ASN1_BIT_STRING_set(bits, (uint8_t *)(uintptr_t)signature.data, (int)signature.len) != 1) {
+    if (bits == NULL || ASN1_BIT_STRING_set(bits, MG_UNCONST(signature.data), (int)signature.len) != 1) {
         ASN1_BIT_STRING_free(bits);
         return false;
     }

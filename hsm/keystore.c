@@ -91,7 +91,7 @@ bool keystore_directory_has_keys(const char *directory)
 static void free_chain(struct keystore_key *key)
 {
     for (size_t i = 0; i < key->num_chain; i++) {
-        OPENSSL_free((void *)(uintptr_t)key->chain[i].data);
+        OPENSSL_free(MG_UNCONST(key->chain[i].data));
     }
     key->num_chain = 0;
 }

@@ -267,11 +267,7 @@ struct mimic *mimic_up_ref(struct mimic *mimic)
 
 size_t mimic_memory(const struct mimic *mimic)
 {
-    union {
-        const struct mimic *in;
-        struct mimic *out;
-    } pointer = {.in = mimic};
-    return MG_CONTAINER_OF(pointer.out, struct mimic_block, mimic)->size;
+    return MG_CONTAINER_OF((struct mimic *)MG_UNCONST(mimic), struct mimic_block, mimic)->size;
 }
 
 void mimic_unref(struct mimic *mimic)

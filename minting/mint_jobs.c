@@ -161,10 +161,10 @@ size_t mint_jobs_requeue_all(struct mint_jobs *jobs)
 static void release(struct mint_slot *slot)
 {
     if (slot->is_proof) {
-        free((void *)(uintptr_t)slot->proof.content.data);
+        free(MG_UNCONST(slot->proof.content.data));
         return;
     }
-    free((void *)(uintptr_t)slot->tbs.der.data);
+    free(MG_UNCONST(slot->tbs.der.data));
     issuer_unref(slot->issuer);
     leaf_key_unref(slot->key);
     mimic_unref(slot->tbs.mimic);

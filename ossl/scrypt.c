@@ -10,7 +10,7 @@
 
 static OSSL_PARAM octets(const char *name, struct mg_slice value)
 {
-    return OSSL_PARAM_construct_octet_string(name, (void *)(uintptr_t)value.data, value.len);
+    return OSSL_PARAM_construct_octet_string(name, MG_UNCONST(value.data), value.len);
 }
 
 bool scrypt_derive(struct mg_slice password, struct mg_slice salt, uint64_t n, uint8_t *out, size_t len)

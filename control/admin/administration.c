@@ -184,8 +184,8 @@ static enum mg_status make_first_user(sqlite3 *db, void *arg, struct mg_error *e
 enum mg_status administration_first_start(const struct administration_call *call, const char *path,
                                           struct mg_error *error)
 {
-    struct change change = {"createUser",  "user", CREDENTIALS_FIRST_USER, make_first_user, (void *)(uintptr_t)path,
-                            {.data = NULL}};
+    struct change change = {"createUser",    "user",           CREDENTIALS_FIRST_USER,
+                            make_first_user, MG_UNCONST(path), {.data = NULL}};
     return make(call, &change, error);
 }
 

@@ -299,7 +299,7 @@ static void look_at_urls(const struct context *context, const struct field *fiel
         findings_error(context->findings, "%s: must be a JSON array of URLs", field->name);
         return;
     }
-    json_array_foreach((json_t *)(uintptr_t)value, i, item)
+    json_array_foreach(MG_UNCONST(value), i, item)
     {
         if (!is_url_or_empty(item, num)) {
             findings_error(context->findings, "%s: item %zu must be a valid http or https URL", field->name, i + 1);
@@ -389,7 +389,7 @@ static void note_unknown(const json_t *request, const char *section, struct find
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)fields_section(request, section), name, value)
+    json_object_foreach(MG_UNCONST(fields_section(request, section)), name, value)
     {
         bool known = is_field(section, name) || (section[0] == '\0' && is_section(name));
         if (!known && json_array_size(findings->warnings) <= FINDINGS_MAX) {

@@ -63,7 +63,7 @@ enum mg_status request_log_write(struct store_tx *tx, const struct http_request 
     mg_json_hex(&detail, "sha256", hash, sizeof(hash));
     mg_json_uint(&detail, "status", status);
     append_json(&detail, "request", without_certificates(request->json), REQUEST_LOG_MAX);
-    append_json(&detail, "answer", json_incref((json_t *)(uintptr_t)answer), REQUEST_LOG_MAX);
+    append_json(&detail, "answer", json_incref(MG_UNCONST(answer)), REQUEST_LOG_MAX);
     mg_json_end_object(&detail);
     mg_buffer_append_u8(&detail, 0);
     const struct audit_entry entry = {

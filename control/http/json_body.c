@@ -67,7 +67,7 @@ static void wipe_texts(json_t *json)
     json_t *value;
     size_t i;
     if (json_is_string(json)) {
-        mg_secret_wipe((void *)(uintptr_t)json_string_value(json), json_string_length(json));
+        mg_secret_wipe(MG_UNCONST(json_string_value(json)), json_string_length(json));
     } else if (json_is_array(json)) {
         json_array_foreach(json, i, value)
         {

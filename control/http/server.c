@@ -260,7 +260,7 @@ static void *watch(void *arg)
 static const char *find_header(const void *mhd, const char *name)
 {
     /* MHD looks and changes nothing, but says so of no pointer. */
-    return MHD_lookup_connection_value((struct MHD_Connection *)(uintptr_t)mhd, MHD_HEADER_KIND, name);
+    return MHD_lookup_connection_value(MG_UNCONST(mhd), MHD_HEADER_KIND, name);
 }
 
 /* begin is called when the request line was read, with the target as it came. MHD decodes paths, and %2F with them:

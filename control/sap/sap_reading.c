@@ -62,7 +62,7 @@ static enum mg_status encode(X509 *x509, struct mg_slice *out, struct mg_error *
 
 static void release(struct mg_slice der)
 {
-    OPENSSL_free((void *)(uintptr_t)der.data);
+    OPENSSL_free(MG_UNCONST(der.data));
 }
 
 /* ---- trust ---- */

@@ -189,7 +189,7 @@ static bool set_algorithm(X509 *x509, const EVP_PKEY *signer, enum wire_ska_dige
 {
     int nid;
     bool is_rsa = EVP_PKEY_is_a(signer, "RSA");
-    X509_ALGOR *algorithm = (X509_ALGOR *)(uintptr_t)X509_get0_tbs_sigalg(x509);
+    X509_ALGOR *algorithm = MG_UNCONST(X509_get0_tbs_sigalg(x509));
     return OBJ_find_sigid_by_algs(&nid, EVP_MD_get_type(md_of(digest)), is_rsa ? EVP_PKEY_RSA : EVP_PKEY_EC) == 1 &&
            X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid), is_rsa ? V_ASN1_NULL : V_ASN1_UNDEF, NULL) == 1;
 }

@@ -277,7 +277,7 @@ static char *dump(const json_t *json)
 static enum mg_status describe(struct ska_call *call, const struct ska_submission *submission,
                                const struct ska_key *key, struct ska_request *request)
 {
-    json_t *body = json_copy((json_t *)(uintptr_t)submission->body); /* jansson counts references in what it copies */
+    json_t *body = json_copy(MG_UNCONST(submission->body)); /* jansson counts references in what it copies */
     const json_t *rule = json_object_get(key->policy, "ruleUse");
     (void)json_object_del(body, "keyPassword");
     request->key_id = key->id;

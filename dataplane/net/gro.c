@@ -71,11 +71,7 @@ static bool continues(const struct gro *gro, const struct packet *packet)
 
 static struct iovec part_of(struct mg_slice slice)
 {
-    union {
-        const void *in;
-        void *out; /* struct iovec has no const, though writev only reads */
-    } pointer = {.in = slice.data};
-    return (struct iovec){pointer.out, slice.len};
+    return (struct iovec){MG_UNCONST(slice.data), slice.len};
 }
 
 static void begin(struct gro *gro, const struct packet *packet)

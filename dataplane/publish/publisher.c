@@ -314,18 +314,16 @@ static void prepare(struct publisher *publisher, const struct wire_publish *mess
 
 static bool is_retired(struct mg_slice key, struct cache_value *value, void *arg)
 {
+    const struct issuer_set *const *in_use = arg;
     (void)value;
-    return !issuer_set_uses(arg, mint_key_generation(key));
+    return !issuer_set_uses(*in_use, mint_key_generation(key));
 }
 
 /* reclaim takes leaves of issuers that are gone out of the cache. Sessions that have one keep it. */
 static void reclaim(struct publisher *publisher)
 {
-    union {
-        const struct issuer_set *in;
-        void *out;
-    } set = {.in = issuers_get0_set(publisher->dataplane->issuers)};
-    size_t num = cache_remove_if(publisher->dataplane->leaves, is_retired, set.out);
+    const struct issuer_set *in_use = issuers_get0_set(publisher->dataplane->issuers);
+    size_t num = cache_remove_if(publisher->dataplane->leaves, is_retired, &in_use);
     mg_log_info("publication %llu is served; %zu leaves of former issuers left the cache",
                 (unsigned long long)issuers_epoch(publisher->dataplane->issuers), num);
 }

@@ -25,7 +25,7 @@ static const uint16_t server_signatures[] = {
 
 void *tls_session_of(const SSL *ssl)
 {
-    return SSL_get_app_data((SSL *)(uintptr_t)ssl);
+    return SSL_get_app_data(MG_UNCONST(ssl));
 }
 
 /* ---- callbacks ---- */
@@ -94,11 +94,7 @@ static SSL_CTX *new_context(const struct config_tls *config, const struct tls_ca
         groups = SSL_CTX_set1_curves_list(context, group_lists[i]) == 1;
     }
     ERR_clear_error();
-    union {
-        const struct tls_callbacks *in;
-        void *out;
-    } pointer = {.in = callbacks};
-    SSL_CTX_set_app_data(context, pointer.out);
+    SSL_CTX_set_app_data(context, MG_UNCONST(callbacks));
     SSL_CTX_set_info_callback(context, note_alert);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

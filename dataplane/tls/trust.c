@@ -327,7 +327,7 @@ static bool key_is_strong(X509 *certificate)
 static bool pss_is_strong(const X509 *certificate)
 {
     uint8_t *der = NULL;
-    int len = i2d_X509((X509 *)(uintptr_t)certificate, &der);
+    int len = i2d_X509(MG_UNCONST(certificate), &der);
     struct cert cert;
     bool strong =
         len > 0 && cert_parse(&cert, cert_cbs_of(der, (size_t)len), NULL) == MG_OK && cert.digest >= CERT_DIGEST_SHA224;
@@ -375,8 +375,8 @@ static int64_t posix_time_of(const ASN1_TIME *time)
     uint8_t der[32], *end = der;
     CBS cbs;
     int64_t seconds;
-    int len = i2d_ASN1_TIME((ASN1_TIME *)(uintptr_t)time, NULL);
-    if (len <= 0 || (size_t)len > sizeof(der) || i2d_ASN1_TIME((ASN1_TIME *)(uintptr_t)time, &end) != len) {
+    int len = i2d_ASN1_TIME(MG_UNCONST(time), NULL);
+    if (len <= 0 || (size_t)len > sizeof(der) || i2d_ASN1_TIME(MG_UNCONST(time), &end) != len) {
         return 0;
     }
     CBS_init(&cbs, der, (size_t)len);

@@ -121,11 +121,7 @@ void steer_to_stack(struct worker *worker, struct flow *flow, struct rte_mbuf *m
 void steer_raw(struct worker *worker, struct rte_mbuf *mbuf, const struct packet *packet)
 {
     steer_flush(worker); /* order matters to TCP */
-    union {
-        const void *in;
-        void *out;
-    } pointer = {.in = packet->ip.data};
-    struct iovec parts[2] = {[1] = {pointer.out, packet->ip.len}};
+    struct iovec parts[2] = {[1] = {MG_UNCONST(packet->ip.data), packet->ip.len}};
     if (tun_write(worker->tun_fd, parts, 2, packet->is_ipv6, 0, 0, (struct tun_offload){0}) != MG_OK) {
         count(&worker->counters, COUNT_DROP_TUN_FULL);
     }

@@ -25,7 +25,7 @@ static struct mg_slice curve_of(const struct key_type *type)
 /* CK_ATTRIBUTE points to what is not const, though the module only reads it. */
 static CK_ATTRIBUTE attribute(CK_ATTRIBUTE_TYPE type, const void *value, size_t len)
 {
-    return (CK_ATTRIBUTE){.type = type, .pValue = (void *)(uintptr_t)value, .ulValueLen = len};
+    return (CK_ATTRIBUTE){.type = type, .pValue = MG_UNCONST(value), .ulValueLen = len};
 }
 
 #define ATTRIBUTE(type, object) attribute(type, &(object), sizeof(object))

@@ -104,10 +104,8 @@ static enum mg_status tell_passphrase(void *arg, struct mg_buffer *out, struct m
 
 static enum mg_status restore(void)
 {
-    const struct restore_request request = {.paths = fresh_paths(),
-                                            .archive = paths[0],
-                                            .ask_passphrase = tell_passphrase,
-                                            .arg = (void *)(uintptr_t)PASSPHRASE};
+    const struct restore_request request = {
+        .paths = fresh_paths(), .archive = paths[0], .ask_passphrase = tell_passphrase, .arg = MG_UNCONST(PASSPHRASE)};
     return restore_run(&request, &manifest, &error);
 }
 

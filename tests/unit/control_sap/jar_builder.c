@@ -33,7 +33,7 @@ struct written {
 static void pack(struct mg_buffer *out, const struct jar_entry *entry)
 {
     static uint8_t packed[256 * 1024];
-    z_stream stream = {.next_in = (Bytef *)(uintptr_t)entry->content.data,
+    z_stream stream = {.next_in = MG_UNCONST(entry->content.data),
                        .avail_in = (uInt)entry->content.len,
                        .next_out = packed,
                        .avail_out = sizeof(packed)};

@@ -38,7 +38,7 @@ static struct intermediate full_record(void)
         .not_after = 1789594181,
         .description = "text",
         .state = INTERMEDIATE_CERT_UPLOAD_DONE,
-        .public_key = (char *)(uintptr_t) "PEM\n",
+        .public_key = MG_UNCONST("PEM\n"),
         .key_time = 1758057833,
         .attestation_time = 1758057840,
         .csr = {.file_name = "corp-mitm-csr",

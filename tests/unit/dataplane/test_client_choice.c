@@ -34,7 +34,7 @@ static int start(void **state)
 static int end(void **state)
 {
     (void)state;
-    sk_CRYPTO_BUFFER_pop_free((STACK_OF(CRYPTO_BUFFER) *)(uintptr_t)request.authorities, CRYPTO_BUFFER_free);
+    sk_CRYPTO_BUFFER_pop_free(MG_UNCONST(request.authorities), CRYPTO_BUFFER_free);
     client_key_store_free(store);
     for (size_t i = 0; i < MG_ARRAY_LEN(names); i++) {
         mg_buffer_free(&names[i]);

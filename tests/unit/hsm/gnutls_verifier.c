@@ -38,7 +38,7 @@ static void must(int rc)
 static gnutls_datum_t datum_of(struct mg_slice slice)
 {
     /* GnuTLS reads it only */
-    return (gnutls_datum_t){.data = (unsigned char *)(uintptr_t)slice.data, .size = (unsigned)slice.len};
+    return (gnutls_datum_t){.data = MG_UNCONST(slice.data), .size = (unsigned)slice.len};
 }
 
 static struct mg_slice slice_of(const gnutls_datum_t *datum)
