@@ -66,6 +66,17 @@ def wait_for(process, time_limit, tick):
             end_group(process)
 
 
+def heed_sigint():
+    """In a new process: what a shell runs in the background has SIGINT ignored, and what it starts inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def launch(arguments, output, environment=None):
+    """A subcommand with what it starts, in a group that end_group ends."""
+    return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                            env=environment, start_new_session=True, preexec_fn=heed_sigint)
+
+
 def read_document(path, name):
     """(document, None) or (None, what is wrong with it)."""
     try:
@@ -95,8 +106,7 @@ def run_one(name, arguments, time_limit, directory, environment, tick):
     start = time.monotonic()
     with open(log_path, "w") as log:
         try:
-            process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
-                                       start_new_session=True)
+            process = launch(arguments, log, environment)
         except OSError as error:
             log.write(f"{error}\n")
             outcome = {"status": collect.FAILED, "reason": f"it cannot be started: {error.strerror}"}

@@ -2,6 +2,7 @@
 """What scripts/bench makes of the documents of subcommands: ratios in one place, what is missing and why, the report,
 and that one subcommand that fails keeps nothing else back."""
 
+import contextlib
 import json
 import math
 import signal
@@ -242,22 +243,32 @@ def test_one_that_takes_too_long_is_ended_and_told(run):
     assert outcome["status"] == collect.FAILED and "longer than 1 s" in outcome["reason"]
 
 
+@contextlib.contextmanager
+def ignoring_sigint():
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
 def test_one_that_is_ended_can_take_its_lab_down(tmp_path):
     text = "import time\ntry:\n print('up', flush=True)\n time.sleep(600)\nexcept KeyboardInterrupt:\n print('down')"
-    process = subprocess.Popen(script(tmp_path, text), stdout=subprocess.PIPE, text=True, start_new_session=True)
+    with ignoring_sigint():  # as in a shell's background
+        process = runner.launch(script(tmp_path, text), subprocess.PIPE)
     with process.stdout:
-        assert process.stdout.readline() == "up\n"
+        assert process.stdout.readline() == b"up\n"
         runner.end_group(process)
-        assert process.stdout.read() == "down\n"
+        assert process.stdout.read() == b"down\n"
 
 
 def test_one_that_does_not_end_is_killed_and_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(runner, "SECONDS_TO_END", 1)
     text = ("import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('up', flush=True)\n"
             "time.sleep(600)")
-    process = subprocess.Popen(script(tmp_path, text), stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = runner.launch(script(tmp_path, text), subprocess.PIPE)
     with process.stdout:
-        assert process.stdout.readline() == "up\n"
+        assert process.stdout.readline() == b"up\n"
         runner.end_group(process)
     assert process.returncode == -signal.SIGKILL
     assert f"process {process.pid} has not ended 1 s after SIGINT" in capsys.readouterr().out
