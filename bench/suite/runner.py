@@ -112,7 +112,7 @@ def run_one(name, arguments, time_limit, directory, environment, tick):
             outcome = {"status": collect.FAILED, "reason": f"it cannot be started: {error.strerror}"}
         else:
             outcome = outcome_of(wait_for(process, time_limit, tick), time_limit, json_path, name)
-    outcome |= {"seconds": round(time.monotonic() - start, 1), "command": arguments}
+    outcome["seconds"] = round(time.monotonic() - start, 1)
     if outcome["status"] == collect.FAILED:
         lines = log_path.read_text(errors="replace").splitlines()
         outcome["output"] = "\n".join(lines[-TAIL_LINES:])
@@ -153,6 +153,7 @@ def run_all(commands, setting, root, build, directory):
             print(f"  [{number}/{len(commands)}] {command.name}; about {minutes(left)} left", flush=True)
         arguments = command.arguments(setting, root, build, directory / f"{command.name}.json")
         outcome = run_one(command.name, arguments, command.time_limit(setting), directory, environment, tick)
+        outcome["command"] = [word.removeprefix(f"{root}/") for word in arguments]  # no path of this machine is kept
         show("")
         say_outcome(command.name, outcome)
         outcomes[command.name], done[command.name] = outcome, outcome["seconds"]
