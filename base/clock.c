@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -21,6 +22,15 @@ uint64_t mg_clock_thread_cpu_ns(void)
     struct timespec ts;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
     return (uint64_t)timespec_scaled(&ts, 1000000000);
+}
+
+int mg_clock_wait_ms(uint64_t now_ns, uint64_t until_ns)
+{
+    if (until_ns <= now_ns) {
+        return 0;
+    }
+    uint64_t wait_ms = (until_ns - now_ns - 1) / MG_NS_PER_MS + 1;
+    return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
 }
 
 int64_t mg_clock_wall_seconds(void)

@@ -22,6 +22,10 @@ int64_t mg_clock_wall_seconds(void);
 /* mg_clock_wall_us returns microseconds since 1970-01-01T00:00:00Z. */
 int64_t mg_clock_wall_us(void);
 
+/* mg_clock_wait_ms returns how long to wait for |until_ns|, for epoll_wait: rounded up, so that the time has come then;
+ * 0 if it has. At most INT_MAX. */
+int mg_clock_wait_ms(uint64_t now_ns, uint64_t until_ns);
+
 #define MG_CLOCK_TEXT_LEN sizeof("2026-11-21T09:41:00.123456Z")
 /* mg_clock_format_us writes |wall_us| as RFC 3339 text in UTC with microseconds, NUL-terminated. Of a year
  * beyond 9999 only the fraction is written. */

@@ -40,7 +40,7 @@ COMMANDS = (
     Command("handshake", ("--quick",), (), 34, 270),
     Command("bulk", ("--quick",), (), 120, 280),
     Command("swap", ("--quick",), (), 57, 480),
-    Command("peers", ("--quick",), (), 118, 630, script="bench-peers"),
+    Command("peers", ("--quick",), (), 128, 740, script="bench-peers"),
 )
 
 BY_NAME = {command.name: command for command in COMMANDS}

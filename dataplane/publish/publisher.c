@@ -543,10 +543,8 @@ static void mint_ahead(struct publisher *publisher)
 static int wait_ms(const struct publisher *publisher)
 {
     uint64_t now_ns = mg_clock_monotonic_ns(), until_ns = mint_client_next_timeout_ns(publisher->minter);
-    if (until_ns > now_ns + MAX_WAIT_MS * MG_NS_PER_MS) {
-        return MAX_WAIT_MS;
-    }
-    return until_ns <= now_ns ? 0 : (int)((until_ns - now_ns + MG_NS_PER_MS - 1) / MG_NS_PER_MS);
+    uint64_t latest_ns = now_ns + MAX_WAIT_MS * MG_NS_PER_MS;
+    return mg_clock_wait_ms(now_ns, until_ns < latest_ns ? until_ns : latest_ns);
 }
 
 static void turn(struct publisher *publisher)

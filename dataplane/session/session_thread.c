@@ -226,7 +226,7 @@ static int wait_ms(const struct session_thread *thread)
         latest_ns = thread->now_ns + WHEEL_TICK_NS;
     }
     until_ns = until_ns < latest_ns ? until_ns : latest_ns;
-    return until_ns <= thread->now_ns ? 0 : (int)((until_ns - thread->now_ns + MG_NS_PER_MS - 1) / MG_NS_PER_MS);
+    return mg_clock_wait_ms(thread->now_ns, until_ns);
 }
 
 static int wait_for_events(struct session_thread *thread, struct epoll_event *events)

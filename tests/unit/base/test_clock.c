@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -85,6 +86,17 @@ static void test_the_clocks_have_their_units(void **state)
     assert_true(before_ns <= between_ns && between_ns <= after_ns);
 }
 
+static void test_a_wait_is_rounded_up_and_bounded(void **state)
+{
+    (void)state;
+    assert_int_equal(mg_clock_wait_ms(5, 5), 0);
+    assert_int_equal(mg_clock_wait_ms(6, 5), 0);
+    assert_int_equal(mg_clock_wait_ms(5, 6), 1);
+    assert_int_equal(mg_clock_wait_ms(5, 5 + MG_NS_PER_MS), 1);
+    assert_int_equal(mg_clock_wait_ms(5, 6 + MG_NS_PER_MS), 2);
+    assert_int_equal(mg_clock_wait_ms(0, UINT64_MAX), INT_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +104,7 @@ int main(void)
         cmocka_unit_test(test_a_time_before_1970_is_written_too),
         cmocka_unit_test(test_a_time_that_the_text_has_no_room_for_stays_within_it),
         cmocka_unit_test(test_the_monotonic_clock_does_not_go_back),
+        cmocka_unit_test(test_a_wait_is_rounded_up_and_bounded),
         cmocka_unit_test(test_the_clocks_have_their_units),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
